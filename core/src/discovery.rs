@@ -1,0 +1,185 @@
+//! Which backends there are, and what each may be called with.
+//!
+//! It decides from values: the configuration and the materials a host brought. It reads nothing itself.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::diagnostic::Diagnostic;
+use crate::endpoint::Endpoint;
+use crate::secret::Secret;
+use crate::text::Span;
+use crate::trust::{Pool, SystemRoots, UnixTime};
+
+/// What the configuration wants from the world.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Files, sorted by path.
+    pub files: Vec<FileNeed>,
+    /// Environment variables, sorted by name.
+    pub variables: Vec<VariableNeed>,
+}
+
+/// One file that must be readable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileNeed {
+    /// As configured, absolute.
+    pub path: String,
+    /// For which backend; `None` for one that is not a backend's.
+    pub backend: Option<String>,
+    /// The text that asks for it.
+    pub span: Span,
+    /// JSON pointer of that text.
+    pub pointer: String,
+}
+
+/// One environment variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableNeed {
+    /// Its name.
+    pub name: String,
+    /// Whether it must be there.
+    pub presence: Presence,
+    /// The text that asks for it.
+    pub span: Span,
+    /// JSON pointer of that text.
+    pub pointer: String,
+}
+
+/// Whether a variable must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Without it something is rejected.
+    Required,
+    /// Used if it is there (the operator's header-forward manifests).
+    Optional,
+}
+
+/// What a host answers. It is asked again until nothing new is needed: a header-forward manifest names secrets.
+#[derive(Clone, Debug)]
+pub struct Materials {
+    /// By configured path.
+    pub files: BTreeMap<String, Result<Vec<u8>, FileProblem>>,
+    /// By name; `None` means that it was looked for and is not set.
+    pub variables: BTreeMap<String, Option<Secret>>,
+    /// The system's trust anchors.
+    pub system_roots: Arc<SystemRoots>,
+    /// Now.
+    pub now: UnixTime,
+}
+
+/// Why a file could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileProblem {
+    /// Nothing there.
+    #[error("no such file")]
+    Missing,
+    /// A symbolic link whose target is missing.
+    #[error("it is a symbolic link to `{target}`, which does not exist")]
+    DanglingLink {
+        /// Where the link points.
+        target: String,
+    },
+    /// A directory.
+    #[error("it is a directory; expected a file")]
+    Directory,
+    /// A socket, a device, a pipe.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// Not allowed to read it.
+    #[error("permission denied")]
+    PermissionDenied,
+    /// Larger than the limit.
+    #[error("it has {actual} bytes; at most {limit} are read")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+        /// Its size.
+        actual: u64,
+    },
+    /// Anything else, in the system's words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A backend that may be called. Only discovery makes one.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Backend {
+    /// Its name, unique.
+    pub name: String,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// What it is.
+    pub kind: BackendKind,
+    /// As configured, `group` forced to the configuration's `groupRef`.
+    pub metadata: BTreeMap<String, String>,
+    /// Sent with every request to it.
+    pub credentials: Credentials,
+    /// Headers that the operator's manifest adds; none equals one of the credentials' names or the protocol's.
+    pub forwarded_headers: Vec<(String, Secret)>,
+    /// Whom it is verified against.
+    pub pool: Arc<Pool>,
+    /// The configured path of its CA bundle.
+    pub ca_bundle_path: Option<String>,
+}
+
+/// What a backend is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendKind {
+    /// A workload in the cluster.
+    Workload,
+    /// A remote server, `MCPServerEntry`.
+    Entry,
+}
+
+/// MCP transports that can be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Streamable HTTP.
+    StreamableHttp,
+    /// HTTP with SSE (2024-11-05).
+    Sse,
+}
+
+/// Credentials with the secret in hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// None are sent.
+    Unauthenticated,
+    /// One fixed header.
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Secret,
+    },
+}
+
+/// A backend that is not called, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its name as written; may be empty.
+    pub name: String,
+    /// Index in `backends`.
+    pub index: usize,
+    /// The errors that reject it, also found among the catalog's diagnostics.
+    pub reasons: Vec<Diagnostic>,
+}
+
+/// The result of discovery.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    /// Sorted by name.
+    pub backends: Vec<Backend>,
+    /// In text order.
+    pub rejected: Vec<Rejected>,
+    /// Everything that discovery found, sorted; configuration findings are not repeated here.
+    pub diagnostics: Vec<Diagnostic>,
+}

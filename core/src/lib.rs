@@ -1,0 +1,32 @@
+//! The pure half of vmcp: text in, values out.
+//!
+//! It reads the operator's configuration, says everything that is wrong with it, decides what each backend may be
+//! called with, and speaks MCP as state machines. It has no files, sockets, clock, environment, threads or logging:
+//! `#![no_std]` means they cannot be named. Where the world is needed, a function returns a description of what it
+//! wants and takes the answer back by value.
+//!
+//! Modules in the order in which they may use each other; each uses only what stands before it:
+//!
+//! ```text
+//! text → diagnostic → secret, endpoint → yaml → config → trust → auth → discovery → mcp → aggregate → gateway
+//! ```
+
+#![no_std]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod aggregate;
+pub mod auth;
+pub mod config;
+pub mod diagnostic;
+pub mod discovery;
+pub mod endpoint;
+pub mod gateway;
+pub mod mcp;
+pub mod secret;
+pub mod text;
+pub mod trust;
+pub mod yaml;

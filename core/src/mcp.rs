@@ -1,0 +1,3 @@
+//! MCP as values: envelopes, events, HTTP messages and the exchanges made of them. No sockets, no clock.
+
+pub mod http;

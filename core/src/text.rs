@@ -1,0 +1,170 @@
+//! Places in text: byte spans, and the lines and columns that a person counts.
+//!
+//! It does not read or decode anything; spans are always bytes of the text that was given, never of a part of it.
+
+use alloc::vec::Vec;
+
+/// A half-open range of bytes in the text that was given.
+///
+/// `u32` is enough: input is capped far below 4 GiB (see [`crate::config::limits`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte; never less than `start`.
+    pub end: u32,
+}
+
+impl Span {
+    /// The bytes from `start` up to, but not including, `end`.
+    #[must_use]
+    pub fn new(start: usize, end: usize) -> Self {
+        let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let start = clamp(start);
+        Self { start, end: clamp(end).max(start) }
+    }
+
+    /// The empty span before byte `offset`.
+    #[must_use]
+    pub fn at(offset: usize) -> Self {
+        Self::new(offset, offset)
+    }
+
+    /// The smallest span that covers both.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    /// The bytes as a range, for slicing.
+    #[must_use]
+    pub fn range(self) -> core::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// How many bytes it covers.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.range().len()
+    }
+
+    /// Whether it covers nothing.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+/// A position as a person counts it; both start at 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct Location {
+    /// Line, from 1. Lines end with LF, CRLF or a lone CR.
+    pub line: u32,
+    /// Column, from 1, in the unit of the method that made it.
+    pub column: u32,
+}
+
+/// Finds lines in one text quickly.
+#[derive(Clone, Debug)]
+pub struct LineIndex {
+    /// Byte at which each line starts; the first is 0.
+    starts: Vec<u32>,
+}
+
+impl LineIndex {
+    /// Looks through `text` once.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let mut starts = Vec::from([0]);
+        for (i, byte) in bytes.iter().enumerate() {
+            let ends_line = match byte {
+                b'\n' => true,
+                b'\r' => bytes.get(i + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            if ends_line {
+                starts.push(u32::try_from(i + 1).unwrap_or(u32::MAX));
+            }
+        }
+        Self { starts }
+    }
+
+    /// How many lines the text has; at least one.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Where byte `offset` of `text` is, columns in Unicode scalars. `text` must be the text of [`LineIndex::new`].
+    #[must_use]
+    pub fn location(&self, text: &str, offset: u32) -> Location {
+        let (line, before) = self.line_up_to(text, offset);
+        Location { line, column: count(before.chars().count()) }
+    }
+
+    /// The same with columns in UTF-16 code units, which is what editors in a browser count.
+    #[must_use]
+    pub fn location_utf16(&self, text: &str, offset: u32) -> Location {
+        let (line, before) = self.line_up_to(text, offset);
+        Location { line, column: count(before.encode_utf16().count()) }
+    }
+
+    /// The bytes of line `line` (from 1) without its line end; empty past the last line.
+    #[must_use]
+    pub fn line_span(&self, text: &str, line: u32) -> Span {
+        let index = (line as usize).saturating_sub(1);
+        let Some(&start) = self.starts.get(index) else { return Span::at(text.len()) };
+        let end = self.starts.get(index + 1).map_or(text.len(), |&next| next as usize);
+        let content = text.get(start as usize..end).unwrap_or_default().trim_end_matches(['\r', '\n']);
+        Span::new(start as usize, start as usize + content.len())
+    }
+
+    fn line_up_to<'t>(&self, text: &'t str, offset: u32) -> (u32, &'t str) {
+        let index = self.starts.partition_point(|&start| start <= offset).saturating_sub(1);
+        let start = self.starts.get(index).copied().unwrap_or(0) as usize;
+        let mut end = (offset as usize).min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        (u32::try_from(index + 1).unwrap_or(u32::MAX), text.get(start..end).unwrap_or_default())
+    }
+}
+
+fn count(before: usize) -> u32 {
+    u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn lines_end_with_lf_crlf_or_a_lone_cr() {
+        let text = "a\r\nb\rc\nd";
+        let index = LineIndex::new(text);
+        assert_eq!(index.lines(), 4);
+        let line = |n| text.get(index.line_span(text, n).range());
+        assert_eq!([line(1), line(2), line(3), line(4)], [Some("a"), Some("b"), Some("c"), Some("d")]);
+        assert_eq!(line(5), Some(""));
+    }
+
+    #[test]
+    fn columns_count_scalars_or_utf16_units() {
+        let text = "x\né😀z";
+        let index = LineIndex::new(text);
+        let z = u32::try_from(text.len() - 1).unwrap();
+        assert_eq!(index.location(text, z), Location { line: 2, column: 3 });
+        assert_eq!(index.location_utf16(text, z), Location { line: 2, column: 4 });
+    }
+
+    #[test]
+    fn an_offset_inside_a_character_or_past_the_end_is_still_a_place() {
+        let text = "é";
+        let index = LineIndex::new(text);
+        assert_eq!(index.location(text, 1), Location { line: 1, column: 1 });
+        assert_eq!(index.location(text, 99), Location { line: 1, column: 2 });
+    }
+}
