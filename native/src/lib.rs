@@ -1,1 +1,5 @@
 //! skeleton
+#[cfg(feature = "server")]
+pub mod cli;
+#[cfg(feature = "server")]
+pub mod render;
