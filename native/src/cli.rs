@@ -3,6 +3,7 @@
 //! It judges nothing itself: every command reads its input, asks the core, and hands the answer to [`crate::render`].
 
 mod explain;
+pub(crate) mod input;
 mod version;
 
 use std::ffi::OsString;

@@ -90,7 +90,7 @@ fn fill(paragraph: &str, width: usize) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod tests {
     use super::*;
 
