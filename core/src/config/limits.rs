@@ -10,3 +10,5 @@ pub const FREE_FORM_PARTS: usize = 1 << 20;
 pub const DIAGNOSTICS: usize = 1000;
 /// Bytes of one CA bundle.
 pub const CA_BUNDLE_BYTES: usize = 1 << 20;
+/// Bytes of a file of variables (`--env-file`).
+pub const ENV_FILE_BYTES: usize = 1 << 20;
