@@ -218,14 +218,10 @@ impl<'t, 'p> Builder<'t, 'p> {
                     self.place(id, end);
                 }
                 Event::SequenceStart(style, anchor, tag) => {
-                    if !self.begin(Kind::Sequence(Span::default()), start, end, style, anchor, tag.as_deref()) {
-                        return Outcome::Stopped;
-                    }
+                    self.begin(Kind::Sequence(Span::default()), start, end, style, anchor, tag.as_deref());
                 }
                 Event::MappingStart(style, anchor, tag) => {
-                    if !self.begin(Kind::Mapping(Span::default()), start, end, style, anchor, tag.as_deref()) {
-                        return Outcome::Stopped;
-                    }
+                    self.begin(Kind::Mapping(Span::default()), start, end, style, anchor, tag.as_deref());
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.end(start, end),
                 Event::Alias(anchor) => self.alias(start, end, anchor),
@@ -235,6 +231,10 @@ impl<'t, 'p> Builder<'t, 'p> {
                     self.place(id, end);
                 }
                 _ => {}
+            }
+            if self.open.len() > limits::NESTING {
+                self.stop(start, code::TOO_DEEP, syntax::too_deep());
+                return Outcome::Stopped;
             }
             if self.tree.nodes.len() > limits::NODES {
                 let message = format!("the document has more than {} values", limits::NODES);
@@ -309,7 +309,6 @@ impl<'t, 'p> Builder<'t, 'p> {
         self.add(start, end, tag, Kind::Scalar { text, style })
     }
 
-    /// Opens a container; false if it would be too deep.
     fn begin(
         &mut self,
         kind: Kind<'t>,
@@ -318,11 +317,7 @@ impl<'t, 'p> Builder<'t, 'p> {
         style: StructureStyle,
         anchor: usize,
         tag: Option<&Tag>,
-    ) -> bool {
-        if self.open.len() >= limits::NESTING {
-            self.stop(start, code::TOO_DEEP, syntax::too_deep());
-            return false;
-        }
+    ) {
         let tag = self.intern(tag.map(short_tag));
         let visits = self.visits;
         // A block collection's event stands at its first key or dash and covers nothing.
@@ -332,7 +327,6 @@ impl<'t, 'p> Builder<'t, 'p> {
             self.anchors.insert(anchor, Anchor::Open);
         }
         self.open.push(Open { id, first: self.waiting.len(), visits, anchor, height: 0, end });
-        true
     }
 
     fn end(&mut self, start: usize, end: usize) {
@@ -534,13 +528,11 @@ impl<'t, 'p> Builder<'t, 'p> {
     }
 
     fn finish(mut self) -> Parsed<'t> {
-        if self.refused {
-            if let Some(root) = self.tree.root {
-                let span = self.data(root).span;
-                self.tree = Tree::default();
-                self.tree.nodes.push(Data { span, tag: 0, kind: Kind::Bad });
-                self.tree.root = Some(NodeId(0));
-            }
+        if let Some(root) = self.tree.root.filter(|_| self.refused) {
+            let span = self.data(root).span;
+            self.tree = Tree::default();
+            self.tree.nodes.push(Data { span, tag: 0, kind: Kind::Bad });
+            self.tree.root = Some(NodeId(0));
         }
         Parsed { tree: self.tree, diagnostics: self.diagnostics }
     }
