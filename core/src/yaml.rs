@@ -3,12 +3,14 @@
 //! It knows nothing about the configuration. The parser is named in `yaml/parse.rs` and nowhere else.
 
 mod characters;
+mod encoding;
 mod mapping;
 mod parse;
 mod positions;
 mod resolve;
 mod syntax;
 
+pub use encoding::{Decoded, decode};
 pub use parse::{Documents, Parsed, documents, parse};
 pub use positions::Positions;
 

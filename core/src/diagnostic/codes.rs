@@ -117,6 +117,8 @@ codes! {
         "There is a limit to how many keys, list entries and other values one document may hold, so that memory stays bounded. Nothing of the document was judged.";
 
     // ---- input: which document holds the configuration ----
+    ENCODING = "input/encoding", Error, "the input is not text",
+        "An input is UTF-8, with or without a byte-order mark, or UTF-16 that begins with one. Bytes that are neither were read as U+FFFD so that the rest could be judged. Save the file as UTF-8.";
 
     // ---- config: keys and values ----
     CONFIG_EMPTY = "config/empty", Error, "there is no configuration in the text",
