@@ -97,6 +97,28 @@ codes! {
     // ---- input: which document holds the configuration ----
 
     // ---- config: keys and values ----
+    CONFIG_EMPTY = "config/empty", Error, "there is no configuration in the text",
+        "The text is empty, or holds comments only. A configuration needs at least `name`, `groupRef`, `backends`, `incomingAuth`, `outgoingAuth` and `aggregation`.";
+    CONFIG_UNKNOWN_KEY = "config/unknown-key", Error, "a key that does not exist at this place",
+        "Keys are matched exactly, upper and lower case included. A key that is not known is refused, because a mistyped restriction would otherwise be none at all.";
+    CONFIG_WRONG_TYPE = "config/wrong-type", Error, "a value of another type than its key takes",
+        "Any scalar is accepted where text is expected, by its literal text; numbers with a fraction are accepted where whole numbers are, and cut off; `yes`, `no`, `on`, `off` are accepted as booleans. Everything else must be of the type that the key takes.";
+    CONFIG_OUT_OF_RANGE = "config/out-of-range", Error, "a number outside the range that its key takes",
+        "The number is too small or too large to be held or to be sensible. The message says which numbers are accepted.";
+    CONFIG_BAD_DURATION = "config/bad-duration", Error, "a text that is no duration",
+        "A duration is one or more numbers, each with its unit: `ns`, `us`, `ms`, `s`, `m` or `h`, as in `30s` or `1m30s`. A number alone has no unit, and there is none for days: write `24h`.";
+    CONFIG_NULL_ENTRY = "config/null-entry", Error, "an entry with nothing in it",
+        "The entry is written, but there is nothing after its key or dash. The Go program crashes on some of these and drops others in silence. Write the entry's keys, or remove it.";
+    CONFIG_MISSING_KEY = "config/missing-key", Error, "a key that is required is missing or empty",
+        "The place that is pointed at lacks a key without which it means nothing. An empty text counts as missing.";
+    CONFIG_BAD_VALUE = "config/bad-value", Error, "a value that is none of those its key takes",
+        "The key takes only the values that the message lists, spelled exactly so.";
+    CONFIG_TOO_LARGE = "config/too-large", Error, "free-form values are too large",
+        "Values such as `parameters` and `arguments` are kept as they are, so their size is bounded; aliases count each time they are used. See docs/limits.md.";
+    CONFIG_TOO_MANY_ERRORS = "config/too-many-errors", Error, "more errors than are kept",
+        "Only the first errors of an input are shown. Since it is no longer known what the others are about, the configuration as a whole is refused. Mend those that are shown, and run again.";
+    CONFIG_TOO_MANY_WARNINGS = "config/too-many-warnings", Warning, "more warnings and notes than are kept",
+        "Only the first warnings and notes of an input are shown; the others were counted. Mend those that are shown, and run again.";
 
     // ---- backend: entries of `backends` ----
 
