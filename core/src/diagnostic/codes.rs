@@ -93,6 +93,28 @@ codes! {
     // ---- yaml: the text is not what a YAML 1.1 reader takes ----
     SYNTAX = "yaml/syntax", Error, "the text is not YAML",
         "The text could not be read as YAML from this point on. Everything before it was still judged, so mend this and run again.";
+    TAB = "yaml/tab", Error, "a tab stands where YAML allows only spaces",
+        "YAML measures nesting in spaces, so a tab can neither indent a line nor follow the dash of a list entry. Replace it by spaces; most editors can do that for a whole file.";
+    CONTROL_CHARACTER = "yaml/control-character", Error, "the text holds a character that YAML does not allow",
+        "YAML texts hold printable characters, tabs and line breaks. A NUL or another control character usually means that the file is damaged, or is no text. What follows it was not read. In double quotes it can be written as an escape.";
+    DIRECTIVE = "yaml/directive", Error, "a directive is not understood",
+        "Lines that begin with `%` before a document are directives. Only `%YAML 1.1` and `%TAG` are taken, as by the Go program; a configuration needs none of them.";
+    DUPLICATE_KEY = "yaml/duplicate-key", Error, "a key stands twice in one map",
+        "Only one of the two values can be meant, and nobody can know which. The first one was judged here; the Go program refuses the whole map. Remove one of them.";
+    UNDEFINED_ALIAS = "yaml/undefined-alias", Error, "an alias refers to nothing",
+        "`*name` stands for the value that was marked `&name` earlier in the same document. Nothing was. A text that begins with `*` needs quotes.";
+    RECURSIVE_ALIAS = "yaml/recursive-alias", Error, "an alias stands inside of what it refers to",
+        "`*name` inside of the value marked `&name` would make a value that contains itself. No such value can be written down, so none is accepted.";
+    EXCESSIVE_ALIASING = "yaml/excessive-aliasing", Error, "aliases repeat too much",
+        "A few lines of aliases of aliases can stand for billions of values. As in the Go program, aliases may cause up to 99 % of the values of a small document and 10 % of those of a very large one. Nothing of the document was judged.";
+    EXCESSIVE_MERGING = "yaml/excessive-merging", Error, "merge keys take over too much",
+        "Each `<<` copies the entries of other maps, and copies of copies grow without bound, so there is a limit for all of them together. Nothing of the document was judged.";
+    MERGE_VALUE = "yaml/merge-value", Error, "a merge key is given something that is no map",
+        "`<<` takes over the entries of a map or, if it is given a list of maps, of each of them. Anything else has no entries to take over. If a key of this name is meant, put it in quotes.";
+    TOO_DEEP = "yaml/too-deep", Error, "values are nested too deeply",
+        "No configuration nests more than a few dozen levels; a text that nests hundreds is an accident or an attack. The document was read up to that place.";
+    TOO_MANY_NODES = "yaml/too-many-values", Error, "the document has too many values",
+        "There is a limit to how many keys, list entries and other values one document may hold, so that memory stays bounded. Nothing of the document was judged.";
 
     // ---- input: which document holds the configuration ----
 
