@@ -13,6 +13,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("enc:surrogate-esc", r"JSON's surrogate pairs are read: `kubectl -o json` is an input"),
     ("syn:slash-escape", r"JSON's `\/` is read: `kubectl -o json` is an input"),
     ("syn:hash-nospace", "`#` directly after a quote is an error, as in YAML 1.2; Go takes it for a comment"),
+    ("ws:tab-blank", "a line of nothing but a tab is blank, as in YAML 1.2; Go takes the tab for indentation"),
+    ("ws:tab-comment", "a tab may stand before a comment, as in YAML 1.2; Go takes it for indentation"),
+    ("ws:tab-dash", "a tab may follow the dash of a scalar entry, as in YAML 1.2; Go wants a space"),
+    ("ws:tab-in-flow", "a tab alone does not indent a line of a flow collection in a block; Go takes it there"),
 ];
 
 #[test]
