@@ -150,20 +150,6 @@ pub enum Transport {
     Sse,
 }
 
-/// Credentials with the secret in hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// None are sent.
-    Unauthenticated,
-    /// One fixed header.
-    Header {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: Secret,
-    },
-}
-
 /// A backend that is not called, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
