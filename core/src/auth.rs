@@ -9,7 +9,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::config::{AuthStrategy, BackendAuthStrategy, Config, Configured, HeaderInjectionConfig, StaticBackendConfig};
+use crate::config::{
+    AuthStrategy, BackendAuthStrategy, Config, Configured, HeaderInjectionConfig, StaticBackendConfig,
+};
 use crate::diagnostic::{Diagnostic, Scope, code, pointer};
 use crate::headers;
 use crate::secret::Secret;
@@ -136,7 +138,8 @@ impl<'c> Applied<'c> {
         block: &HeaderInjectionConfig,
         variables: &BTreeMap<String, Option<Secret>>,
     ) -> Result<Credentials, Vec<Diagnostic>> {
-        let Some(name) = block.header_name.as_ref().map(|name| name.value.clone()).filter(|name| !name.is_empty()) else {
+        let Some(name) = block.header_name.as_ref().map(|name| name.value.clone()).filter(|name| !name.is_empty())
+        else {
             return Err(Vec::new());
         };
         if let Some(literal) = block.header_value.as_ref().filter(|value| !value.value.is_empty()) {
@@ -154,13 +157,19 @@ impl<'c> Applied<'c> {
         };
         match found {
             None => refusal(
-                format!("environment variable `{}` is not set or is empty; it holds the value of header `{name}`", variable.name),
+                format!(
+                    "environment variable `{}` is not set or is empty; it holds the value of header `{name}`",
+                    variable.name
+                ),
                 code::VARIABLE_MISSING,
             ),
             Some(value) => match headers::value_problem(value.expose()) {
                 None => Ok(Credentials::Header { name, value: value.clone() }),
                 Some(problem) => refusal(
-                    format!("environment variable `{}` holds no header value: header `{name}` {problem}", variable.name),
+                    format!(
+                        "environment variable `{}` holds no header value: header `{name}` {problem}",
+                        variable.name
+                    ),
                     code::VARIABLE_NOT_A_HEADER,
                 ),
             },

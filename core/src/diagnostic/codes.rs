@@ -143,8 +143,12 @@ codes! {
         "Only the first warnings and notes of an input are shown; the others were counted. Mend those that are shown, and run again.";
 
     // ---- backend: entries of `backends` ----
+    GROUP_DIFFERS = "backend/group-differs", Warning, "a backend's metadata names another group than the configuration",
+        "All backends of a configuration are in the group that `groupRef` names, whatever their own metadata says. The Go program does the same.";
 
     // ---- auth: incomingAuth and outgoingAuth ----
+    STRATEGY_NOT_BUILT = "auth/strategy-not-built", Error, "an auth strategy that this version cannot carry out",
+        "The strategy is known and was checked, but nothing here carries it out. The backends that use it are rejected, and never called without it or with the credentials of another.";
 
     // ---- aggregation ----
 
@@ -153,8 +157,20 @@ codes! {
     // ---- composite: compositeTools and compositeToolRefs ----
 
     // ---- trust: CA bundles and system roots ----
+    NO_ANCHORS = "trust/no-anchors", Error, "a backend is reached over TLS and there is nobody to vouch for it",
+        "There are no system roots, and the backend has no CA bundle of its own, so every handshake would be refused. Container images made from scratch often lack the file; install `ca-certificates`, or set `SSL_CERT_FILE`.";
 
     // ---- material: files and variables that the configuration needs ----
+    CA_BUNDLE_UNREADABLE = "material/ca-bundle-unreadable", Error, "a CA bundle that is configured cannot be read",
+        "The backend is rejected, because falling back to the system roots would trust other authorities than were meant. In a pod the operator mounts the bundle at `/etc/toolhive/ca-bundles/<entry>/<key>`; check that the ConfigMap named by the entry's `caBundleRef` exists and has that key.";
+    VARIABLE_MISSING = "material/variable-missing", Error, "an environment variable that holds a secret is missing or empty",
+        "The backends that need it are rejected, and never called without it. The operator sets such variables from the secrets of an `MCPExternalAuthConfig` or an entry's `headerForward`; it leaves some out for strategies that are only discovered, and then the variable has to be added in `podTemplateSpec`.";
+    VARIABLE_NOT_A_HEADER = "material/variable-not-a-header", Error, "an environment variable holds a text that cannot be sent as a header",
+        "The value is longer than 8192 bytes or has a control character in it. A line end at the end of a secret is the usual reason: create the secret from a file without one. The value is not shown.";
+    MANIFEST_REFUSED = "material/manifest-refused", Error, "a header-forward manifest cannot be applied",
+        "The operator describes an entry's static headers in `TOOLHIVE_HEADER_FORWARD_<NAME>`. A manifest is applied whole or not at all, so the backend is rejected rather than called without a header that it needs. The values are not shown.";
+    MANIFEST_SHARED = "material/manifest-shared", Error, "two backends have the same header-forward manifest",
+        "Names are written into the names of environment variables in upper case with everything but letters and digits as `_`, so `a.b` and `a-b` share one. Nobody can tell whose headers these are, so neither backend is called.";
 
     // ---- pod: what a Deployment or Pod in the same input has or lacks ----
 

@@ -27,13 +27,13 @@ use crate::trust::{CaBundle, Pool};
 #[must_use]
 pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials) -> Catalog {
     let errors = Errors::of(findings);
-    let mut bundles = Bundles { materials, read: BTreeMap::new() };
+    let mut pools = Pools::new(materials);
     let mut found = Vec::new();
     let mut backends = Vec::new();
     let mut rejected = Vec::new();
     for (index, written) in config.backends.iter().enumerate() {
         let mut candidate = Candidate { config, index, written, materials, findings: Vec::new() };
-        let backend = candidate.prove(&errors, &mut bundles);
+        let backend = candidate.prove(&errors, &mut pools);
         let own = candidate.findings;
         match backend {
             Some(backend) => backends.push(backend),
@@ -84,19 +84,27 @@ impl<'d> Errors<'d> {
     }
 }
 
-/// CA bundles that were read already, by path: several backends may share one.
-struct Bundles<'m> {
+/// Pools that were made already, by path of the CA bundle: several backends may share one, most share the plain one.
+struct Pools<'m> {
     materials: &'m Materials,
-    read: BTreeMap<String, (Option<Arc<CaBundle>>, Vec<Diagnostic>)>,
+    plain: Arc<Pool>,
+    by_path: BTreeMap<String, (Option<Arc<Pool>>, Vec<Diagnostic>)>,
 }
 
-impl Bundles<'_> {
-    fn read(&mut self, path: &str, bytes: &[u8]) -> &(Option<Arc<CaBundle>>, Vec<Diagnostic>) {
-        let now = self.materials.now;
-        self.read.entry(path.to_owned()).or_insert_with(|| {
-            let (bundle, findings) = CaBundle::read(path, bytes, now);
-            (bundle.map(Arc::new), findings)
-        })
+impl<'m> Pools<'m> {
+    fn new(materials: &'m Materials) -> Self {
+        let plain = Arc::new(Pool::new(materials.system_roots.clone(), None));
+        Self { materials, plain, by_path: BTreeMap::new() }
+    }
+
+    /// The pool with the bundle at `path`, and what was found in it; no pool if the bundle cannot be used.
+    fn with_bundle(&mut self, path: &str, bytes: &[u8]) -> (Option<Arc<Pool>>, Vec<Diagnostic>) {
+        let made = self.by_path.entry(path.to_owned()).or_insert_with(|| {
+            let (bundle, findings) = CaBundle::read(path, bytes, self.materials.now);
+            let system = self.materials.system_roots.clone();
+            (bundle.map(|bundle| Arc::new(Pool::new(system, Some(Arc::new(bundle))))), findings)
+        });
+        made.clone()
     }
 }
 
@@ -111,13 +119,13 @@ struct Candidate<'c> {
 
 impl<'c> Candidate<'c> {
     /// Judges every part, so that all reasons are known at once, and gives the backend only if each part is good.
-    fn prove(&mut self, errors: &Errors<'_>, bundles: &mut Bundles<'_>) -> Option<Backend> {
+    fn prove(&mut self, errors: &Errors<'_>, pools: &mut Pools<'_>) -> Option<Backend> {
         let auth = Applied::of(self.config, self.index, self.written);
         let clean = errors.about(&auth, self.index).is_empty();
         let endpoint = self.written.url.as_ref().and_then(|url| Endpoint::parse(&url.value).ok());
         let transport = self.written.transport.as_ref().and_then(|transport| Transport::parse(&transport.value));
         let credentials = self.credentials(&auth);
-        let pool = self.pool(endpoint.as_ref(), bundles);
+        let pool = self.pool(endpoint.as_ref(), pools);
         let headers = self.forwarded_headers();
         let metadata = self.metadata();
         if !clean || name_of(self.written).is_empty() {
@@ -156,34 +164,37 @@ impl<'c> Candidate<'c> {
     }
 
     /// The pool: system roots plus the bundle that is named. A bundle that cannot be used gives no pool at all.
-    fn pool(&mut self, endpoint: Option<&Endpoint>, bundles: &mut Bundles<'_>) -> Option<Arc<Pool>> {
-        let system = self.materials.system_roots.clone();
+    fn pool(&mut self, endpoint: Option<&Endpoint>, pools: &mut Pools<'_>) -> Option<Arc<Pool>> {
         let Some(path) = self.written.ca_bundle_path() else {
-            if system.is_empty() && endpoint.is_some_and(|endpoint| endpoint.scheme() == Scheme::Https) {
+            if self.materials.system_roots.is_empty()
+                && endpoint.is_some_and(|endpoint| endpoint.scheme() == Scheme::Https)
+            {
                 let span = self.written.url.as_ref().map_or(Span::default(), |url| url.span);
                 self.report(
                     Diagnostic::new(
                         code::NO_ANCHORS,
-                        format!("no system roots were found and backend `{}` has no CA bundle; nobody can vouch for it", name_of(self.written)),
+                        format!(
+                            "no system roots were found and backend `{}` has no CA bundle; nobody can vouch for it",
+                            name_of(self.written)
+                        ),
                     )
                     .at(span)
                     .path(format!("/backends/{}/url", self.index))
-                    .help("install the system's CA certificates, set SSL_CERT_FILE, or give the backend a `caBundlePath`"),
+                    .help(
+                        "install the system's CA certificates, set SSL_CERT_FILE, or give the backend a `caBundlePath`",
+                    ),
                 );
                 return None;
             }
-            return Some(Arc::new(Pool::new(system, None)));
+            return Some(pools.plain.clone());
         };
         let span = self.written.ca_bundle_path.as_ref().map_or(Span::default(), |path| path.span);
-        let at = |finding: Diagnostic, index: usize| {
-            finding.at(span).path(format!("/backends/{index}/caBundlePath"))
-        };
+        let at = |finding: Diagnostic, index: usize| finding.at(span).path(format!("/backends/{index}/caBundlePath"));
         match self.materials.files.get(path) {
             Some(Ok(bytes)) => {
-                let (bundle, findings) = bundles.read(path, bytes);
-                let (bundle, findings) = (bundle.clone(), findings.clone());
+                let (pool, findings) = pools.with_bundle(path, bytes);
                 self.findings.extend(findings.into_iter().map(|finding| finding.scope(Scope::Entry(self.index))));
-                Some(Arc::new(Pool::new(system, Some(bundle?))))
+                pool
             }
             Some(Err(problem)) => {
                 let finding = Diagnostic::new(code::CA_BUNDLE_UNREADABLE, format!("CA bundle `{path}`: {problem}"));
@@ -191,7 +202,8 @@ impl<'c> Candidate<'c> {
                 None
             }
             None => {
-                let finding = Diagnostic::new(code::CA_BUNDLE_UNREADABLE, format!("CA bundle `{path}` was not looked for"));
+                let finding =
+                    Diagnostic::new(code::CA_BUNDLE_UNREADABLE, format!("CA bundle `{path}` was not looked for"));
                 self.report(at(finding, self.index));
                 None
             }
@@ -220,11 +232,15 @@ impl<'c> Candidate<'c> {
                     let finding = match problem {
                         Unresolved::Missing { header, variable } => Diagnostic::new(
                             code::VARIABLE_MISSING,
-                            format!("environment variable `{variable}` is not set or is empty; it holds the value of forwarded header `{header}`"),
+                            format!(
+                                "environment variable `{variable}` is not set or is empty; it holds the value of forwarded header `{header}`"
+                            ),
                         ),
                         Unresolved::BadValue { header, variable, problem } => Diagnostic::new(
                             code::VARIABLE_NOT_A_HEADER,
-                            format!("environment variable `{variable}` holds no header value: header `{header}` {problem}"),
+                            format!(
+                                "environment variable `{variable}` holds no header value: header `{header}` {problem}"
+                            ),
                         ),
                     };
                     self.report_at_name(finding);
@@ -238,12 +254,15 @@ impl<'c> Candidate<'c> {
     fn shares_its_manifest(&mut self, variable: &str) -> bool {
         let own = name_of(self.written);
         let segment = environment_segment(own);
-        let other = self.config.backends.iter().map(name_of).find(|&name| name != own && environment_segment(name) == segment);
+        let other =
+            self.config.backends.iter().map(name_of).find(|&name| name != own && environment_segment(name) == segment);
         let Some(other) = other else { return false };
         self.report_at_name(
             Diagnostic::new(
                 code::MANIFEST_SHARED,
-                format!("header-forward manifest `{variable}` is set, and it is that of `{own}` as well as of `{other}`"),
+                format!(
+                    "header-forward manifest `{variable}` is set, and it is that of `{own}` as well as of `{other}`"
+                ),
             )
             .help("rename one of the two so that their names differ in letters or digits"),
         );
@@ -255,7 +274,10 @@ impl<'c> Candidate<'c> {
             self.written.metadata.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
         let Some(group) = self.config.group_ref.as_ref().map(|group| group.value.clone()) else { return metadata };
         if let Some(written) = self.written.metadata.get("group").filter(|written| written.value != group) {
-            let message = format!("metadata says group `{}`; the backend is served in `{group}`, the configuration's `groupRef`", written.value);
+            let message = format!(
+                "metadata says group `{}`; the backend is served in `{group}`, the configuration's `groupRef`",
+                written.value
+            );
             let path = pointer(&format!("/backends/{}/metadata", self.index), "group");
             self.report(Diagnostic::new(code::GROUP_DIFFERS, message).at(written.span).path(path));
         }

@@ -78,7 +78,6 @@ impl Asked {
         self.variable(manifest, Presence::Optional, span, pointer);
     }
 
-
     fn others(&mut self, config: &Config) {
         if let Some(oidc) = config.incoming_auth.as_ref().and_then(|incoming| incoming.oidc.as_ref()) {
             self.file(&oidc.ca_bundle_path, None, || "/incomingAuth/oidc/caBundlePath".to_string());
