@@ -10,3 +10,5 @@ pub mod cli;
 pub mod materials;
 #[cfg(feature = "server")]
 pub mod render;
+pub mod roots;
+pub mod verifier;
