@@ -7,6 +7,8 @@
 
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+mod demo;
 pub mod materials;
 #[cfg(feature = "server")]
 pub mod render;
