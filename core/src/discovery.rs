@@ -235,3 +235,6 @@ impl BackendKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,12 +28,18 @@ use crate::trust::{CaBundle, Pool};
 pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials) -> Catalog {
     let errors = Errors::of(findings);
     let mut pools = Pools::new(materials);
+    let mut bearers = BTreeMap::<&str, usize>::new();
+    for written in &config.backends {
+        *bearers.entry(name_of(written)).or_default() += 1;
+    }
     let mut found = Vec::new();
     let mut backends = Vec::new();
     let mut rejected = Vec::new();
     for (index, written) in config.backends.iter().enumerate() {
         let mut candidate = Candidate { config, index, written, materials, findings: Vec::new() };
-        let backend = candidate.prove(&errors, &mut pools);
+        // A name is proof of nothing if two bear it, whatever the findings say.
+        let unique = bearers.get(name_of(written)) == Some(&1);
+        let backend = candidate.prove(&errors, &mut pools).filter(|_| unique);
         let own = candidate.findings;
         match backend {
             Some(backend) => backends.push(backend),
