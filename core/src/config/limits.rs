@@ -8,3 +8,5 @@ pub const NESTING: usize = 128;
 pub const DIAGNOSTICS: usize = 1000;
 /// Bytes of one CA bundle.
 pub const CA_BUNDLE_BYTES: usize = 1 << 20;
+/// Bytes of a file of variables (`--env-file`).
+pub const ENV_FILE_BYTES: usize = 1 << 20;
