@@ -5,4 +5,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
 
+#[cfg(feature = "server")]
+pub mod logging;
 pub mod materials;
+#[cfg(feature = "server")]
+pub mod server;

@@ -49,7 +49,7 @@ impl Colour {
 
 /// Sends all log events of this process to standard error from now on. Call once; later calls change nothing.
 pub fn install(format: Format, colour: Colour, level: Level) {
-    let lines = Lines { format, colour, level, write: |line| drop(std::io::stderr().lock().write_all(line)) };
+    let lines = Lines { format, colour, level, write: |line: &[u8]| drop(std::io::stderr().lock().write_all(line)) };
     // A second installation fails, and the first one stays in force: that is what is promised.
     drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)));
 }

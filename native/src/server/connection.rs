@@ -70,7 +70,7 @@ pub(super) async fn serve<S: Service>(
             Err(error) => {
                 // Out of file descriptors, most likely: waiting is all that helps, and the listener stays.
                 tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(100)).await;
             }
         }
     }
