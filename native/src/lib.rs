@@ -6,7 +6,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
 
 #[cfg(feature = "server")]
+pub mod cli;
+#[cfg(feature = "server")]
 pub mod logging;
 pub mod materials;
+#[cfg(feature = "server")]
+pub mod render;
 #[cfg(feature = "server")]
 pub mod server;

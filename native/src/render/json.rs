@@ -1,0 +1,101 @@
+//! Findings as JSON, for scripts: the shape that `vmcp validate --format json` promises.
+//!
+//! It adds nothing to a finding: what is unknown is null.
+
+use serde::Serialize;
+use vmcp_core::diagnostic::{Code, Diagnostic, Severity};
+
+use super::Judged;
+
+/// One input.
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a str,
+    valid: bool,
+    diagnostics: Vec<Finding<'a>>,
+    needs: Needs<'a>,
+}
+
+/// What the place where the configuration runs must have; names, sorted.
+#[derive(Serialize)]
+struct Needs<'a> {
+    files: Vec<&'a str>,
+    variables: Vec<&'a str>,
+}
+
+/// One finding. Lines and columns count from 1, columns in Unicode scalars, ends are exclusive.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Finding<'a> {
+    code: Code,
+    severity: Severity,
+    message: &'a str,
+    help: Option<&'a str>,
+    path: Option<&'a str>,
+    file: Option<&'a str>,
+    line: Option<u32>,
+    column: Option<u32>,
+    end_line: Option<u32>,
+    end_column: Option<u32>,
+}
+
+/// One object for one input, and an array where several could have been given.
+#[must_use]
+pub fn report(judged: &[Judged], shape: Shape) -> String {
+    let reports: Vec<Report<'_>> = judged.iter().map(one).collect();
+    match (shape, reports.as_slice()) {
+        (Shape::Single, [report]) => pretty(report),
+        _ => pretty(&reports),
+    }
+}
+
+/// Whether the inputs were named one by one or found in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One file, or standard input.
+    Single,
+    /// Several, or a folder, however many files it holds.
+    Several,
+}
+
+/// A value as JSON, two spaces deep, closed by a line end.
+pub(crate) fn pretty(value: &impl Serialize) -> String {
+    // The types of this crate have string keys and no failing implementations, so there is no error to report.
+    let mut out = serde_json::to_string_pretty(value).unwrap_or_default();
+    out.push('\n');
+    out
+}
+
+/// The findings of an input as `diagnostics` lists them.
+pub(crate) fn findings(judged: &Judged) -> Vec<Finding<'_>> {
+    judged.diagnostics.iter().map(|diagnostic| finding(judged, diagnostic)).collect()
+}
+
+fn one(judged: &Judged) -> Report<'_> {
+    Report {
+        file: &judged.file,
+        valid: judged.valid(),
+        diagnostics: findings(judged),
+        needs: Needs {
+            files: judged.files.iter().map(String::as_str).collect(),
+            variables: judged.variables.iter().map(String::as_str).collect(),
+        },
+    }
+}
+
+fn finding<'a>(judged: &'a Judged, diagnostic: &'a Diagnostic) -> Finding<'a> {
+    let place = diagnostic.place.as_ref();
+    let region = place.and_then(|place| judged.region_of(place));
+    Finding {
+        code: diagnostic.code,
+        severity: diagnostic.severity(),
+        message: &diagnostic.message,
+        help: diagnostic.help.as_ref().map(|help| help.text.as_str()),
+        path: diagnostic.path.as_deref(),
+        file: Some(place.map_or(&judged.file, |place| judged.file_of(place))),
+        line: region.map(|region| region.start.line),
+        column: region.map(|region| region.start.column),
+        end_line: region.map(|region| region.end.line),
+        end_column: region.map(|region| region.end.column),
+    }
+}
