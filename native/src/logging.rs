@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn times_are_those_of_the_calendar() {
-        let at = |seconds, micros| rfc_3339(UNIX_EPOCH + Duration::new(seconds, micros * 1000));
+        let at = |seconds, micros: u32| rfc_3339(UNIX_EPOCH + Duration::new(seconds, micros * 1000));
         assert_eq!(at(0, 0), "1970-01-01T00:00:00.000000Z");
         assert_eq!(at(951_782_400, 1), "2000-02-29T00:00:00.000001Z");
         assert_eq!(at(1_709_251_199, 999_999), "2024-02-29T23:59:59.999999Z");
