@@ -10,12 +10,14 @@ mod findings;
 pub mod limits;
 mod model;
 mod refill;
+mod secrets;
 mod source;
 
 pub use any::{Any, AnyMap, AnyValue};
 pub use duration::{Duration, DurationError};
 pub use model::*;
 pub use refill::Refill;
+pub use secrets::{secrets, secrets_in_text};
 pub use source::{List, Map, Origin, Present, Spanned};
 
 use alloc::vec::Vec;

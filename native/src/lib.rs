@@ -8,6 +8,8 @@
 #[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "server")]
+mod demo;
+#[cfg(feature = "server")]
 pub mod logging;
 pub mod materials;
 #[cfg(feature = "server")]
