@@ -116,11 +116,8 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         offer,
     });
     let (stop, stopped) = watch::channel(false);
-    let patience = Patience {
-        head: Duration::from_secs(10),
-        idle: Duration::from_secs(120),
-        reading: Duration::from_secs(30),
-    };
+    let patience =
+        Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
     let listener =
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(app.keep_house(options.session_ttl, stopped));

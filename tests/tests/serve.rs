@@ -120,13 +120,8 @@ fn a_session_expires_when_it_is_not_used() {
     }
     let other = open_session(server.address());
     // A standing stream keeps its session.
-    let mut stream = send(
-        server.address(),
-        "GET",
-        "/mcp",
-        &[("accept", "text/event-stream"), ("mcp-session-id", &other)],
-        b"",
-    );
+    let mut stream =
+        send(server.address(), "GET", "/mcp", &[("accept", "text/event-stream"), ("mcp-session-id", &other)], b"");
     assert_eq!((stream.status, stream.chunk()), (200, Some(b": ok\n\n".to_vec())));
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(post(server.address(), Some(&session), ping).status, 404);
@@ -152,9 +147,8 @@ fn sessions_are_limited_with_a_clear_error() {
 fn a_session_has_one_stream_that_ends_with_it() {
     let server = serve(Options::default());
     let session = open_session(server.address());
-    let listen = |accept: &str| {
-        send(server.address(), "GET", "/mcp", &[("accept", accept), ("mcp-session-id", &session)], b"")
-    };
+    let listen =
+        |accept: &str| send(server.address(), "GET", "/mcp", &[("accept", accept), ("mcp-session-id", &session)], b"");
     assert_eq!(listen("application/json").status, 406);
     let mut stream = listen("text/event-stream");
     assert_eq!(stream.header("content-type"), Some("text/event-stream"));
@@ -176,9 +170,8 @@ fn a_session_has_one_stream_that_ends_with_it() {
 fn requests_that_http_forbids_are_refused() {
     let server = serve(Options::default());
     let ping = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-    let status = |method, headers: &[(&str, &str)], body: &[u8]| {
-        send(server.address(), method, "/mcp", headers, body).status
-    };
+    let status =
+        |method, headers: &[(&str, &str)], body: &[u8]| send(server.address(), method, "/mcp", headers, body).status;
     assert_eq!(status("POST", &[("content-type", "text/plain"), ACCEPT], ping), 415);
     assert_eq!(status("POST", &[JSON, ("accept", "text/html")], ping), 406);
     assert_eq!(status("POST", &[JSON, ACCEPT], b"{"), 400);

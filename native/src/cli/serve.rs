@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn the_arguments_of_the_operator_are_taken() {
-        let args = parse(&["--config=/etc/vmcp-config/config.yaml", "--host=0.0.0.0", "--port=4483", "--debug"]).unwrap();
+        let args =
+            parse(&["--config=/etc/vmcp-config/config.yaml", "--host=0.0.0.0", "--port=4483", "--debug"]).unwrap();
         assert_eq!(args.config, PathBuf::from("/etc/vmcp-config/config.yaml"));
         assert_eq!((args.host.as_str(), args.port, args.debug, args.strict), ("0.0.0.0", 4483, true, false));
         assert_eq!(args.session_ttl, Duration::from_secs(1800));

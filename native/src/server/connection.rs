@@ -151,12 +151,7 @@ const IDLE: u8 = 2;
 
 impl Activity {
     fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            phase: AtomicU8::new(HEAD),
-            since: AtomicU64::new(0),
-            stuck: AtomicU64::new(0),
-        }
+        Self { start: Instant::now(), phase: AtomicU8::new(HEAD), since: AtomicU64::new(0), stuck: AtomicU64::new(0) }
     }
 
     fn now(&self) -> u64 {

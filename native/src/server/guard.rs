@@ -65,7 +65,9 @@ fn is_loopback_origin(origin: &str) -> bool {
 /// `host`, `host:port`, `[v6]`, `[v6]:port`: the part before the port.
 fn without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) => {
+        Some((host, port))
+            if port.bytes().all(|b| b.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) =>
+        {
             host
         }
         _ => authority,
@@ -95,16 +97,22 @@ mod tests {
     #[test]
     fn a_loopback_listener_takes_local_names_and_local_pages() {
         let guard = Guard::new("127.0.0.1:4483".parse().unwrap(), &[], &[]);
-        for host in ["localhost", "localhost:4483", "127.0.0.1:4483", "127.9.9.9", "[::1]:4483", "LOCALHOST", "a.localhost"] {
+        for host in
+            ["localhost", "localhost:4483", "127.0.0.1:4483", "127.9.9.9", "[::1]:4483", "LOCALHOST", "a.localhost"]
+        {
             assert_eq!(verdict(&guard, host, None), Ok(()), "{host}");
         }
-        for host in ["evil.example", "evil.example:4483", "", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"] {
+        for host in
+            ["evil.example", "evil.example:4483", "", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"]
+        {
             assert!(verdict(&guard, host, None).is_err(), "{host}");
         }
         for origin in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:8080"] {
             assert_eq!(verdict(&guard, "localhost", Some(origin)), Ok(()), "{origin}");
         }
-        for origin in ["null", "https://evil.example", "http://localhost.evil.example", "file://localhost", "", "http://"] {
+        for origin in
+            ["null", "https://evil.example", "http://localhost.evil.example", "file://localhost", "", "http://"]
+        {
             assert!(verdict(&guard, "localhost", Some(origin)).is_err(), "{origin}");
         }
     }

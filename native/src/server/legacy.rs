@@ -150,15 +150,17 @@ impl App {
                 "header `Mcp-Session-Id` is missing; `initialize` gives one",
             ));
         };
-        name.to_str().ok().and_then(|name| name.parse().ok()).and_then(|id| self.sessions.find(id, Instant::now())).ok_or_else(
-            || {
+        name.to_str()
+            .ok()
+            .and_then(|name| name.parse().ok())
+            .and_then(|id| self.sessions.find(id, Instant::now()))
+            .ok_or_else(|| {
                 refuse(
                     StatusCode::NOT_FOUND,
                     code::SESSION_NOT_FOUND,
                     "there is no such session; it has ended or expired, `initialize` begins a new one",
                 )
-            },
-        )
+            })
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
-use vmcp_core::mcp::{code, jsonrpc};
+use vmcp_core::mcp::{code, http, jsonrpc};
 
 use super::App;
 use super::connection::Service;
@@ -34,23 +34,12 @@ pub(super) struct Accepts {
 impl Accepts {
     /// Reads the `Accept` headers; without one, everything is accepted (RFC 9110 section 12.5.1).
     pub(super) fn read(headers: &HeaderMap) -> Self {
-        if !headers.contains_key(ACCEPT) {
+        let values: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        if values.is_empty() {
             return Self { json: true, events: true };
         }
-        let mut accepts = Self { json: false, events: false };
-        let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        for range in values.flat_map(|value| value.split(',')) {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let refused = parts.any(|parameter| {
-                parameter.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0))
-            });
-            if !refused {
-                accepts.json |= matches!(name.as_str(), "application/json" | "application/*" | "*/*");
-                accepts.events |= matches!(name.as_str(), "text/event-stream" | "text/*" | "*/*");
-            }
-        }
-        accepts
+        let list = values.join(",");
+        Self { json: http::accepts(&list, http::JSON), events: http::accepts(&list, http::EVENT_STREAM) }
     }
 }
 
@@ -148,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accept_is_read_as_http_says() {
+    fn several_accept_headers_are_one_list() {
         let accepts = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
@@ -158,9 +147,7 @@ mod tests {
             (json, events)
         };
         assert_eq!(accepts(&[]), (true, true));
-        assert_eq!(accepts(&["application/json, text/event-stream"]), (true, true));
         assert_eq!(accepts(&["application/json", "Text/Event-Stream;q=0.5"]), (true, true));
-        assert_eq!(accepts(&["*/*"]), (true, true));
         assert_eq!(accepts(&["application/json;q=1, text/event-stream;q=0"]), (true, false));
         assert_eq!(accepts(&["text/html"]), (false, false));
     }

@@ -96,12 +96,8 @@ impl<T> Sessions<T> {
     /// The limit is reached, or there is no randomness.
     pub(super) fn open(&self, state: T, now: Instant) -> Result<InUse<T>, NotOpened> {
         let id = SessionId::random(self.random).ok_or(NotOpened::NoRandom)?;
-        let session = Arc::new(Session {
-            id,
-            state,
-            last_used: AtomicU64::new(self.millis(now)),
-            in_use: AtomicUsize::new(1),
-        });
+        let session =
+            Arc::new(Session { id, state, last_used: AtomicU64::new(self.millis(now)), in_use: AtomicUsize::new(1) });
         let in_use = InUse { session: Arc::clone(&session), start: self.start };
         let mut open = self.locked();
         if open.len() >= self.limit {
@@ -248,12 +244,15 @@ mod tests {
         assert_eq!(a.to_string().parse(), Ok(a));
         assert_eq!(a.to_string().len(), 32);
         assert_eq!(format!("{a:?}"), "[session]");
-        for text in ["", "0", "+0000000000000000000000000000001", "0000000000000000000000000000000g", "ABCDEF00000000000000000000000000"] {
+        for text in [
+            "",
+            "0",
+            "+0000000000000000000000000000001",
+            "0000000000000000000000000000000g",
+            "ABCDEF00000000000000000000000000",
+        ] {
             assert_eq!(text.parse::<SessionId>(), Err(NotAnId), "{text}");
         }
-        assert_eq!(
-            NotOpened::NoRandom.to_string(),
-            "the system gave no random bytes for a session id"
-        );
+        assert_eq!(NotOpened::NoRandom.to_string(), "the system gave no random bytes for a session id");
     }
 }

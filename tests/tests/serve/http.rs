@@ -45,7 +45,8 @@ pub fn write(connection: &mut TcpStream, method: &str, path: &str, headers: &[(&
 impl Answer {
     pub fn read(mut connection: BufReader<TcpStream>) -> Self {
         let line = line(&mut connection);
-        let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("no status: {line:?}"));
+        let status =
+            line.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("no status: {line:?}"));
         let mut headers = Vec::new();
         loop {
             let line = self::line(&mut connection);
