@@ -14,5 +14,7 @@ pub mod logging;
 pub mod materials;
 #[cfg(feature = "server")]
 pub mod render;
+pub mod roots;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod verifier;
