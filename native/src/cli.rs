@@ -4,6 +4,7 @@
 
 mod explain;
 pub(crate) mod input;
+mod serve;
 mod version;
 
 use std::ffi::OsString;

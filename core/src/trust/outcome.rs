@@ -308,7 +308,7 @@ impl PresentedCertificate {
         Self {
             subject: certificate.subject.to_string(),
             issuer: certificate.issuer.to_string(),
-            names: certificate.names.iter().map(|name| name_text(name)).collect(),
+            names: certificate.names.iter().map(name_text).collect(),
             not_before: certificate.not_before,
             not_after: certificate.not_after,
             intermediates,

@@ -320,7 +320,7 @@ fn chain(certificate: &Certificate, sent: &[CertificateDer<'_>]) -> Vec<Certific
 struct PurposeJudgedElsewhere;
 
 impl ExtendedKeyUsageValidator for PurposeJudgedElsewhere {
-    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        purposes.map(|purpose| purpose.map(|_| ())).collect()
+    fn validate(&self, mut purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        purposes.try_for_each(|purpose| purpose.map(|_| ()))
     }
 }
