@@ -5,6 +5,7 @@
 mod explain;
 pub(crate) mod input;
 pub(crate) mod judge;
+mod serve;
 mod validate;
 mod version;
 
@@ -12,8 +13,9 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use crate::materials::EnvFileError;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::materials::EnvFileError;
 
 /// What every `--help` closes with.
 const ENDINGS: &str = "\

@@ -9,6 +9,10 @@
 pub mod cli;
 #[cfg(feature = "server")]
 mod demo;
+#[cfg(feature = "server")]
+pub mod logging;
 pub mod materials;
 #[cfg(feature = "server")]
 pub mod render;
+#[cfg(feature = "server")]
+pub mod server;
