@@ -19,7 +19,7 @@ pub use any::{Any, AnyMap, AnyValue};
 pub use duration::{Duration, DurationError};
 pub use model::*;
 pub use refill::Refill;
-pub use secrets::{secrets, secrets_in_text};
+pub use secrets::{apart, secrets, secrets_in_text};
 pub use source::{List, Map, Origin, Present, Spanned};
 
 use alloc::vec::Vec;
