@@ -8,9 +8,12 @@ mod duration;
 mod effective;
 mod emit;
 mod findings;
+pub mod input;
 pub mod limits;
 mod model;
+pub mod pod;
 mod refill;
+mod secrets;
 mod source;
 mod unenforced;
 mod validate;
@@ -20,9 +23,10 @@ pub use duration::{Duration, DurationError};
 pub use effective::EffectiveConfig;
 pub use model::*;
 pub use refill::Refill;
+pub use secrets::{apart, secrets, secrets_in_text};
 pub use source::{List, Map, Origin, Present, Spanned};
 pub use unenforced::{Consequence, Unenforced, allowable, unenforced};
-pub use validate::{forward_owner, validate};
+pub use validate::validate;
 
 use alloc::vec::Vec;
 

@@ -12,7 +12,8 @@ mod excerpt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use vmcp_core::diagnostic::{Diagnostic, File, Place, Severity};
-use vmcp_core::text::{LineIndex, Location, Span};
+use vmcp_core::text::Span;
+pub use vmcp_core::text::{Region, Text};
 
 /// One input and everything that was found in it.
 #[derive(Clone, Debug, Default)]
@@ -31,50 +32,6 @@ pub struct Judged {
     pub others: BTreeMap<String, Text>,
     /// Bytes of the input that hold a credential: they are never shown, also where a finding underlines their line.
     pub secrets: Vec<Span>,
-}
-
-/// A text and where its lines are.
-#[derive(Clone, Debug)]
-pub struct Text {
-    text: String,
-    lines: LineIndex,
-}
-
-/// A place as a person counts it; `end` is exclusive. Columns are Unicode scalars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// The first character.
-    pub start: Location,
-    /// One past the last.
-    pub end: Location,
-}
-
-impl Text {
-    /// Finds the lines of `text`.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        let text = text.into();
-        let lines = LineIndex::new(&text);
-        Self { text, lines }
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Lines and columns of a span.
-    #[must_use]
-    pub fn region(&self, span: Span) -> Region {
-        Region { start: self.lines.location(&self.text, span.start), end: self.lines.location(&self.text, span.end) }
-    }
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self::new("")
-    }
 }
 
 impl Judged {

@@ -13,8 +13,6 @@ mod operational;
 mod outgoing;
 mod services;
 
-pub use backends::forward_owner;
-
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;

@@ -34,14 +34,14 @@ impl Excerpt {
     /// The lines from that of the first span to that of the last; `spans` must not be empty, and tell what has to stay
     /// visible in a line that is cut.
     pub(super) fn new(text: &Text, spans: &[Span], secrets: &[Span]) -> Self {
-        let line_of = |offset| text.lines.location(&text.text, offset).line;
+        let line_of = |offset| text.region(Span { start: offset, end: offset }).start.line;
         let first = spans.iter().map(|span| line_of(span.start)).min().unwrap_or(1);
         let last = spans.iter().map(|span| line_of(span.end.max(span.start))).max().unwrap_or(first);
         let mut excerpt = Self { first_line: first as usize, source: String::new(), lines: Vec::new() };
         for number in first..=last {
-            let line = text.lines.line_span(&text.text, number).range();
-            let shown = cut(&text.text, line, spans);
-            excerpt.push(&text.text, shown, text.lines.line_span(&text.text, number).range(), secrets);
+            let line = text.line_span(number).range();
+            let shown = cut(text.as_str(), line, spans);
+            excerpt.push(text.as_str(), shown, text.line_span(number).range(), secrets);
         }
         excerpt
     }

@@ -211,15 +211,15 @@ fn low(text: &Text, span: Span) -> Span {
     if region.end.line - region.start.line < TALL_LINES {
         return span;
     }
-    let line = text.lines.line_span(&text.text, region.start.line);
+    let line = text.line_span(region.start.line);
     Span::new(span.start as usize, (line.end as usize).max(span.start as usize))
 }
 
 fn is_pem_label(text: &Text, span: Span) -> bool {
     let region = text.region(span);
-    let line = text.lines.line_span(&text.text, region.start.line);
+    let line = text.line_span(region.start.line);
     let ends_there = region.end.line == region.start.line;
-    ends_there && text.text.get(line.range()).is_some_and(|line| line.trim_start().starts_with("-----"))
+    ends_there && text.as_str().get(line.range()).is_some_and(|line| line.trim_start().starts_with("-----"))
 }
 
 /// The edits as a difference, where they fit in one excerpt.

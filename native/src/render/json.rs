@@ -3,41 +3,10 @@
 //! It adds nothing to a finding: what is unknown is null.
 
 use serde::Serialize;
-use vmcp_core::diagnostic::{Code, Diagnostic, Severity};
+use vmcp_core::diagnostic::Diagnostic;
+use vmcp_core::report::{Columns, Finding, Names, Report};
 
 use super::Judged;
-
-/// One input.
-#[derive(Serialize)]
-struct Report<'a> {
-    file: &'a str,
-    valid: bool,
-    diagnostics: Vec<Finding<'a>>,
-    needs: Needs<'a>,
-}
-
-/// What the place where the configuration runs must have; names, sorted.
-#[derive(Serialize)]
-struct Needs<'a> {
-    files: Vec<&'a str>,
-    variables: Vec<&'a str>,
-}
-
-/// One finding. Lines and columns count from 1, columns in Unicode scalars, ends are exclusive.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Finding<'a> {
-    code: Code,
-    severity: Severity,
-    message: &'a str,
-    help: Option<&'a str>,
-    path: Option<&'a str>,
-    file: Option<&'a str>,
-    line: Option<u32>,
-    column: Option<u32>,
-    end_line: Option<u32>,
-    end_column: Option<u32>,
-}
 
 /// One object for one input, and an array where several could have been given.
 #[must_use]
@@ -76,7 +45,7 @@ fn one(judged: &Judged) -> Report<'_> {
         file: &judged.file,
         valid: judged.valid(),
         diagnostics: findings(judged),
-        needs: Needs {
+        needs: Names {
             files: judged.files.iter().map(String::as_str).collect(),
             variables: judged.variables.iter().map(String::as_str).collect(),
         },
@@ -85,17 +54,6 @@ fn one(judged: &Judged) -> Report<'_> {
 
 fn finding<'a>(judged: &'a Judged, diagnostic: &'a Diagnostic) -> Finding<'a> {
     let place = diagnostic.place.as_ref();
-    let region = place.and_then(|place| judged.region_of(place));
-    Finding {
-        code: diagnostic.code,
-        severity: diagnostic.severity(),
-        message: &diagnostic.message,
-        help: diagnostic.help.as_ref().map(|help| help.text.as_str()),
-        path: diagnostic.path.as_deref(),
-        file: Some(place.map_or(&judged.file, |place| judged.file_of(place))),
-        line: region.map(|region| region.start.line),
-        column: region.map(|region| region.start.column),
-        end_line: region.map(|region| region.end.line),
-        end_column: region.map(|region| region.end.column),
-    }
+    let file = place.map_or(judged.file.as_str(), |place| judged.file_of(place));
+    Finding::new(diagnostic, file, place.and_then(|place| judged.text_of(place)), Columns::Scalars)
 }

@@ -30,7 +30,9 @@ fn main() -> ExitCode {
             pack(flavour, Path::new(module), Path::new(directory))
         }
         ["test", module, rest @ ..] => test(Path::new(module), rest),
-        _ => Err("usage: vmcp-bindgen pack nodejs|web MODULE.wasm DIRECTORY | test MODULE.wasm [FILTER] [--list]".into()),
+        _ => {
+            Err("usage: vmcp-bindgen pack nodejs|web MODULE.wasm DIRECTORY | test MODULE.wasm [FILTER] [--list]".into())
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vmcp-bindgen: {error}");

@@ -13,6 +13,7 @@ use super::super::model::{AuthStrategy, Config, StaticBackendConfig};
 use super::replace;
 use crate::diagnostic::{Place, code};
 use crate::endpoint::{Endpoint, Scheme};
+use crate::headers::environment_segment;
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     let path = Path::TOP.key("backends");
@@ -186,7 +187,7 @@ fn check_owners(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
     let mut owners = BTreeMap::<String, Vec<(&str, usize)>>::new();
     for (name, bearers) in &names {
         if let Some(&first) = bearers.first() {
-            owners.entry(forward_owner(name)).or_default().push((name, first));
+            owners.entry(environment_segment(name)).or_default().push((name, first));
         }
     }
     for (owner, mut sharers) in owners {
@@ -223,19 +224,4 @@ fn bearers<'c, K: Ord>(config: &'c Config, key: impl Fn(&'c str) -> K) -> BTreeM
 
 fn name_span(config: &Config, index: usize) -> Option<crate::text::Span> {
     config.backends.get(index)?.name.as_ref().map(|name| name.span)
-}
-
-/// A backend's name as the operator writes it in the names of header-forward variables: upper case, and `_` for everything but
-/// `A` to `Z` and `0` to `9`.
-#[must_use]
-pub fn forward_owner(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            let mut upper = c.to_uppercase();
-            match (upper.next(), upper.next()) {
-                (Some(c), None) if c.is_ascii_alphanumeric() => c,
-                _ => '_',
-            }
-        })
-        .collect()
 }
