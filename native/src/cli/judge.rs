@@ -61,7 +61,7 @@ pub(crate) fn judge(input: Input, _source: Option<&Source>) -> Judgement {
         if let Some(root) = parsed.tree.root() {
             secrets.extend(config::secrets(root));
         }
-        config::decode(parsed.tree.root(), &mut diagnostics);
+        config::read(parsed.tree.root(), &mut diagnostics);
     }
     diagnostic::sort(&mut diagnostics);
     Judgement {
