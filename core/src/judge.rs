@@ -43,12 +43,11 @@ pub struct Document {
 pub fn judge(bytes: &[u8]) -> Judgement {
     let mut input = input::read(bytes);
     let mut diagnostics = core::mem::take(&mut input.diagnostics);
-    let mut secrets = config::secrets_in_text(&input.text);
+    let secrets = config::secrets_in_text(&input.text);
     let mut documents = Vec::new();
     for document in core::mem::take(&mut input.configs) {
         let needs = needs(&document.config, &BTreeMap::new());
         diagnostics.extend(input.pods_of(&document).flat_map(|pod| pod::compare(&needs, pod)));
-        secrets.extend(&document.secrets);
         let mut findings = document.diagnostics;
         config::validate(&document.config, &mut findings);
         documents.push(Document { name: document.name, config: document.config, findings, needs });
