@@ -180,11 +180,11 @@ mod tests {
 
     #[test]
     fn a_value_is_written_in_blocks() {
-        let json = r#"{"b":1,"a":[{"x":"y","z":[1,[2,"yes"]]},[],{}],"e":null,"t":true,"f":1.5,"url":"https://a:8/x","m":{"k":"v"}}"#;
+        let json = r#"{"b":1,"a":[{"x":"w","z":[1,[2,"yes"]]},[],{}],"e":null,"t":true,"f":1.5,"url":"https://a:8/x","m":{"k":"v"}}"#;
         let tree: Tree = serde_json::from_str(json).unwrap();
         let mut out = String::new();
         block(&tree, 0, &mut out);
-        let expected = "b: 1\na:\n  - x: y\n    z:\n      - 1\n      - - 2\n        - \"yes\"\n  - []\n  - {}\ne: null\nt: true\n\
+        let expected = "b: 1\na:\n  - x: w\n    z:\n      - 1\n      - - 2\n        - \"yes\"\n  - []\n  - {}\ne: null\nt: true\n\
                         f: 1.5\nurl: https://a:8/x\nm:\n  k: v\n";
         assert_eq!(out, expected);
     }
