@@ -1,2 +1,50 @@
-//! skeleton
+//! The configuration: its model, how it is read from a YAML tree, and everything that can be wrong with it.
+//!
+//! It does not find the text (`input`), read files or variables, or decide what may be called (`discovery`).
+
+mod any;
+mod decode;
+mod duration;
+mod emit;
+mod findings;
 pub mod limits;
+mod model;
+mod refill;
+mod secrets;
+mod source;
+
+pub use any::{Any, AnyMap, AnyValue};
+pub use duration::{Duration, DurationError};
+pub use model::*;
+pub use refill::Refill;
+pub use secrets::{secrets, secrets_in_text};
+pub use source::{List, Map, Origin, Present, Spanned};
+
+use alloc::vec::Vec;
+
+use crate::diagnostic::{Diagnostic, code};
+use crate::text::Span;
+use crate::yaml::Node;
+use decode::{Field as _, Given};
+use findings::{Findings, Path};
+
+/// Reads a configuration. Whatever can be read is; every mistake is among the findings.
+///
+/// `root` is the top of the document, `None` if there is nothing in it.
+pub fn decode(root: Option<Node<'_, '_>>, diagnostics: &mut Vec<Diagnostic>) -> Config {
+    let mut findings = Findings::new(diagnostics);
+    let given =
+        root.map(|node| Given::new(Span::at(node.span().start as usize), node)).filter(|given| !given.is_null());
+    let config = match given {
+        None => {
+            let span = root.map_or(Span::default(), Node::span);
+            findings.report(code::CONFIG_EMPTY, span, &Path::TOP, || {
+                "the configuration is empty; expected a mapping with `name`, `groupRef`, `backends` and more".into()
+            });
+            Config { origin: Origin::blank(span, span), ..Config::default() }
+        }
+        Some(given) => Config::read(&given, &Path::TOP, &mut findings).unwrap_or_else(|_| Config::blank(&given)),
+    };
+    findings.finish();
+    config
+}

@@ -13,6 +13,8 @@ use crate::secret::Secret;
 use crate::text::Span;
 use crate::trust::{Pool, SystemRoots, UnixTime};
 
+pub mod header_forward;
+
 /// What the configuration wants from the world.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {

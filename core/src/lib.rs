@@ -8,7 +8,8 @@
 //! Modules in the order in which they may use each other; each uses only what stands before it:
 //!
 //! ```text
-//! text → diagnostic → secret, endpoint → yaml → config → trust → auth → discovery → mcp → aggregate → gateway
+//! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → auth → discovery → mcp → aggregate →
+//! gateway
 //! ```
 
 #![no_std]
@@ -25,7 +26,9 @@ pub mod diagnostic;
 pub mod discovery;
 pub mod endpoint;
 pub mod gateway;
+pub mod headers;
 pub mod mcp;
+pub mod report;
 pub mod secret;
 pub mod text;
 pub mod trust;

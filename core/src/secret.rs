@@ -5,8 +5,8 @@
 use alloc::string::String;
 use zeroize::Zeroizing;
 
-/// A secret text.
-#[derive(Clone)]
+/// A secret text. The default is an empty one.
+#[derive(Clone, Default)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {

@@ -2,6 +2,7 @@
 //!
 //! It does not read or decode anything; spans are always bytes of the text that was given, never of a part of it.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A half-open range of bytes in the text that was given.
@@ -129,6 +130,63 @@ impl LineIndex {
         }
         (u32::try_from(index + 1).unwrap_or(u32::MAX), text.get(start..end).unwrap_or_default())
     }
+}
+
+/// A text that knows where its lines are.
+#[derive(Clone, Debug)]
+pub struct Text {
+    text: String,
+    lines: LineIndex,
+}
+
+impl Text {
+    /// Finds the lines of `text`.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let lines = LineIndex::new(&text);
+        Self { text, lines }
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Where `span` begins and ends, columns in Unicode scalars.
+    #[must_use]
+    pub fn region(&self, span: Span) -> Region {
+        Region { start: self.lines.location(&self.text, span.start), end: self.lines.location(&self.text, span.end) }
+    }
+
+    /// The same with columns in UTF-16 code units.
+    #[must_use]
+    pub fn region_utf16(&self, span: Span) -> Region {
+        let at = |offset| self.lines.location_utf16(&self.text, offset);
+        Region { start: at(span.start), end: at(span.end) }
+    }
+
+    /// The bytes of line `line` (from 1) without its line end; empty past the last line.
+    #[must_use]
+    pub fn line_span(&self, line: u32) -> Span {
+        self.lines.line_span(&self.text, line)
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+/// A span as a person counts it; `end` is exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The first character.
+    pub start: Location,
+    /// One past the last.
+    pub end: Location,
 }
 
 fn count(before: usize) -> u32 {

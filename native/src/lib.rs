@@ -5,4 +5,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
 
+#[cfg(feature = "server")]
+pub mod cli;
+#[cfg(feature = "server")]
+mod demo;
 pub mod materials;
+#[cfg(feature = "server")]
+pub mod render;

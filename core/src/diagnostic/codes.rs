@@ -93,10 +93,54 @@ codes! {
     // ---- yaml: the text is not what a YAML 1.1 reader takes ----
     SYNTAX = "yaml/syntax", Error, "the text is not YAML",
         "The text could not be read as YAML from this point on. Everything before it was still judged, so mend this and run again.";
+    TAB = "yaml/tab", Error, "a tab stands where YAML allows only spaces",
+        "YAML measures nesting in spaces, so a tab can neither indent a line nor follow the dash of a list entry. Replace it by spaces; most editors can do that for a whole file.";
+    CONTROL_CHARACTER = "yaml/control-character", Error, "the text holds a character that YAML does not allow",
+        "YAML texts hold printable characters, tabs and line breaks. A NUL or another control character usually means that the file is damaged, or is no text. What follows it was not read. In double quotes it can be written as an escape.";
+    DIRECTIVE = "yaml/directive", Error, "a directive is not understood",
+        "Lines that begin with `%` before a document are directives. Only `%YAML 1.1` and `%TAG` are taken, as by the Go program; a configuration needs none of them.";
+    DUPLICATE_KEY = "yaml/duplicate-key", Error, "a key stands twice in one map",
+        "Only one of the two values can be meant, and nobody can know which. The first one was judged here; the Go program refuses the whole map. Remove one of them.";
+    UNDEFINED_ALIAS = "yaml/undefined-alias", Error, "an alias refers to nothing",
+        "`*name` stands for the value that was marked `&name` earlier in the same document. Nothing was. A text that begins with `*` needs quotes.";
+    RECURSIVE_ALIAS = "yaml/recursive-alias", Error, "an alias stands inside of what it refers to",
+        "`*name` inside of the value marked `&name` would make a value that contains itself. No such value can be written down, so none is accepted.";
+    EXCESSIVE_ALIASING = "yaml/excessive-aliasing", Error, "aliases repeat too much",
+        "A few lines of aliases of aliases can stand for billions of values. As in the Go program, aliases may cause up to 99 % of the values of a small document and 10 % of those of a very large one. Nothing of the document was judged.";
+    EXCESSIVE_MERGING = "yaml/excessive-merging", Error, "merge keys take over too much",
+        "Each `<<` copies the entries of other maps, and copies of copies grow without bound, so there is a limit for all of them together. Nothing of the document was judged.";
+    MERGE_VALUE = "yaml/merge-value", Error, "a merge key is given something that is no map",
+        "`<<` takes over the entries of a map or, if it is given a list of maps, of each of them. Anything else has no entries to take over. If a key of this name is meant, put it in quotes.";
+    TOO_DEEP = "yaml/too-deep", Error, "values are nested too deeply",
+        "No configuration nests more than a few dozen levels; a text that nests hundreds is an accident or an attack. The document was read up to that place.";
+    TOO_MANY_NODES = "yaml/too-many-values", Error, "the document has too many values",
+        "There is a limit to how many keys, list entries and other values one document may hold, so that memory stays bounded. Nothing of the document was judged.";
 
     // ---- input: which document holds the configuration ----
 
     // ---- config: keys and values ----
+    CONFIG_EMPTY = "config/empty", Error, "there is no configuration in the text",
+        "The text is empty, or holds comments only. A configuration needs at least `name`, `groupRef`, `backends`, `incomingAuth`, `outgoingAuth` and `aggregation`.";
+    CONFIG_UNKNOWN_KEY = "config/unknown-key", Error, "a key that does not exist at this place",
+        "Keys are matched exactly, upper and lower case included. A key that is not known is refused, because a mistyped restriction would otherwise be none at all.";
+    CONFIG_WRONG_TYPE = "config/wrong-type", Error, "a value of another type than its key takes",
+        "Any scalar is accepted where text is expected, by its literal text; numbers with a fraction are accepted where whole numbers are, and cut off; `yes`, `no`, `on`, `off` are accepted as booleans. Everything else must be of the type that the key takes.";
+    CONFIG_OUT_OF_RANGE = "config/out-of-range", Error, "a number outside the range that its key takes",
+        "The number is too small or too large to be held or to be sensible. The message says which numbers are accepted.";
+    CONFIG_BAD_DURATION = "config/bad-duration", Error, "a text that is no duration",
+        "A duration is one or more numbers, each with its unit: `ns`, `us`, `ms`, `s`, `m` or `h`, as in `30s` or `1m30s`. A number alone has no unit, and there is none for days: write `24h`.";
+    CONFIG_NULL_ENTRY = "config/null-entry", Error, "an entry with nothing in it",
+        "The entry is written, but there is nothing after its key or dash. The Go program crashes on some of these and drops others in silence. Write the entry's keys, or remove it.";
+    CONFIG_MISSING_KEY = "config/missing-key", Error, "a key that is required is missing or empty",
+        "The place that is pointed at lacks a key without which it means nothing. An empty text counts as missing.";
+    CONFIG_BAD_VALUE = "config/bad-value", Error, "a value that is none of those its key takes",
+        "The key takes only the values that the message lists, spelled exactly so.";
+    CONFIG_TOO_LARGE = "config/too-large", Error, "free-form values are too large",
+        "Values such as `parameters` and `arguments` are kept as they are, so their size is bounded; aliases count each time they are used. See docs/limits.md.";
+    CONFIG_TOO_MANY_ERRORS = "config/too-many-errors", Error, "more errors than are kept",
+        "Only the first errors of an input are shown. Since it is no longer known what the others are about, the configuration as a whole is refused. Mend those that are shown, and run again.";
+    CONFIG_TOO_MANY_WARNINGS = "config/too-many-warnings", Warning, "more warnings and notes than are kept",
+        "Only the first warnings and notes of an input are shown; the others were counted. Mend those that are shown, and run again.";
 
     // ---- backend: entries of `backends` ----
 

@@ -1,0 +1,126 @@
+# The index of tasks, the same for a person and for CI. Each does the set-up it needs, inside this directory.
+# Needed on the machine: rustup with Rust 1.95 or later, make, a C compiler, Node 20 or later, Python 3.11 with venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# Lints change with the compiler: they stop the build only with the one they were last read under.
+LINTED := 1.95
+DENY := $(if $(findstring rustc $(LINTED).,$(shell rustc --version 2>/dev/null)),-D warnings)
+WASM := wasm32-unknown-unknown
+BARE := x86_64-unknown-none
+PACK := target/pack
+PEERS := tests/.peers
+STEP = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
+
+##@ Run
+.PHONY: help demo preview preview-build
+help: ## list the tasks
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+
+demo: ## two private CAs, two HTTPS MCP servers, a ConfigMap, and vmcp in front of them (ARGS=--once stops after the proof)
+	cargo run --locked --package vmcp-native --bin vmcp -- demo $(ARGS)
+
+preview: preview-build ## build the ConfigMap previewer and serve it on loopback (PORT=8080)
+	node www/serve.mjs target/www $(PORT)
+
+preview-build: $(PACK)/web ## build the previewer into target/www
+	node www/build.mjs $(PACK)/web target/www
+
+##@ Check
+.PHONY: test lint rust core-alone core-wasm page peers guards
+test: lint core-alone rust core-wasm page peers ## everything that CI runs, from set-up to end-to-end tests
+	$(call STEP,all tests passed)
+
+lint: .setup-rust ## formatting and clippy
+	$(call STEP,lint: formatting)
+	cargo fmt --all --check
+	$(call STEP,lint: clippy)
+	cargo clippy --locked --workspace --all-targets -- $(DENY)
+
+core-alone: .setup-rust ## the core alone, on a target that has no std at all and on WebAssembly
+	$(call STEP,core alone: $(BARE) and $(WASM))
+	cargo check --locked --package vmcp-core --target $(BARE)
+	cargo check --locked --package vmcp-core --target $(WASM)
+
+rust: ## unit, property, case and TLS tests on this machine
+	$(call STEP,rust: build)
+	cargo test --locked --workspace --all-targets --no-run
+	$(call STEP,rust: run)
+	cargo test --locked --workspace --all-targets --quiet
+	cargo test --locked --workspace --doc --quiet
+
+core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAssembly
+	$(call STEP,core inside WebAssembly)
+	cargo test --locked --package vmcp-core --lib --target $(WASM)
+	diff <(cargo test --locked --quiet --package vmcp-core --lib -- --list | grep ': test$$' | sort) \
+	     <(cargo test --locked --quiet --package vmcp-core --lib --target $(WASM) -- --list | sort) \
+	  || { echo 'these core tests run on one side only (is `wasm_bindgen_test as test` imported?)'; exit 1; }
+
+page: $(PACK)/nodejs preview-build ## the WebAssembly package under Node, and the page's files
+	$(call STEP,WebAssembly package under Node)
+	node --test wasm/test/*.mjs www/test/*.mjs
+
+peers: .setup-peers ## through `vmcp serve`, with servers and clients that this project did not write
+	$(call STEP,end to end with independent servers and clients)
+	cargo build --locked --package vmcp-native --bin vmcp
+	cargo test --locked --package vmcp-tests --features peers --test peers -- --nocapture
+
+##@ Measure and search
+.PHONY: bench fuzz compat deny
+bench: ## time and memory from text to catalog, pool assembly, calls through vmcp against direct ones
+	cargo run --locked --release --package vmcp-tests --bin bench -- $(ARGS)
+
+fuzz: ## feed hostile input to the config and PEM readers (FUZZ_SECONDS=60 each; needs a nightly toolchain, installs one if missing)
+	fuzz/run $(FUZZ_SECONDS)
+
+compat: ## compare verdicts with the Go vMCP (needs Go)
+	cargo run --locked --release --package vmcp-tests --bin compat -- $(ARGS)
+
+deny: ## advisories, licences and sources with cargo-deny (installs it under target/tools: several minutes, once)
+	[ -x target/tools/bin/cargo-deny ] || cargo install --quiet --root target/tools --version 0.20.2 cargo-deny
+	target/tools/bin/cargo-deny --workspace check $(ARGS)
+
+# Set-up. Nothing is installed outside this directory but rustup's own targets and components.
+.PHONY: .setup-rust .setup-node .setup-python .setup-peers
+.setup-rust:
+	@command -v rustup cargo >/dev/null || { echo 'Rust is missing: see https://rustup.rs'; exit 1; }
+	@missing=; have=$$(rustup target list --installed); \
+	 for target in $(WASM) $(BARE); do grep -qx $$target <<<"$$have" || missing+=" $$target"; done; \
+	 [ -z "$$missing" ] || rustup target add $$missing
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
+
+.setup-node:
+	@node -e 'if (process.versions.node.split(".")[0] < 20) throw process.version' 2>/dev/null || { echo 'Node 20 or later is missing'; exit 1; }
+
+.setup-python:
+	@python3 -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \
+	  || { echo 'Python 3.11 or later with venv is missing'; exit 1; }
+
+.setup-peers: .setup-node .setup-python $(PEERS)/mcp1/ready $(PEERS)/mcp2/ready tests/peers/node_modules/.package-lock.json
+
+$(PEERS)/%/ready: tests/peers/requirements-%.txt
+	$(call STEP,set-up: Python packages of $*)
+	rm -rf $(@D) && mkdir -p $(PEERS) && python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-cache-dir --requirement $<
+	touch $@
+
+tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peers/package-lock.json
+	$(call STEP,set-up: npm packages of the peers)
+	npm ci --prefix tests/peers --ignore-scripts --no-progress --loglevel=error --cache "$(CURDIR)/target/npm-cache"
+	rm -rf target/npm-cache && touch $@
+
+# The WebAssembly module with its JavaScript, for Node and for browsers.
+.PHONY: .module
+.module: .setup-rust .setup-node
+	$(call STEP,WebAssembly package: build)
+	cargo build --locked --package vmcp-wasm --target $(WASM) --profile wasm
+
+$(PACK)/nodejs $(PACK)/web: .module
+	rm -rf $@
+	cargo run --locked --quiet --package vmcp-bindgen -- pack $(@F) target/$(WASM)/wasm/vmcp_wasm.wasm $@

@@ -1,0 +1,475 @@
+//! The collecting decoder: a YAML tree into the model, with every mistake reported and the rest still read.
+//!
+//! It knows kinds of values, not keys (those are in [`super::model`]) and not rules (those are in `validate`).
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::duration::{Duration, DurationError};
+use super::findings::{Findings, Path};
+use super::model::{Table, Type};
+use super::source::{List, Map, Origin, Present, Spanned};
+use crate::diagnostic::{Edit, code, nearest};
+use crate::secret::Secret;
+use crate::text::Span;
+use crate::yaml::{Entries, Node, Scalar, Shape, Value};
+
+/// The mistake is among the findings already; whoever sees this stays silent about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reported;
+
+/// A value and the key it stands under.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'n, 't> {
+    /// The key, or the item itself in a list.
+    pub(crate) key: Span,
+    /// The value.
+    pub(crate) span: Span,
+    /// What it is.
+    pub(crate) shape: Shape<'n, 't>,
+}
+
+impl<'n, 't> Given<'n, 't> {
+    pub(crate) fn new(key: Span, node: Node<'n, 't>) -> Self {
+        Self { key, span: node.span(), shape: node.shape() }
+    }
+
+    /// A list item: where something is missing from it, its first key is pointed at.
+    fn item(node: Node<'n, 't>) -> Self {
+        let shape = node.shape();
+        let span = node.span();
+        let key = match shape {
+            Shape::Mapping(entries) => entries.iter().next().map_or(span, |(key, _)| key.span()),
+            _ => span,
+        };
+        Self { key, span, shape }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.shape, Shape::Scalar(Scalar { value: Value::Null, .. }))
+    }
+}
+
+/// Whether a value that could not be read keeps its place in a list or map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Scalars: what cannot be read is left out; null is left out of lists, and in maps it is the empty value, as in Go.
+    Plain,
+    /// Structs: the place is kept, so that nothing else (a default strategy) takes it; null is a mistake (Go panics on it, or drops it).
+    Struct,
+}
+
+/// A kind of value in the model.
+pub(crate) trait Field: Sized + Default {
+    /// What becomes of it in a list or map when it cannot be read.
+    const KIND: Kind;
+
+    /// Reads a value that is not null.
+    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported>;
+
+    /// The empty value at this place, about which validators stay silent.
+    fn blank(given: &Given<'_, '_>) -> Self {
+        let _ = given;
+        Self::default()
+    }
+
+    /// Its type, as data.
+    fn describe() -> Type;
+}
+
+/// A scalar that decides by itself what it takes.
+pub(crate) trait FromScalar: Sized + Default {
+    /// What is accepted, in a message.
+    const EXPECTED: &'static str;
+
+    fn from_scalar(scalar: &Scalar<'_>) -> Result<Self, Fault>;
+
+    fn describe() -> Type;
+}
+
+/// Why a scalar was not taken.
+pub(crate) enum Fault {
+    /// Another type.
+    Type,
+    /// Outside `min..=max`.
+    Range {
+        /// Least.
+        min: i64,
+        /// Greatest.
+        max: i64,
+    },
+    /// No duration, and why.
+    Duration(DurationError),
+}
+
+impl FromScalar for String {
+    const EXPECTED: &'static str = "text";
+
+    fn from_scalar(scalar: &Scalar<'_>) -> Result<Self, Fault> {
+        match scalar.value {
+            Value::Misfit(_) => Err(Fault::Type),
+            _ => Ok(scalar.text.to_owned()),
+        }
+    }
+
+    fn describe() -> Type {
+        Type::Text
+    }
+}
+
+impl FromScalar for Secret {
+    const EXPECTED: &'static str = "text";
+
+    fn from_scalar(scalar: &Scalar<'_>) -> Result<Self, Fault> {
+        String::from_scalar(scalar).map(Self::new)
+    }
+
+    fn describe() -> Type {
+        Type::Secret
+    }
+}
+
+impl FromScalar for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn from_scalar(scalar: &Scalar<'_>) -> Result<Self, Fault> {
+        match scalar.value {
+            Value::Bool(value) => Ok(value),
+            // yaml.v3 takes the words of YAML 1.1 where a bool is asked for, quoted or not.
+            Value::Text => match scalar.text {
+                "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Ok(true),
+                "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Ok(false),
+                _ => Err(Fault::Type),
+            },
+            _ => Err(Fault::Type),
+        }
+    }
+
+    fn describe() -> Type {
+        Type::Bool
+    }
+}
+
+macro_rules! integers {
+    ($($int:ty),*) => {$(
+        impl FromScalar for $int {
+            const EXPECTED: &'static str = "an integer";
+
+            fn from_scalar(scalar: &Scalar<'_>) -> Result<Self, Fault> {
+                let range = Fault::Range { min: i64::from(<$int>::MIN), max: i64::from(<$int>::MAX) };
+                match scalar.value {
+                    Value::Int(value) => Self::try_from(value).map_err(|_| range),
+                    Value::Float(value) if value.is_nan() => Err(Fault::Type),
+                    // yaml.v3 cuts the fraction off.
+                    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, so out of range stays out")]
+                    Value::Float(value) => Self::try_from(value as i128).map_err(|_| range),
+                    _ => Err(Fault::Type),
+                }
+            }
+
+            fn describe() -> Type {
+                Type::Integer { min: i64::from(<$int>::MIN), max: i64::from(<$int>::MAX) }
+            }
+        }
+    )*};
+}
+integers!(i32, i64);
+
+impl FromScalar for Duration {
+    const EXPECTED: &'static str = "a duration such as `30s`";
+
+    fn from_scalar(scalar: &Scalar<'_>) -> Result<Self, Fault> {
+        Self::parse(scalar.text).map_err(Fault::Duration)
+    }
+
+    fn describe() -> Type {
+        Type::Duration
+    }
+}
+
+impl<T: FromScalar> Field for Option<Spanned<T>> {
+    const KIND: Kind = Kind::Plain;
+
+    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+        Spanned::read(given, path, findings).map(Some)
+    }
+
+    fn describe() -> Type {
+        T::describe()
+    }
+}
+
+impl<T: FromScalar> Field for Spanned<T> {
+    const KIND: Kind = Kind::Plain;
+
+    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+        let Shape::Scalar(scalar) = given.shape else {
+            return Err(wrong_type(given, T::EXPECTED, path, findings));
+        };
+        T::from_scalar(&scalar).map(|value| Self { value, span: given.span }).map_err(|fault| match fault {
+            Fault::Type => wrong_type(given, T::EXPECTED, path, findings),
+            Fault::Range { min, max } => out_of_range(&scalar, min, max, given.span, path, findings),
+            Fault::Duration(error) => bad_duration(&scalar, &error, given.span, path, findings),
+        })
+    }
+
+    fn blank(given: &Given<'_, '_>) -> Self {
+        Self { value: T::default(), span: given.span }
+    }
+
+    fn describe() -> Type {
+        T::describe()
+    }
+}
+
+impl<T: FromScalar> Field for Present<T> {
+    const KIND: Kind = Kind::Plain;
+
+    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+        Spanned::read(given, path, findings).map(|value| Self(Some(value)))
+    }
+
+    fn describe() -> Type {
+        T::describe()
+    }
+}
+
+impl<T: Field> Field for Option<Box<T>> {
+    const KIND: Kind = T::KIND;
+
+    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+        T::read(given, path, findings).map(|value| Some(Box::new(value)))
+    }
+
+    fn describe() -> Type {
+        T::describe()
+    }
+}
+
+impl<T: Field> Field for List<T> {
+    const KIND: Kind = Kind::Plain;
+
+    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+        let Shape::Sequence(nodes) = given.shape else {
+            return Err(wrong_type(given, "a list", path, findings));
+        };
+        let nodes = nodes.iter();
+        let mut items = Vec::with_capacity(nodes.len());
+        for (index, node) in nodes.enumerate() {
+            let item = Given::item(node);
+            if item.is_null() && T::KIND == Kind::Plain {
+                continue;
+            }
+            items.extend(read_item(&item, &path.index(index), findings));
+        }
+        Ok(Self { items, origin: Origin::new(given.key, given.span) })
+    }
+
+    fn describe() -> Type {
+        Type::List(T::describe)
+    }
+}
+
+impl<T: Field> Field for Map<T> {
+    const KIND: Kind = Kind::Plain;
+
+    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+        let Shape::Mapping(nodes) = given.shape else {
+            return Err(wrong_type(given, "a mapping", path, findings));
+        };
+        let nodes = nodes.iter();
+        let mut entries = Vec::with_capacity(nodes.len());
+        for (key, node) in nodes {
+            let Some(name) = key_text(key, path, findings) else { continue };
+            let value = Given::new(key.span(), node);
+            let item = if value.is_null() && T::KIND == Kind::Plain {
+                Some(T::blank(&value))
+            } else {
+                read_item(&value, &path.key(name), findings)
+            };
+            entries.extend(item.map(|item| (Spanned { value: name.to_owned(), span: key.span() }, item)));
+        }
+        Ok(Self::new(entries, Origin::new(given.key, given.span)))
+    }
+
+    fn describe() -> Type {
+        Type::Map(T::describe)
+    }
+}
+
+/// Reads an item of a list or the value of a map's key.
+fn read_item<T: Field>(item: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Option<T> {
+    if item.is_null() {
+        findings.report(code::CONFIG_NULL_ENTRY, item.key, path, || {
+            format!("{} has nothing in it; expected a mapping", path.last())
+        });
+        return Some(T::blank(item));
+    }
+    match T::read(item, path, findings) {
+        Ok(value) => Some(value),
+        Err(Reported) => (T::KIND == Kind::Struct).then(|| T::blank(item)),
+    }
+}
+
+/// Reads the value of a struct's key into its slot. Null leaves the slot as it is.
+pub(crate) fn read_slot<T: Field>(
+    slot: &mut T,
+    given: &Given<'_, '_>,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) -> Result<(), Reported> {
+    if !given.is_null() {
+        *slot = T::read(given, path, findings)?;
+    }
+    Ok(())
+}
+
+/// The entries of a mapping that is to be a struct.
+pub(crate) fn entries<'n, 't>(
+    given: &Given<'n, 't>,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) -> Result<Entries<'n, 't>, Reported> {
+    match given.shape {
+        Shape::Mapping(entries) => Ok(entries),
+        _ => Err(wrong_type(given, "a mapping", path, findings)),
+    }
+}
+
+/// The text of a key; `None` for what cannot be one (reported), and for null, which yaml.v3 passes over.
+pub(crate) fn key_text<'n>(key: Node<'n, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Option<&'n str> {
+    match key.shape() {
+        Shape::Scalar(Scalar { value: Value::Null, .. }) | Shape::Bad => None,
+        Shape::Scalar(scalar) => Some(scalar.text),
+        Shape::Sequence(_) | Shape::Mapping(_) => {
+            let given = Given::new(key.span(), key);
+            findings.report(code::CONFIG_WRONG_TYPE, key.span(), path, || {
+                format!("a key of {} is {}; expected text", path.last(), kind_word(&given))
+            });
+            None
+        }
+    }
+}
+
+/// Reports a key that the struct does not have, with the one that was probably meant.
+pub(crate) fn unknown_key(
+    name: &str,
+    span: Span,
+    table: &'static Table,
+    present: Entries<'_, '_>,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let path = path.key(name);
+    let Some(mut diagnostic) = findings.draft(code::CONFIG_UNKNOWN_KEY, span, &path, || {
+        let keys = table.keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
+        format!("`{}` is no key of {}; expected {keys}", shown(name), table.noun)
+    }) else {
+        return;
+    };
+    let absent = |candidate: &&str| {
+        !present.iter().any(|(key, _)| matches!(key.shape(), Shape::Scalar(scalar) if scalar.text == *candidate))
+    };
+    if let Some(meant) = nearest(name, table.keys.iter().map(|key| key.name)).filter(absent) {
+        let edit = Edit { span, replacement: meant.to_owned() };
+        diagnostic = diagnostic.fix(format!("did you mean `{meant}`?"), Vec::from([edit]), false);
+    }
+    findings.push(diagnostic);
+}
+
+/// Reports that something has another type. A shape that was reported before is left alone.
+pub(crate) fn wrong_type(
+    given: &Given<'_, '_>,
+    expected: &'static str,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) -> Reported {
+    if !matches!(given.shape, Shape::Bad) {
+        findings.report(code::CONFIG_WRONG_TYPE, place_of(given), path, || {
+            format!("{} is {}; expected {expected}", path.last(), kind_word(given))
+        });
+    }
+    Reported
+}
+
+/// A long list or mapping is pointed at by its key.
+fn place_of(given: &Given<'_, '_>) -> Span {
+    match given.shape {
+        Shape::Scalar(_) | Shape::Bad => given.span,
+        Shape::Sequence(_) | Shape::Mapping(_) => given.key,
+    }
+}
+
+fn kind_word(given: &Given<'_, '_>) -> String {
+    match given.shape {
+        Shape::Sequence(_) => "a list".into(),
+        Shape::Mapping(_) => "a mapping".into(),
+        Shape::Bad => "unreadable".into(),
+        Shape::Scalar(scalar) => match scalar.value {
+            Value::Null => "empty".into(),
+            Value::Bool(value) => format!("the boolean {value}"),
+            Value::Int(value) => format!("the number {value}"),
+            Value::Float(_) => "a number with a fraction".into(),
+            Value::Timestamp => "a timestamp".into(),
+            Value::Text => "text".into(),
+            Value::Misfit(tag) => format!("tagged `{tag}`, which its text does not fit"),
+        },
+    }
+}
+
+fn out_of_range(
+    scalar: &Scalar<'_>,
+    min: i64,
+    max: i64,
+    span: Span,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) -> Reported {
+    findings.report(code::CONFIG_OUT_OF_RANGE, span, path, || {
+        format!("{} is {}; expected {min} to {max}", path.last(), shown(scalar.text))
+    });
+    Reported
+}
+
+fn bad_duration(
+    scalar: &Scalar<'_>,
+    error: &DurationError,
+    span: Span,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) -> Reported {
+    let draft = findings.draft(code::CONFIG_BAD_DURATION, span, path, || {
+        format!("{} is `{}`: {error}", path.last(), shown(scalar.text))
+    });
+    if let Some(draft) = draft {
+        let whole = !scalar.text.is_empty() && scalar.text.bytes().all(|b| b.is_ascii_digit());
+        findings.push(match (error, whole) {
+            (DurationError::MissingUnit, true) => {
+                let seconds = format!("{}s", scalar.text);
+                let edits = Vec::from([Edit { span, replacement: seconds.clone() }]);
+                draft.fix(format!("write `{seconds}`"), edits, false)
+            }
+            _ => draft.help("write it like `30s`, `1m30s` or `500ms`"),
+        });
+    }
+    Reported
+}
+
+/// A text of any length, as a message shows it: one line, at most 60 characters.
+pub(crate) fn shown(text: &str) -> String {
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == 60 {
+            out.push('…');
+            break;
+        }
+        match c {
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}

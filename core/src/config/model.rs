@@ -1,0 +1,292 @@
+//! Every key of the configuration: one table a struct, from which its fields, its decoder, its serialisation and its
+//! documentation as data come.
+//!
+//! It holds no rules about values (`validate`) and no defaults in force (`effective`); a default stated here is what
+//! applies when the key is not written.
+
+mod aggregation;
+mod audit;
+mod composite;
+mod incoming;
+mod operational;
+mod optimizer;
+mod outgoing;
+mod rate_limit;
+mod session;
+mod telemetry;
+mod top;
+
+pub use aggregation::*;
+pub use audit::*;
+pub use composite::*;
+pub use incoming::*;
+pub use operational::*;
+pub use optimizer::*;
+pub use outgoing::*;
+pub use rate_limit::*;
+pub use session::*;
+pub use telemetry::*;
+pub use top::*;
+
+use alloc::string::String;
+
+use super::duration::Duration;
+use super::source::{List, Map, Present, Spanned};
+use crate::secret::Secret;
+
+/// Text; in Go a string, so that empty and absent mean the same.
+pub type Text = Option<Spanned<String>>;
+/// A boolean; absent is false unless its default says otherwise.
+pub type Flag = Option<Spanned<bool>>;
+/// A whole number.
+pub type Integer = Option<Spanned<i64>>;
+/// A whole number of 32 bits.
+pub type Integer32 = Option<Spanned<i32>>;
+/// A duration in Go's notation.
+pub type Time = Option<Spanned<Duration>>;
+/// A literal secret.
+pub type Hidden = Option<Spanned<Secret>>;
+/// A list of texts.
+pub type Texts = List<Spanned<String>>;
+/// A map from text to text.
+pub type TextMap = Map<Spanned<String>>;
+
+/// The type of a value, as data.
+#[derive(Clone, Copy, Debug)]
+pub enum Type {
+    /// Any scalar, by its literal text.
+    Text,
+    /// The same, never shown.
+    Secret,
+    /// `true` or `false`, also `yes`, `no`, `on`, `off`.
+    Bool,
+    /// A whole number; a fraction is cut off.
+    Integer {
+        /// Least that can be held.
+        min: i64,
+        /// Greatest that can be held.
+        max: i64,
+    },
+    /// Text such as `1m30s`.
+    Duration,
+    /// Any value at all.
+    Any,
+    /// A mapping with any values.
+    AnyMap,
+    /// A list of this.
+    List(fn() -> Type),
+    /// A mapping from names to this.
+    Map(fn() -> Type),
+    /// A mapping with these keys.
+    Struct(fn() -> &'static Table),
+}
+
+/// The keys of one struct.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Its name in Rust, unique.
+    pub name: &'static str,
+    /// What it is in a message: "a backend".
+    pub noun: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// In the order in which Go writes them.
+    pub keys: &'static [Key],
+}
+
+impl Table {
+    /// The position of a key.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.keys.iter().position(|key| key.name == name)
+    }
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: fn() -> Type,
+    /// The only texts that are accepted; empty if there is no such list.
+    pub values: &'static [&'static str],
+    /// What applies when it is not written, as it would be written.
+    pub default: Option<&'static str>,
+    /// What it means.
+    pub doc: &'static str,
+    /// Whether Go writes it even when it is empty.
+    pub emit: Emit,
+}
+
+/// Whether an empty value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emit {
+    /// Not when it is empty (`omitempty`).
+    Filled,
+    /// Always.
+    Always,
+}
+
+/// A struct of the model.
+pub(crate) trait Described {
+    /// Its keys as data.
+    fn table() -> &'static Table;
+}
+
+/// Declares structs of the model.
+///
+/// `"caBundlePath" => ca_bundle_path: Text = "its default" ["one", "of", "these"];` with `always` before `"…"` for a key that
+/// Go writes even when it is empty. Everything else follows from the line.
+macro_rules! model {
+    (@emit) => { $crate::config::model::Emit::Filled };
+    (@emit always) => { $crate::config::model::Emit::Always };
+    (@default) => { None };
+    (@default $default:literal) => { Some($default) };
+    (@values) => { &[] };
+    (@values $($value:literal)+) => { &[$($value),+] };
+    ($(
+        $(#[doc = $doc:literal])*
+        pub struct $name:ident, $noun:literal {
+            $(
+                $(#[doc = $key_doc:literal])*
+                $($always:ident)? $key:literal => $field:ident: $ty:ty $(= $default:literal)? $([$($value:literal),+])?;
+            )*
+        }
+    )*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct $name {
+            /// Where it is written.
+            pub origin: $crate::config::source::Origin,
+            $(
+                $(#[doc = $key_doc])*
+                pub $field: $ty,
+            )*
+        }
+
+        impl $crate::config::model::Described for $name {
+            fn table() -> &'static $crate::config::model::Table {
+                static TABLE: $crate::config::model::Table = $crate::config::model::Table {
+                    name: stringify!($name),
+                    noun: $noun,
+                    doc: concat!($($doc, "\n"),*),
+                    keys: &[$($crate::config::model::Key {
+                        name: $key,
+                        ty: <$ty as $crate::config::decode::Field>::describe,
+                        values: model!(@values $($($value)+)?),
+                        default: model!(@default $($default)?),
+                        doc: concat!($($key_doc, "\n"),*),
+                        emit: model!(@emit $($always)?),
+                    }),*],
+                };
+                &TABLE
+            }
+        }
+
+        impl $name {
+            /// Whether the value of a key stands in the text but could not be read, which was reported.
+            #[must_use]
+            pub fn is_unread(&self, key: &str) -> bool {
+                let table = <Self as $crate::config::model::Described>::table();
+                table.position(key).is_some_and(|position| self.origin.is_unread(position))
+            }
+        }
+
+        impl $crate::config::decode::Field for $name {
+            const KIND: $crate::config::decode::Kind = $crate::config::decode::Kind::Struct;
+
+            fn read(
+                given: &$crate::config::decode::Given<'_, '_>,
+                path: &$crate::config::findings::Path<'_>,
+                findings: &mut $crate::config::findings::Findings<'_>,
+            ) -> Result<Self, $crate::config::decode::Reported> {
+                let table = <Self as $crate::config::model::Described>::table();
+                let entries = $crate::config::decode::entries(given, path, findings)?;
+                let mut value = Self {
+                    origin: $crate::config::source::Origin::new(given.key, given.span),
+                    ..Self::default()
+                };
+                for (key, node) in entries.iter() {
+                    let Some(name) = $crate::config::decode::key_text(key, path, findings) else { continue };
+                    let given = $crate::config::decode::Given::new(key.span(), node);
+                    let read = match name {
+                        $($key => $crate::config::decode::read_slot(
+                            &mut value.$field, &given, &path.key($key), findings,
+                        ),)*
+                        _ => {
+                            $crate::config::decode::unknown_key(name, key.span(), table, entries, path, findings);
+                            Ok(())
+                        }
+                    };
+                    if let (Err(_), Some(position)) = (read, table.position(name)) {
+                        value.origin.mark_unread(position);
+                    }
+                }
+                Ok(value)
+            }
+
+            fn blank(given: &$crate::config::decode::Given<'_, '_>) -> Self {
+                Self {
+                    origin: $crate::config::source::Origin::blank(given.key, given.span),
+                    ..Self::default()
+                }
+            }
+
+            fn describe() -> $crate::config::model::Type {
+                $crate::config::model::Type::Struct(<Self as $crate::config::model::Described>::table)
+            }
+        }
+
+        impl $crate::config::decode::Field for Option<$name> {
+            const KIND: $crate::config::decode::Kind = $crate::config::decode::Kind::Struct;
+
+            fn read(
+                given: &$crate::config::decode::Given<'_, '_>,
+                path: &$crate::config::findings::Path<'_>,
+                findings: &mut $crate::config::findings::Findings<'_>,
+            ) -> Result<Self, $crate::config::decode::Reported> {
+                <$name as $crate::config::decode::Field>::read(given, path, findings).map(Some)
+            }
+
+            fn describe() -> $crate::config::model::Type {
+                <$name as $crate::config::decode::Field>::describe()
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                let mut map = serializer.serialize_map(None)?;
+                $(
+                    if model!(@emit $($always)?) == $crate::config::model::Emit::Always
+                        || !$crate::config::emit::Emitted::is_zero(&self.$field)
+                    {
+                        map.serialize_entry($key, &$crate::config::emit::Emit(&self.$field))?;
+                    }
+                )*
+                map.end()
+            }
+        }
+
+        impl $crate::config::emit::Emitted for Option<$name> {
+            fn is_zero(&self) -> bool {
+                self.is_none()
+            }
+
+            fn emit<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serde::Serialize::serialize(self, serializer)
+            }
+        }
+
+        impl $crate::config::emit::Emitted for $name {
+            fn is_zero(&self) -> bool {
+                false
+            }
+
+            fn emit<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serde::Serialize::serialize(self, serializer)
+            }
+        }
+    )*};
+}
+use model;

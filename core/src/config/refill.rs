@@ -1,0 +1,70 @@
+//! `refillPeriod` in both shapes: `1m`, and `{duration: 1m0s}`, which is how Go's YAML library writes the Kubernetes type.
+//!
+//! It judges no length; that is the validators'.
+
+use serde::ser::{SerializeMap as _, Serializer};
+
+use super::decode::{Field, Given, Kind, Reported, entries, key_text, read_slot, unknown_key};
+use super::duration::Duration;
+use super::emit::{Emit, Emitted};
+use super::findings::{Findings, Path};
+use super::model::{Emit as Written, Key, Table, Time, Type};
+use super::source::Spanned;
+use crate::yaml::Shape;
+
+/// A refill period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refill(pub Time);
+
+static TABLE: Table = Table {
+    name: "Refill",
+    noun: "`refillPeriod`",
+    doc: "Time in which a bucket fills from empty.",
+    keys: &[Key {
+        name: "duration",
+        ty: <Time as Field>::describe,
+        values: &[],
+        default: None,
+        doc: "The time.",
+        emit: Written::Always,
+    }],
+};
+
+impl Field for Refill {
+    const KIND: Kind = Kind::Plain;
+
+    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+        if matches!(given.shape, Shape::Scalar(_)) {
+            return Spanned::<Duration>::read(given, path, findings).map(|period| Self(Some(period)));
+        }
+        let mut period = Time::None;
+        let entries = entries(given, path, findings)?;
+        for (key, node) in entries.iter() {
+            match key_text(key, path, findings) {
+                None => {}
+                Some("duration") => {
+                    let given = Given::new(key.span(), node);
+                    read_slot(&mut period, &given, &path.key("duration"), findings)?;
+                }
+                Some(name) => unknown_key(name, key.span(), &TABLE, entries, path, findings),
+            }
+        }
+        Ok(Self(period))
+    }
+
+    fn describe() -> Type {
+        Type::Duration
+    }
+}
+
+impl Emitted for Refill {
+    fn is_zero(&self) -> bool {
+        Emitted::is_zero(&self.0)
+    }
+
+    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("duration", &Emit(&self.0))?;
+        map.end()
+    }
+}

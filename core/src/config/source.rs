@@ -1,0 +1,186 @@
+//! Values that remember where they were written: scalars, lists and maps of the model.
+//!
+//! It does not read them; that is the decoder's.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Deref;
+
+use crate::text::Span;
+
+/// A value and its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is written; empty for a default.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// A value that nobody wrote: a default.
+    pub fn unwritten(value: T) -> Self {
+        Self { value, span: Span::default() }
+    }
+}
+
+impl<T> Deref for Spanned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// Where a struct, list or map is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Its key; for an item of a list its own first key. A key that is missing from it is reported here.
+    pub key: Span,
+    /// The whole of it.
+    pub span: Span,
+    /// One bit for each key of the struct whose value stands in the text but could not be read. It was reported.
+    unread: u32,
+}
+
+impl Origin {
+    /// A value under `key`.
+    #[must_use]
+    pub fn new(key: Span, span: Span) -> Self {
+        Self { key, span, unread: 0 }
+    }
+
+    /// The same for a struct of which nothing could be read.
+    pub(crate) fn blank(key: Span, span: Span) -> Self {
+        Self { key, span, unread: u32::MAX }
+    }
+
+    pub(crate) fn mark_unread(&mut self, position: usize) {
+        self.unread |= bit(position);
+    }
+
+    pub(crate) fn is_unread(&self, position: usize) -> bool {
+        self.unread & bit(position) != 0
+    }
+}
+
+/// A struct has fewer than 32 keys (pinned by a test of the model).
+fn bit(position: usize) -> u32 {
+    1 << (position % 32)
+}
+
+/// A list. Absent, null and empty are the same, as in Go; `origin` tells them apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T> {
+    /// In text order.
+    pub items: Vec<T>,
+    /// Where it is written; all zero when it is not.
+    pub origin: Origin,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), origin: Origin::default() }
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.items
+    }
+}
+
+impl<'a, T> IntoIterator for &'a List<T> {
+    type Item = &'a T;
+    type IntoIter = core::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.iter()
+    }
+}
+
+/// A map from names to values, in text order, with a quick look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map<T> {
+    entries: Vec<(Spanned<String>, T)>,
+    /// Positions in `entries`, sorted by key.
+    sorted: Vec<u32>,
+    /// Where it is written; all zero when it is not.
+    pub origin: Origin,
+}
+
+impl<T> Default for Map<T> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), sorted: Vec::new(), origin: Origin::default() }
+    }
+}
+
+impl<T> Map<T> {
+    /// Takes entries in text order. Of a key that stands twice, one is found.
+    pub(crate) fn new(entries: Vec<(Spanned<String>, T)>, origin: Origin) -> Self {
+        let mut sorted = (0..u32::try_from(entries.len()).unwrap_or(u32::MAX)).collect::<Vec<_>>();
+        sorted.sort_unstable_by(|&a, &b| {
+            let key = |position: u32| entries.get(position as usize).map(|(key, _)| key.value.as_str());
+            key(a).cmp(&key(b))
+        });
+        Self { entries, sorted, origin }
+    }
+
+    /// The value under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&T> {
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    /// Key and value under `key`.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<(&Spanned<String>, &T)> {
+        let found = self.sorted.binary_search_by(|&position| {
+            self.entries.get(position as usize).map_or("", |(key, _)| key.value.as_str()).cmp(key)
+        });
+        let (key, value) = self.entries.get(*self.sorted.get(found.ok()?)? as usize)?;
+        Some((key, value))
+    }
+
+    /// In text order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Spanned<String>, &T)> {
+        self.entries.iter().map(|(key, value)| (key, value))
+    }
+
+    /// Sorted by key, as Go writes maps.
+    pub fn iter_sorted(&self) -> impl Iterator<Item = (&Spanned<String>, &T)> {
+        self.sorted.iter().filter_map(|&position| self.entries.get(position as usize)).map(|(key, value)| (key, value))
+    }
+
+    /// How many entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// A value behind a pointer in Go: absent and empty differ, and an empty one is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Present<T>(pub Option<Spanned<T>>);
+
+impl<T> Default for Present<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Deref for Present<T> {
+    type Target = Option<Spanned<T>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}

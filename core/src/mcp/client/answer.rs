@@ -1,0 +1,145 @@
+//! What an exchange brings back: responses and messages of the backend, as the bytes they were.
+//!
+//! It does not interpret results.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use crate::mcp::jsonrpc::{self, ErrorObject, Message, Outcome};
+use crate::mcp::{Era, json};
+
+/// The response to a call. `Debug` shows no content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    text: String,
+    id: Option<Range<usize>>,
+    outcome: Range<usize>,
+    is_error: bool,
+    /// How the backend speaks: what its result has more or less than the caller's revision allows.
+    pub era: Era,
+}
+
+impl Reply {
+    /// From a response whose text is owned.
+    pub(super) fn read(text: String, era: Era) -> Option<Self> {
+        let Ok(Message::Response(response)) = jsonrpc::parse_text(&text) else { return None };
+        let (part, is_error) = match response.outcome {
+            Outcome::Result(part) => (part, false),
+            Outcome::Error(part) => (part, true),
+        };
+        let id = response.id.and_then(|id| json::range_in(&text, id.text()));
+        let outcome = json::range_in(&text, part)?;
+        Some(Self { text, id, outcome, is_error, era })
+    }
+
+    /// `result` or `error`, as written.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome<'_> {
+        let part = self.text.get(self.outcome.clone()).unwrap_or_default();
+        if self.is_error { Outcome::Error(part) } else { Outcome::Result(part) }
+    }
+
+    /// The result, as written.
+    #[must_use]
+    pub fn result(&self) -> Option<&str> {
+        match self.outcome() {
+            Outcome::Result(result) => Some(result),
+            Outcome::Error(_) => None,
+        }
+    }
+
+    /// The error.
+    #[must_use]
+    pub fn error(&self) -> Option<ErrorObject<'_>> {
+        match self.outcome() {
+            Outcome::Result(_) => None,
+            Outcome::Error(error) => Some(ErrorObject::read(error)),
+        }
+    }
+
+    /// The whole response.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The whole response with another id (JSON), every other byte as it came. An error that named no request gets
+    /// the id too.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> String {
+        match &self.id {
+            Some(range) => {
+                let mut text = String::with_capacity(self.text.len() + id.len());
+                text.push_str(self.text.get(..range.start).unwrap_or_default());
+                text.push_str(id);
+                text.push_str(self.text.get(range.end..).unwrap_or_default());
+                text
+            }
+            None => json::rewrite(&self.text, |member| member.is("id"), &[("id", id)]),
+        }
+    }
+
+    /// `resultType` of the result (2026-07-28, basic/index, ResultType); absent means `complete`.
+    #[must_use]
+    pub fn result_type(&self) -> Option<String> {
+        let result = self.result()?;
+        Some(match json::member(result, "resultType") {
+            None => "complete".to_owned(),
+            Some(value) => json::string(value).map_or_else(|| json::kind(value).to_owned(), |text| text.to_string()),
+        })
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("is_error", &self.is_error)
+            .field("bytes", &self.text.len())
+            .field("era", &self.era)
+            .finish()
+    }
+}
+
+/// A message of the backend that is no response: to be relayed, or acted on. `Debug` shows no content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerMessage {
+    /// The whole message. A progress token is the caller's own.
+    pub text: String,
+    /// Its method.
+    pub method: String,
+    /// The id as JSON, if it is a request; unique among the open requests of this backend only.
+    pub id: Option<String>,
+}
+
+impl ServerMessage {
+    /// Its parameters, as written.
+    #[must_use]
+    pub fn params(&self) -> Option<&str> {
+        json::member(&self.text, "params")
+    }
+}
+
+impl fmt::Debug for ServerMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ServerMessage");
+        shown.field("method", &self.method).field("is_request", &self.id.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// All pages of a list. `Debug` shows no content.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Each item as written, in the backend's order.
+    pub items: Vec<String>,
+    /// How many pages there were; none if the backend does not offer such a list.
+    pub pages: usize,
+}
+
+impl fmt::Debug for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listed").field("items", &self.items.len()).field("pages", &self.pages).finish()
+    }
+}

@@ -1,0 +1,206 @@
+//! Reads the HTTP response to one request: JSON or a stream, to messages and one outcome.
+//!
+//! It does not judge what the outcome means for the conversation.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::answer::{Reply, ServerMessage};
+use super::error::{Problem, excerpt};
+use crate::mcp::http::{self, Head, Input, header};
+use crate::mcp::jsonrpc::{self, Fault, Message};
+use crate::mcp::sse::Parser;
+use crate::mcp::{Era, Revision};
+
+/// Of a refusal's body this much is looked at, for a JSON-RPC error in it.
+const REFUSAL_BYTES: usize = 64 << 10;
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The response to this request.
+    Response(u64),
+    /// Any 2xx.
+    Acknowledgement,
+}
+
+/// What came.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A message before the response.
+    Message(ServerMessage),
+    /// The response, under this status. The last thing.
+    Reply(Reply, u16),
+    /// 2xx to what wants no response. The last thing.
+    Acknowledged,
+    /// A status without an answer to it. The last thing.
+    Refused(u16),
+    /// No answer. The last thing.
+    Broken(Problem),
+}
+
+#[derive(Debug)]
+pub(super) struct Reading {
+    due: Due,
+    era: Era,
+    limit: usize,
+    form: Form,
+    /// `Mcp-Session-Id` of the response.
+    pub(super) session: Option<String>,
+}
+
+#[derive(Debug)]
+enum Form {
+    Head,
+    Json(Vec<u8>),
+    Stream(Parser),
+    /// 2xx without a content type: empty, or wrong.
+    Untyped,
+    /// A status from 400 with JSON, perhaps an error to our request.
+    Refusal(u16, Vec<u8>),
+    Over,
+}
+
+impl Reading {
+    pub(super) fn new(due: Due, revision: Revision, limit: usize) -> Self {
+        Self { due, era: revision.era(), limit, form: Form::Head, session: None }
+    }
+
+    pub(super) fn handle(&mut self, input: Input<'_>, out: &mut Vec<Received>) {
+        match input {
+            Input::Head(head) => self.head(&head, out),
+            Input::Body(bytes) => self.body(bytes, out),
+            Input::End => self.end(out),
+            Input::Failed(failure) if !matches!(self.form, Form::Over) => {
+                self.finish(Received::Broken(Problem::NoAnswer { failure }), out);
+            }
+            Input::Failed(_) => {}
+        }
+    }
+
+    fn head(&mut self, head: &Head, out: &mut Vec<Received>) {
+        if !matches!(self.form, Form::Head) {
+            return;
+        }
+        let (status, media_type) = (head.status, head.media_type());
+        let success = (200..300).contains(&status);
+        self.session = head.header(header::SESSION_ID).filter(|_| success).map(String::from);
+        self.form = match (self.due, media_type.as_deref()) {
+            (Due::Acknowledgement, _) if success => return self.finish(Received::Acknowledged, out),
+            (Due::Acknowledgement, _) => return self.finish(Received::Refused(status), out),
+            (Due::Response(_), Some(http::JSON)) if success => Form::Json(Vec::new()),
+            (Due::Response(_), Some(http::EVENT_STREAM)) if success => Form::Stream(Parser::new(self.limit)),
+            (Due::Response(_), _) if matches!(status, 202 | 204) => return self.finish(Received::Refused(status), out),
+            (Due::Response(_), None | Some("")) if success => Form::Untyped,
+            (Due::Response(_), Some(other)) if success => {
+                return self.finish(Received::Broken(Problem::ContentType(excerpt(other))), out);
+            }
+            // What these say about credentials and load is in the status; their bodies are not looked at.
+            (Due::Response(_), Some(http::JSON))
+                if (400..500).contains(&status) && !matches!(status, 401 | 403 | 407 | 408 | 429) =>
+            {
+                Form::Refusal(status, Vec::new())
+            }
+            _ => return self.finish(Received::Refused(status), out),
+        };
+    }
+
+    fn body(&mut self, mut bytes: &[u8], out: &mut Vec<Received>) {
+        match &mut self.form {
+            Form::Json(body) if body.len().saturating_add(bytes.len()) > self.limit => {
+                self.finish(Received::Broken(Problem::TooLarge { limit: self.limit }), out);
+            }
+            Form::Refusal(status, body) if body.len().saturating_add(bytes.len()) > REFUSAL_BYTES => {
+                let status = *status;
+                self.finish(Received::Refused(status), out);
+            }
+            Form::Json(body) | Form::Refusal(_, body) => body.extend_from_slice(bytes),
+            Form::Untyped if !bytes.is_empty() => self.finish(Received::Broken(Problem::NoContentType), out),
+            Form::Stream(_) => {
+                let Form::Stream(mut parser) = core::mem::replace(&mut self.form, Form::Over) else { return };
+                loop {
+                    match parser.next(&mut bytes) {
+                        Ok(None) => break,
+                        // An empty one primes resumption; other kinds are no messages.
+                        Ok(Some(event)) if event.data.is_empty() || !event.is_message() => {}
+                        Ok(Some(event)) => {
+                            if let Some(last) = self.message(event.data, out) {
+                                return out.push(last);
+                            }
+                        }
+                        Err(too_large) => {
+                            return out.push(Received::Broken(Problem::TooLarge { limit: too_large.limit }));
+                        }
+                    }
+                }
+                self.form = Form::Stream(parser);
+            }
+            Form::Head | Form::Untyped | Form::Over => {}
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<Received>) {
+        let last = match (core::mem::replace(&mut self.form, Form::Over), self.due) {
+            (Form::Json(body), Due::Response(id)) => match self.message(body, out) {
+                Some(last) => last,
+                None => match out.pop() {
+                    Some(Received::Message(message)) => Received::Broken(Problem::NotTheResponse {
+                        found: if message.id.is_some() { "a request" } else { "a notification" },
+                        id,
+                    }),
+                    _ => Received::Broken(Problem::NotTheResponse { found: "the response to another request", id }),
+                },
+            },
+            (Form::Stream(_), Due::Response(id)) => Received::Broken(Problem::Truncated { id }),
+            (Form::Refusal(status, body), Due::Response(id)) => match String::from_utf8(body).ok() {
+                Some(text) if is_error_to(&text, id) => match Reply::read(text, self.era) {
+                    Some(reply) => Received::Reply(reply, status),
+                    None => Received::Refused(status),
+                },
+                _ => Received::Refused(status),
+            },
+            (Form::Untyped, _) => Received::Broken(Problem::Empty),
+            _ => return,
+        };
+        out.push(last);
+    }
+
+    /// One message. Only the response, or what is no message at all, ends the reading.
+    fn message(&self, data: Vec<u8>, out: &mut Vec<Received>) -> Option<Received> {
+        let Due::Response(due) = self.due else { return None };
+        let text = match String::from_utf8(data) {
+            Ok(text) => text,
+            Err(error) => return Some(malformed(Fault::NotUtf8(error.utf8_error().valid_up_to()))),
+        };
+        let message = match jsonrpc::parse_text(&text) {
+            Ok(message) => message,
+            Err(wrong) if wrong.fault == Fault::Empty => return Some(Received::Broken(Problem::Empty)),
+            Err(wrong) => return Some(malformed(wrong.fault)),
+        };
+        let (method, id) = match message {
+            Message::Request(request) => (request.method.into_owned(), Some(String::from(request.id.text()))),
+            Message::Notification(notification) => (notification.method.into_owned(), None),
+            // An error that names no request can only be about ours.
+            Message::Response(response) if response.id.is_none_or(|id| id.is_number(due)) => {
+                return Reply::read(text, self.era).map(|reply| Received::Reply(reply, 200));
+            }
+            Message::Response(_) => return None,
+        };
+        out.push(Received::Message(ServerMessage { text, method, id }));
+        None
+    }
+
+    fn finish(&mut self, last: Received, out: &mut Vec<Received>) {
+        self.form = Form::Over;
+        out.push(last);
+    }
+}
+
+fn malformed(fault: Fault) -> Received {
+    Received::Broken(Problem::Malformed { fault })
+}
+
+fn is_error_to(text: &str, due: u64) -> bool {
+    matches!(jsonrpc::parse_text(text), Ok(Message::Response(response))
+        if matches!(response.outcome, jsonrpc::Outcome::Error(_)) && response.id.is_none_or(|id| id.is_number(due)))
+}

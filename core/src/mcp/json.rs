@@ -1,0 +1,383 @@
+//! Walks and edits JSON text that is known to be valid, without building a tree: every value stays the bytes it was.
+//!
+//! It does not validate; [`jsonrpc`](super::jsonrpc) has done that. On other text it finds fewer members, or none,
+//! and never panics.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use serde_json::value::RawValue;
+
+/// Whether a text is one JSON value (RFC 8259) and nothing else.
+#[must_use]
+pub fn is_valid(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// What kind of value a text is, for messages: "an object", "a string"…
+#[must_use]
+pub fn kind(text: &str) -> &'static str {
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        Some(_) => "a number",
+        None => "nothing",
+    }
+}
+
+/// One member of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// The key with its quotes, as written.
+    pub key: &'a str,
+    /// The value as written.
+    pub value: &'a str,
+    /// Key, colon and value as written.
+    pub text: &'a str,
+}
+
+impl Member<'_> {
+    /// Whether the key says this, however it is escaped.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        says(self.key, name)
+    }
+}
+
+/// The members of an object in text order; `None` if it is no object.
+#[must_use]
+pub fn members(text: &str) -> Option<Members<'_>> {
+    let at = skip_space(text.as_bytes(), 0);
+    (text.as_bytes().get(at) == Some(&b'{')).then_some(Members { text, at: at + 1 })
+}
+
+/// See [`members`].
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Member<'a>;
+
+    fn next(&mut self) -> Option<Member<'a>> {
+        let bytes = self.text.as_bytes();
+        let start = skip_separator(bytes, self.at);
+        if bytes.get(start) != Some(&b'"') {
+            return None;
+        }
+        let key_end = skip_string(bytes, start);
+        let colon = skip_space(bytes, key_end);
+        if bytes.get(colon) != Some(&b':') {
+            return None;
+        }
+        let value = skip_space(bytes, colon + 1);
+        let end = skip_value(bytes, value);
+        self.at = end;
+        Some(Member {
+            key: self.text.get(start..key_end)?,
+            value: self.text.get(value..end).filter(|value| !value.is_empty())?,
+            text: self.text.get(start..end)?,
+        })
+    }
+}
+
+/// The elements of an array in order; `None` if it is no array.
+#[must_use]
+pub fn elements(text: &str) -> Option<Elements<'_>> {
+    let at = skip_space(text.as_bytes(), 0);
+    (text.as_bytes().get(at) == Some(&b'[')).then_some(Elements { text, at: at + 1 })
+}
+
+/// See [`elements`].
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let bytes = self.text.as_bytes();
+        let start = skip_separator(bytes, self.at);
+        let end = skip_value(bytes, start);
+        self.at = end;
+        self.text.get(start..end).filter(|value| !value.is_empty())
+    }
+}
+
+/// Why members could not be picked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PickError {
+    /// Another kind of value.
+    #[error("it is {0}; expected an object")]
+    NotAnObject(&'static str),
+    /// Two readers could each take another one.
+    #[error("member `{0}` stands there twice")]
+    Duplicate(&'static str),
+}
+
+/// The values of some members of an object, each `None` if it is not there.
+///
+/// # Errors
+/// The text is no object, or one of the names stands there twice.
+pub fn pick<'a, const N: usize>(text: &'a str, names: [&'static str; N]) -> Result<[Option<&'a str>; N], PickError> {
+    let mut found = [None; N];
+    for member in members(text).ok_or(PickError::NotAnObject(kind(text)))? {
+        for (slot, name) in found.iter_mut().zip(names) {
+            if member.is(name) && slot.replace(member.value).is_some() {
+                return Err(PickError::Duplicate(name));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// One member's value; the last one if it stands there twice, as most readers do.
+#[must_use]
+pub fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    members(text)?.filter(|member| member.is(name)).last().map(|member| member.value)
+}
+
+/// What a string says; `None` for another kind of value, or for one that is no Unicode text (a lone surrogate).
+#[must_use]
+pub fn string(text: &str) -> Option<Cow<'_, str>> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+/// Whether a value is a string that says this.
+#[must_use]
+pub fn says(text: &str, what: &str) -> bool {
+    string(text).is_some_and(|said| said == what)
+}
+
+/// An integer that fits, however it is spelt (`7`, `7.0`).
+#[must_use]
+pub fn integer(text: &str) -> Option<i64> {
+    text.parse().ok().or_else(|| {
+        let number: f64 =
+            text.parse().ok().filter(|_| text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']))?;
+        #[expect(clippy::cast_possible_truncation, reason = "checked: it is the same number again afterwards")]
+        let whole = number as i64;
+        #[expect(clippy::cast_precision_loss, reason = "only whole numbers below 2^53 pass")]
+        let same = whole as f64 == number && whole.unsigned_abs() < 1 << 53;
+        same.then_some(whole)
+    })
+}
+
+/// Text as a JSON string.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Replaces parts of a text and copies every other byte.
+#[derive(Clone, Debug)]
+pub struct Splice<'a> {
+    text: &'a str,
+    edits: Vec<(Range<usize>, Cow<'a, str>)>,
+}
+
+impl<'a> Splice<'a> {
+    /// Begins with the text as it is.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { text, edits: Vec::new() }
+    }
+
+    /// Puts `with` in place of `part`, which must be a slice of the text: what [`pick`] or [`members`] gave. A part
+    /// from elsewhere, or one that overlaps another edit, is left as it is.
+    #[must_use]
+    pub fn replace(mut self, part: &str, with: impl Into<Cow<'a, str>>) -> Self {
+        if let Some(range) = range_in(self.text, part)
+            && self.edits.iter().all(|(other, _)| range.end <= other.start || other.end <= range.start)
+        {
+            self.edits.push((range, with.into()));
+        }
+        self
+    }
+
+    /// The edited text.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        self.edits.sort_by_key(|(range, _)| range.start);
+        let grown = self.edits.iter().map(|(_, with)| with.len()).sum::<usize>();
+        let mut out = String::with_capacity(self.text.len() + grown);
+        let mut at = 0;
+        for (range, with) in &self.edits {
+            out.push_str(self.text.get(at..range.start).unwrap_or_default());
+            out.push_str(with);
+            at = range.end;
+        }
+        out.push_str(self.text.get(at..).unwrap_or_default());
+        out
+    }
+}
+
+/// An object without some members and with others after the rest; the members that stay are copied as written.
+///
+/// A text that is no object is taken for an empty one.
+#[must_use]
+pub fn rewrite(text: &str, without: impl Fn(&Member<'_>) -> bool, with: &[(&str, &str)]) -> String {
+    let added = with.iter().map(|(key, value)| key.len() + value.len() + 4).sum::<usize>();
+    let mut out = String::with_capacity(text.len() + added + 2);
+    out.push('{');
+    let mut separator = "";
+    for member in members(text).into_iter().flatten().filter(|member| !without(member)) {
+        out.push_str(separator);
+        out.push_str(member.text);
+        separator = ",";
+    }
+    for (key, value) in with {
+        out.push_str(separator);
+        out.push_str(&quote(key));
+        out.push(':');
+        out.push_str(value);
+        separator = ",";
+    }
+    out.push('}');
+    out
+}
+
+/// Where a slice of a text stands in it; `None` if it is no slice of it.
+#[must_use]
+pub fn range_in(text: &str, part: &str) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    let end = start.checked_add(part.len())?;
+    (text.get(start..end)? == part).then_some(start..end)
+}
+
+fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+fn skip_separator(bytes: &[u8], at: usize) -> usize {
+    let at = skip_space(bytes, at);
+    if bytes.get(at) == Some(&b',') { skip_space(bytes, at + 1) } else { at }
+}
+
+/// From an opening quote to behind the closing one.
+fn skip_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return bytes.len(),
+        }
+    }
+}
+
+/// Iterative, so that no depth of nesting can exhaust the stack.
+fn skip_value(bytes: &[u8], start: usize) -> usize {
+    let mut depth = 0_usize;
+    let mut at = start;
+    loop {
+        match bytes.get(at) {
+            None => return bytes.len(),
+            Some(b'"') => at = skip_string(bytes, at),
+            Some(b'{' | b'[') => {
+                depth += 1;
+                at += 1;
+            }
+            Some(b'}' | b']') if depth == 0 => return at,
+            Some(b'}' | b']') => {
+                depth -= 1;
+                at += 1;
+            }
+            Some(b',' | b':' | b' ' | b'\t' | b'\n' | b'\r') if depth == 0 => return at,
+            Some(_) if depth > 0 => {
+                at += 1;
+                continue;
+            }
+            Some(_) => {
+                while !matches!(bytes.get(at), None | Some(b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r')) {
+                    at += 1;
+                }
+            }
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn members_are_the_bytes_they_were() {
+        let text = " {\"a\" : 1.50e+3 , \"\\u0062\":{\"x\":[\"]}\",\"\\\"\"]}, \"c\":\"é\"\n} ";
+        let found: Vec<_> = members(text).unwrap().map(|m| (m.key, m.value)).collect();
+        assert_eq!(found, vec![("\"a\"", "1.50e+3"), ("\"\\u0062\"", "{\"x\":[\"]}\",\"\\\"\"]}"), ("\"c\"", "\"é\"")]);
+        assert_eq!(member(text, "b"), Some("{\"x\":[\"]}\",\"\\\"\"]}"));
+        assert_eq!(members("{}").unwrap().count(), 0);
+        assert!(members("[1]").is_none());
+        assert_eq!(
+            elements("[1, [2,3] ,\"x\",{\"y\":4}]").unwrap().collect::<Vec<_>>(),
+            ["1", "[2,3]", "\"x\"", "{\"y\":4}"]
+        );
+        assert_eq!(elements("[ ]").unwrap().count(), 0);
+    }
+
+    #[test]
+    fn twice_is_once_too_often() {
+        let text = r#"{"name":"a","x":1,"n\u0061me":"b"}"#;
+        assert_eq!(pick(text, ["x"]), Ok([Some("1")]));
+        assert_eq!(pick(text, ["name"]), Err(PickError::Duplicate("name")));
+        assert_eq!(PickError::Duplicate("name").to_string(), "member `name` stands there twice");
+        assert_eq!(pick("[]", ["x"]).unwrap_err().to_string(), "it is an array; expected an object");
+    }
+
+    #[test]
+    fn a_splice_changes_one_value_and_nothing_else() {
+        let text = r#"{ "a" :1, "b":"x" ,"c":[ ] }"#;
+        let [a, b] = pick(text, ["a", "b"]).unwrap();
+        let edited = Splice::new(text).replace(b.unwrap(), "null").replace(a.unwrap(), "{}").finish();
+        assert_eq!(edited, r#"{ "a" :{}, "b":null ,"c":[ ] }"#);
+        assert_eq!(Splice::new(text).replace("elsewhere", "?").finish(), text);
+    }
+
+    #[test]
+    fn members_go_and_come() {
+        let text = r#"{ "a": 1 , "b" :2,"c":3}"#;
+        assert_eq!(rewrite(text, |m| m.is("b"), &[("d", "4")]), r#"{"a": 1,"c":3,"d":4}"#);
+        assert_eq!(rewrite("{}", |_| false, &[("a\"", "1")]), r#"{"a\"":1}"#);
+    }
+
+    #[test]
+    fn scalars_are_read_as_meant() {
+        assert_eq!(string(r#""a\u00e9b""#).unwrap(), "aéb");
+        assert_eq!(string(r#""\ud800""#), None);
+        assert_eq!(string("1"), None);
+        assert_eq!(
+            (integer("7"), integer("7.0"), integer("7e0"), integer("7.5"), integer("\"7\""), integer("1e300")),
+            (Some(7), Some(7), Some(7), None, None, None)
+        );
+    }
+
+    #[test]
+    fn depth_costs_no_stack() {
+        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+        let text = alloc::format!("{{\"a\":{deep},\"b\":1}}");
+        assert!(is_valid(&text));
+        assert_eq!(member(&text, "b"), Some("1"));
+    }
+}
