@@ -12,3 +12,5 @@ mod demo;
 pub mod materials;
 #[cfg(feature = "server")]
 pub mod render;
+pub mod roots;
+pub mod verifier;

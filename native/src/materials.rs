@@ -73,6 +73,11 @@ impl Source {
         read_regular(&follow(root, path)?, limit)
     }
 
+    /// Where an absolute path leads, links followed.
+    pub(crate) fn place(&self, path: &Path) -> Result<PathBuf, FileProblem> {
+        follow(self.root.as_deref().unwrap_or(Path::new("/")), path)
+    }
+
     /// The value of a variable; `None` if it is not set, or is not UTF-8 and so cannot be a header or a name.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<Secret> {
@@ -332,7 +337,7 @@ fn parts(path: &Path) -> impl Iterator<Item = OsString> {
 }
 
 /// The bytes of a regular file. `path` may still end in a link (an env file's may).
-fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, FileProblem> {
+pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, FileProblem> {
     let is_regular = |found: &fs::Metadata| {
         if found.is_dir() {
             Err(FileProblem::Directory)
@@ -594,6 +599,6 @@ mod tests {
     }
 
     fn no_roots() -> SystemRoots {
-        SystemRoots
+        SystemRoots::default()
     }
 }
