@@ -13,4 +13,5 @@ pub mod materials;
 #[cfg(feature = "server")]
 pub mod render;
 pub mod roots;
+pub mod transport;
 pub mod verifier;

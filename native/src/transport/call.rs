@@ -115,6 +115,12 @@ impl Cancel {
         key
     }
 
+    /// Whether anything waits that would be woken.
+    #[cfg(test)]
+    pub(super) fn is_watched(&self) -> bool {
+        !lock(&self.0.waiting).is_empty()
+    }
+
     /// From now on it is not.
     pub(super) fn unwatch(&self, key: u64) {
         lock(&self.0.waiting).retain(|(k, _)| *k != key);
@@ -182,6 +188,9 @@ struct State {
     written: Option<Instant>,
     answered: bool,
     head: bool,
+    late: bool,
+    /// What is read now is wanted only if it comes before.
+    hurry: Option<Instant>,
 }
 
 thread_local! {
@@ -260,6 +269,16 @@ impl Call {
         self.state().answered
     }
 
+    /// Whether a deadline ended it.
+    pub(super) fn is_late(&self) -> bool {
+        self.state().late
+    }
+
+    /// From now on reading ends at `until`, whatever the limits say.
+    pub(super) fn hurry(&self, until: Instant) {
+        self.state().hurry = Some(until);
+    }
+
     pub(super) fn sent(&self) -> Sent {
         if self.state().sent { Sent::Maybe } else { Sent::Nothing }
     }
@@ -276,11 +295,13 @@ impl Call {
 
     /// What reading waits for now, and until when.
     pub(super) fn reading(&self) -> (Stage, Until) {
-        let (head, written) = {
+        let (head, written, hurry) = {
             let state = self.state();
-            (state.head, state.written)
+            (state.head, state.written, state.hurry)
         };
-        if head {
+        if let Some(hurry) = hurry {
+            (Stage::Body, Until { at: Some(hurry), limit: Duration::ZERO, bound: Bound::Stage })
+        } else if head {
             (Stage::Body, self.until(self.timeouts.idle, Instant::now()))
         } else {
             (Stage::FirstByte, self.until(Some(self.timeouts.first_byte), written.unwrap_or_else(Instant::now)))
@@ -291,7 +312,9 @@ impl Call {
     pub(super) fn until(&self, limit: Option<Duration>, since: Instant) -> Until {
         let own = limit.and_then(|limit| Some((since.checked_add(limit)?, limit)));
         match (own, self.total, self.timeouts.total) {
-            (Some((at, _)), Some(total), Some(limit)) if total < at => Until { at: Some(total), limit, bound: Bound::Total },
+            (Some((at, _)), Some(total), Some(limit)) if total < at => {
+                Until { at: Some(total), limit, bound: Bound::Total }
+            }
             (None, Some(total), Some(limit)) => Until { at: Some(total), limit, bound: Bound::Total },
             (Some((at, limit)), _, _) => Until { at: Some(at), limit, bound: Bound::Stage },
             (None, _, _) => Until { at: None, limit: Duration::MAX, bound: Bound::Stage },
@@ -313,7 +336,11 @@ impl Call {
 
     pub(super) fn failure(&self, stage: Stage, message: String) -> Failure {
         if self.cancel.is_cancelled() {
-            return Failure { stage: Stage::Cancelled, sent: self.sent(), message: "the call was cancelled".to_owned() };
+            return Failure {
+                stage: Stage::Cancelled,
+                sent: self.sent(),
+                message: "the call was cancelled".to_owned(),
+            };
         }
         Failure { stage, sent: self.sent(), message }
     }
@@ -322,6 +349,7 @@ impl Call {
     pub(super) fn broken(&self, stage: Stage, until: Until, error: &io::Error) -> Failure {
         let peer = self.peer();
         if error.kind() == io::ErrorKind::TimedOut {
+            self.state().late = true;
             return self.failure(stage, self.late(stage, until));
         }
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
@@ -354,7 +382,9 @@ impl Call {
             (Bound::Stage, _) => format!("{what} more than {limit:?}"),
             (Bound::Total, Stage::Send) => format!("the call took more than {limit:?}; {peer} had not taken all of it"),
             (Bound::Total, Stage::FirstByte) => format!("the call took more than {limit:?}; {peer} had not answered"),
-            (Bound::Total, Stage::Body) => format!("the call took more than {limit:?}; the answer of {peer} had not ended"),
+            (Bound::Total, Stage::Body) => {
+                format!("the call took more than {limit:?}; the answer of {peer} had not ended")
+            }
             (Bound::Total, _) => format!("the call took more than {limit:?}; {what} too long"),
         }
     }

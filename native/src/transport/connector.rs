@@ -117,12 +117,7 @@ impl Dialer {
     }
 
     /// A socket connected to the backend, or to its proxy, over the first of its addresses that answers.
-    fn open(
-        &self,
-        call: &Call,
-        proxy: Option<&Proxy>,
-        until: Until,
-    ) -> Result<(Arc<Socket>, Watched), Failure> {
+    fn open(&self, call: &Call, proxy: Option<&Proxy>, until: Until) -> Result<(Arc<Socket>, Watched), Failure> {
         let begun = Instant::now();
         let (host, port) =
             proxy.map_or((call.endpoint.host(), call.endpoint.port()), |proxy| (proxy.host.as_str(), proxy.port));

@@ -155,8 +155,7 @@ impl Proxy {
             Some((user, place)) => (Some(user), place),
             None => (None, authority),
         };
-        let endpoint =
-            Endpoint::parse(&format!("{scheme}://{place}")).map_err(|_| ProxyError::NotAUrl { variable })?;
+        let endpoint = Endpoint::parse(&format!("{scheme}://{place}")).map_err(|_| ProxyError::NotAUrl { variable })?;
         let authorization = match user {
             None => None,
             Some(user) => {
@@ -168,12 +167,7 @@ impl Proxy {
                 Some(Secret::new(format!("Basic {}", base64(&pair))))
             }
         };
-        Ok(Self {
-            scheme: endpoint.scheme(),
-            host: endpoint.host().to_owned(),
-            port: endpoint.port(),
-            authorization,
-        })
+        Ok(Self { scheme: endpoint.scheme(), host: endpoint.host().to_owned(), port: endpoint.port(), authorization })
     }
 }
 

@@ -53,9 +53,7 @@ impl Resolver {
         Self::with(|host, port| Ok((host, port).to_socket_addrs()?.collect()))
     }
 
-    pub(super) fn with(
-        look_up: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn with(look_up: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
         Self { known: Arc::default(), look_up: Arc::new(look_up) }
     }
 

@@ -4,6 +4,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderMap, Version};
 use ureq::{Body, BodyReader};
@@ -92,14 +93,21 @@ impl Response {
         }
     }
 
-    /// Reads to the end if that is near, so that the connection can serve again.
-    pub(super) fn drain(mut self) {
-        while self.taken < PORTION as u64 {
+    /// Reads to the end if that is near, so that the connection can serve again: 16 KiB and `limit` at most.
+    pub(super) fn drain(mut self, limit: Duration) -> Drained {
+        if matches!(self.body, Ok(None)) {
+            return Drained::Whole;
+        }
+        self.call.hurry(Instant::now() + limit);
+        let begun = self.taken;
+        while self.taken - begun < PORTION as u64 {
             match self.read() {
                 Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return,
+                Ok(None) => return Drained::Whole,
+                Err(_) => break,
             }
         }
+        Drained::NotWhole
     }
 
     /// Closes the connection and keeps the reason.
@@ -124,9 +132,21 @@ impl Response {
     }
 }
 
+/// Whether the rest of an answer came at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// The connection can serve again.
+    Whole,
+    /// It is closed.
+    NotWhole,
+}
+
 impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Response").field("status", &self.head.status).field("taken", &self.taken).finish_non_exhaustive()
+        f.debug_struct("Response")
+            .field("status", &self.head.status)
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
     }
 }
 
