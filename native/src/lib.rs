@@ -9,9 +9,13 @@
 pub mod cli;
 #[cfg(feature = "server")]
 mod demo;
+#[cfg(feature = "server")]
+pub mod logging;
 pub mod materials;
 #[cfg(feature = "server")]
 pub mod render;
 pub mod roots;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod transport;
 pub mod verifier;

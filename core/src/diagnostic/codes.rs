@@ -117,6 +117,20 @@ codes! {
         "There is a limit to how many keys, list entries and other values one document may hold, so that memory stays bounded. Nothing of the document was judged.";
 
     // ---- input: which document holds the configuration ----
+    TOO_LARGE = "input/too-large", Error, "the input is too large to be a configuration",
+        "A ConfigMap holds at most 1 MiB, and even the largest generated configuration stays far below the limit of what is read. Nothing of the input was judged.";
+    NO_CONFIGURATION = "input/no-configuration", Error, "the input holds no configuration",
+        "An input is a vMCP configuration itself, or Kubernetes objects among which a ConfigMap holds one under `data[\"config.yaml\"]`, as the operator writes it: one object, a `List`, several YAML documents, or JSON from `kubectl get -o json`.";
+    NOT_TEXT = "input/not-text", Error, "`config.yaml` of a ConfigMap is not a text",
+        "The values of a ConfigMap are texts. A configuration is put into one with `config.yaml: |` and every line of it indented below; without the `|` it would be part of the ConfigMap itself, which Kubernetes refuses.";
+    BINARY_DATA = "input/binary-data", Error, "`config.yaml` stands under `binaryData`",
+        "Kubernetes would mount it all the same, but neither people nor this program can read it in place. `kubectl create configmap` writes `binaryData` when a file is not UTF-8: save it as UTF-8 and create the ConfigMap again.";
+    MORE_DOCUMENTS = "input/more-documents", Note, "only the first YAML document is read",
+        "A configuration is one YAML document. As in the Go program, what follows the next `---` is ignored, even if it is broken.";
+    NO_KIND = "input/no-kind", Warning, "a document among Kubernetes objects has no kind",
+        "The input begins with a Kubernetes object, so every document of it is taken for one, and this one has neither `apiVersion` nor `kind`. It was ignored. A configuration of its own has to be a file of its own.";
+    ENCODING = "input/encoding", Error, "the input is not text",
+        "An input is UTF-8, with or without a byte-order mark, or UTF-16 that begins with one. Bytes that are neither were read as U+FFFD so that the rest could be judged. Save the file as UTF-8.";
 
     // ---- config: keys and values ----
     CONFIG_EMPTY = "config/empty", Error, "there is no configuration in the text",
@@ -143,8 +157,12 @@ codes! {
         "Only the first warnings and notes of an input are shown; the others were counted. Mend those that are shown, and run again.";
 
     // ---- backend: entries of `backends` ----
+    GROUP_DIFFERS = "backend/group-differs", Warning, "a backend's metadata names another group than the configuration",
+        "All backends of a configuration are in the group that `groupRef` names, whatever their own metadata says. The Go program does the same.";
 
     // ---- auth: incomingAuth and outgoingAuth ----
+    STRATEGY_NOT_BUILT = "auth/strategy-not-built", Error, "an auth strategy that this version cannot carry out",
+        "The strategy is known and was checked, but nothing here carries it out. The backends that use it are rejected, and never called without it or with the credentials of another.";
 
     // ---- aggregation ----
 
@@ -153,6 +171,8 @@ codes! {
     // ---- composite: compositeTools and compositeToolRefs ----
 
     // ---- trust: CA bundles and system roots ----
+    NO_ANCHORS = "trust/no-anchors", Error, "a backend is reached over TLS and there is nobody to vouch for it",
+        "There are no system roots, and the backend has no CA bundle of its own, so every handshake would be refused. Container images made from scratch often lack the file; install `ca-certificates`, or set `SSL_CERT_FILE`.";
     PRIVATE_KEY = "trust/private-key", Error, "a CA bundle holds a private key",
         "A CA bundle is public: it is kept in a ConfigMap that many can read. A private key in it must be treated as known to all of them. The bundle is refused, and with it the backend, until the block is removed; replace the key as well.";
     EMPTY_BUNDLE = "trust/empty-bundle", Error, "a CA bundle holds no certificate that can be used",
@@ -191,8 +211,24 @@ codes! {
         "A file or directory that should hold the system roots is there but could not be read. The other places were still looked at, as Go does in silence.";
 
     // ---- material: files and variables that the configuration needs ----
+    CA_BUNDLE_UNREADABLE = "material/ca-bundle-unreadable", Error, "a CA bundle that is configured cannot be read",
+        "The backend is rejected, because falling back to the system roots would trust other authorities than were meant. In a pod the operator mounts the bundle at `/etc/toolhive/ca-bundles/<entry>/<key>`; check that the ConfigMap named by the entry's `caBundleRef` exists and has that key.";
+    VARIABLE_MISSING = "material/variable-missing", Error, "an environment variable that holds a secret is missing or empty",
+        "The backends that need it are rejected, and never called without it. The operator sets such variables from the secrets of an `MCPExternalAuthConfig` or an entry's `headerForward`; it leaves some out for strategies that are only discovered, and then the variable has to be added in `podTemplateSpec`.";
+    VARIABLE_NOT_A_HEADER = "material/variable-not-a-header", Error, "an environment variable holds a text that cannot be sent as a header",
+        "The value is longer than 8192 bytes or has a control character in it. A line end at the end of a secret is the usual reason: create the secret from a file without one. The value is not shown.";
+    MANIFEST_REFUSED = "material/manifest-refused", Error, "a header-forward manifest cannot be applied",
+        "The operator describes an entry's static headers in `TOOLHIVE_HEADER_FORWARD_<NAME>`. A manifest is applied whole or not at all, so the backend is rejected rather than called without a header that it needs. The values are not shown.";
+    MANIFEST_SHARED = "material/manifest-shared", Error, "two backends have the same header-forward manifest",
+        "Names are written into the names of environment variables in upper case with everything but letters and digits as `_`, so `a.b` and `a-b` share one. Nobody can tell whose headers these are, so neither backend is called.";
 
     // ---- pod: what a Deployment or Pod in the same input has or lacks ----
+    POD_FILE_MISSING = "pod/missing-file", Error, "the pod does not have a file that the configuration needs",
+        "The configuration names a file, and no volume of the workload in the same input is mounted where it would be. The container would start and then reject the backend. Mount the ConfigMap or Secret there.";
+    POD_FILE_ELSEWHERE = "pod/file-elsewhere", Error, "the pod has a file that the configuration needs in another place",
+        "The workload in the same input mounts a file of this name, but not at the path that the configuration names. Make the two paths one.";
+    POD_VARIABLE_MISSING = "pod/missing-variable", Error, "the pod does not have a variable that the configuration needs",
+        "The configuration reads a secret from an environment variable which the workload in the same input does not set, or sets to nothing. Add it to the container's `env`, best with `valueFrom.secretKeyRef`. Where the container has `envFrom`, variables that are not written out are not missed.";
 
     // ---- runtime: keys that are read but not yet acted on ----
 }

@@ -1,0 +1,210 @@
+//! `vmcp serve`: the listener that gives clients one MCP server where there are many.
+//!
+//! It decides nothing about MCP, trust or configuration: it is handed backends that discovery has made, drives the core's
+//! state machines, and keeps clients from waiting for each other.
+
+mod connection;
+mod guard;
+mod legacy;
+mod reply;
+mod routes;
+mod sessions;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use connection::Patience;
+use guard::Guard;
+use legacy::Client;
+use sessions::Sessions;
+
+/// How the listener behaves. [`Options::default`] is what `vmcp serve` does without flags.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name or address to listen on.
+    pub host: String,
+    /// Port to listen on; 0 lets the system choose, see [`Server::address`].
+    pub port: u16,
+    /// How long a session lives without being used.
+    pub session_ttl: Duration,
+    /// How many sessions may be open.
+    pub max_sessions: usize,
+    /// How many requests to backends may run side by side; more are refused.
+    pub max_backend_calls: usize,
+    /// Origins of pages that may call, `https://app.example`; loopback ones pass on a loopback listener.
+    pub allowed_origins: Vec<String>,
+    /// Names under which the listener may be reached, beside the loopback ones on a loopback listener.
+    pub allowed_hosts: Vec<String>,
+    /// How long calls in flight may go on when the server stops.
+    pub drain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 4483,
+            session_ttl: Duration::from_secs(30 * 60),
+            max_sessions: 10_000,
+            max_backend_calls: 512,
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What is served.
+#[derive(Debug)]
+pub struct Offer {
+    /// `name` of the configuration: what clients see as the server's name.
+    pub name: String,
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, not ours, or not an address.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// As asked for.
+        address: String,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// No threads or no file descriptors.
+    #[error("the system gave no resources to run on")]
+    Runtime(#[source] io::Error),
+}
+
+/// A running server. Dropping it ends it at once; [`Server::stop`] lets answers finish.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    listener: JoinHandle<()>,
+    runtime: Runtime,
+}
+
+/// Starts to serve, and returns when the port is bound. No backend is waited for.
+///
+/// # Errors
+/// The address cannot be listened on, or the system has no resources left.
+pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("vmcp-listener")
+        .enable_all()
+        .build()
+        .map_err(StartError::Runtime)?;
+    let listen = |source| StartError::Listen { address: written(&options.host, options.port), source };
+    let listener = runtime
+        .block_on(TcpListener::bind((options.host.trim_start_matches('[').trim_end_matches(']'), options.port)))
+        .map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
+    let app = Arc::new(App {
+        guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
+        sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
+        offer,
+    });
+    let (stop, stopped) = watch::channel(false);
+    let patience =
+        Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
+    let listener =
+        runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
+    runtime.spawn(app.keep_house(options.session_ttl, stopped));
+    tracing::info!(%address, "listening");
+    Ok(Server { address, stop, listener, runtime })
+}
+
+impl Server {
+    /// The address that is really listened on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the process is told to stop (SIGTERM or SIGINT), then as [`Server::stop`].
+    pub fn run(self) {
+        self.runtime.block_on(signalled());
+        self.stop();
+    }
+
+    /// Takes no new connections, lets answers that were begun finish for [`Options::drain`], and ends.
+    pub fn stop(self) {
+        tracing::info!("stopping");
+        self.stop.send_replace(true);
+        // The task ends by itself; were it to panic, there is nothing left to do for it.
+        drop(self.runtime.block_on(self.listener));
+        self.runtime.shutdown_background();
+        tracing::info!("stopped");
+    }
+}
+
+/// Everything that requests share.
+struct App {
+    guard: Guard,
+    sessions: Sessions<Client>,
+    offer: Offer,
+}
+
+impl App {
+    /// Sweeps expired sessions, and closes standing streams when the server stops.
+    async fn keep_house(self: Arc<Self>, lifetime: Duration, mut stopped: watch::Receiver<bool>) {
+        let every = (lifetime / 8).clamp(Duration::from_millis(50), Duration::from_secs(60));
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(every) => self.sweep(),
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+            }
+        }
+        for session in self.sessions.all() {
+            session.state.wind_up();
+        }
+    }
+
+    fn sweep(&self) {
+        for session in self.sessions.sweep(Instant::now()) {
+            tracing::debug!("session expired");
+            session.state.wind_up();
+        }
+    }
+}
+
+async fn signalled() {
+    let name = {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            match signal(SignalKind::terminate()) {
+                Ok(mut terminate) => tokio::select! {
+                    _ = tokio::signal::ctrl_c() => "SIGINT",
+                    _ = terminate.recv() => "SIGTERM",
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "SIGTERM will end the program without a graceful stop");
+                    drop(tokio::signal::ctrl_c().await);
+                    "SIGINT"
+                }
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            drop(tokio::signal::ctrl_c().await);
+            "Ctrl-C"
+        }
+    };
+    tracing::info!(signal = name, "told to stop");
+}
+
+fn written(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}

@@ -1,0 +1,145 @@
+//! Which requests a browser may have been tricked into: the `Origin` and `Host` of a request against what is allowed.
+//!
+//! It authenticates nobody; a program that is no browser writes any header it likes.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::HeaderMap;
+use hyper::header::{HOST, ORIGIN};
+
+/// The rules of one listener.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    loopback: bool,
+    origins: Vec<String>,
+    hosts: Vec<String>,
+}
+
+/// Why a request is refused; always HTTP 403.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    /// The page that sent it is not allowed (MCP, Streamable HTTP, Security Warning: Origin must be validated).
+    #[error("origin `{0}` is not allowed; --allowed-origin lists those that are")]
+    Origin(String),
+    /// It was sent to a name that is not this listener's: DNS rebinding.
+    #[error("host `{0}` is not served here; --allowed-host lists further names")]
+    Host(String),
+}
+
+impl Guard {
+    /// The rules for a listener bound to `address`.
+    pub(super) fn new(address: SocketAddr, origins: &[String], hosts: &[String]) -> Self {
+        let lower = |list: &[String]| list.iter().map(|text| text.trim_end_matches('/').to_ascii_lowercase()).collect();
+        Self { loopback: address.ip().is_loopback(), origins: lower(origins), hosts: lower(hosts) }
+    }
+
+    /// Whether a request with these headers may pass.
+    ///
+    /// An absent `Origin` passes: no browser sent it, or not across origins. `Host` is checked on a loopback listener,
+    /// which only local names reach honestly, and wherever names are listed.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let lower = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        if self.loopback || !self.hosts.is_empty() {
+            let host = headers.get(HOST).map(lower).unwrap_or_default();
+            if !self.hosts.iter().any(|known| *known == host || *known == without_port(&host))
+                && !(self.loopback && is_loopback_name(without_port(&host)))
+            {
+                return Err(Refused::Host(host));
+            }
+        }
+        for value in headers.get_all(ORIGIN) {
+            let origin = lower(value);
+            if !self.origins.contains(&origin) && !(self.loopback && is_loopback_origin(&origin)) {
+                return Err(Refused::Origin(origin));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_loopback_origin(origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    matches!(scheme, "http" | "https") && is_loopback_name(without_port(authority))
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port`: the part before the port.
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port))
+            if port.bytes().all(|b| b.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) =>
+        {
+            host
+        }
+        _ => authority,
+    }
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    let address = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(guard: &Guard, host: &str, origin: Option<&str>) -> Result<(), String> {
+        let mut headers = HeaderMap::new();
+        if !host.is_empty() {
+            headers.insert(HOST, host.parse().unwrap());
+        }
+        if let Some(origin) = origin {
+            headers.insert(ORIGIN, origin.parse().unwrap());
+        }
+        guard.check(&headers).map_err(|refused| refused.to_string())
+    }
+
+    #[test]
+    fn a_loopback_listener_takes_local_names_and_local_pages() {
+        let guard = Guard::new("127.0.0.1:4483".parse().unwrap(), &[], &[]);
+        for host in
+            ["localhost", "localhost:4483", "127.0.0.1:4483", "127.9.9.9", "[::1]:4483", "LOCALHOST", "a.localhost"]
+        {
+            assert_eq!(verdict(&guard, host, None), Ok(()), "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:4483", "", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"]
+        {
+            assert!(verdict(&guard, host, None).is_err(), "{host}");
+        }
+        for origin in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:8080"] {
+            assert_eq!(verdict(&guard, "localhost", Some(origin)), Ok(()), "{origin}");
+        }
+        for origin in
+            ["null", "https://evil.example", "http://localhost.evil.example", "file://localhost", "", "http://"]
+        {
+            assert!(verdict(&guard, "localhost", Some(origin)).is_err(), "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_open_listener_takes_listed_pages_only_and_any_host_until_one_is_listed() {
+        let any = "0.0.0.0:4483".parse().unwrap();
+        let guard = Guard::new(any, &["https://App.example/".into()], &[]);
+        assert_eq!(verdict(&guard, "10.1.2.3:4483", None), Ok(()));
+        assert_eq!(verdict(&guard, "x", Some("https://app.example")), Ok(()));
+        assert!(verdict(&guard, "x", Some("http://app.example")).is_err());
+        assert!(verdict(&guard, "x", Some("http://localhost")).is_err());
+        let guard = Guard::new(any, &[], &["mcp.example".into()]);
+        assert_eq!(verdict(&guard, "mcp.example:8443", None), Ok(()));
+        assert!(verdict(&guard, "localhost", None).is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_be_accepted() {
+        let guard = Guard::new("127.0.0.1:1".parse().unwrap(), &[], &[]);
+        assert_eq!(
+            verdict(&guard, "evil.example", None).unwrap_err(),
+            "host `evil.example` is not served here; --allowed-host lists further names"
+        );
+        assert_eq!(
+            verdict(&guard, "localhost", Some("https://evil.example")).unwrap_err(),
+            "origin `https://evil.example` is not allowed; --allowed-origin lists those that are"
+        );
+    }
+}

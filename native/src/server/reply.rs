@@ -1,0 +1,120 @@
+//! What the listener answers: the body types and the few responses that are no MCP result.
+//!
+//! It decides nothing; which answer is right is the routes' and the core's.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// The answer to one request.
+pub(super) type Reply = Response<Content>;
+
+/// A body.
+pub(super) enum Content {
+    /// Pieces that are there already. They are sent one after the other, never joined.
+    Whole(VecDeque<Bytes>),
+    /// Server-sent events as they come.
+    Events(Events),
+}
+
+/// Server-sent events from a channel. It ends when the sending side is dropped.
+pub(super) struct Events {
+    channel: mpsc::Receiver<Bytes>,
+    quiet: Pin<Box<Sleep>>,
+    every: Duration,
+    _until_closed: Box<dyn Send>,
+}
+
+impl Events {
+    /// Passes on what comes through `channel`, and a comment whenever nothing came for `every`, so that proxies keep the
+    /// connection. `until_closed` is dropped when the client is gone or the stream has ended.
+    pub(super) fn new(channel: mpsc::Receiver<Bytes>, every: Duration, until_closed: impl Send + 'static) -> Self {
+        Self { channel, quiet: Box::pin(sleep(every)), every, _until_closed: Box::new(until_closed) }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let event = match self.channel.poll_recv(cx) {
+            Poll::Ready(event) => event,
+            Poll::Pending => {
+                if self.quiet.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                Some(Bytes::from_static(b": keep-alive\n\n"))
+            }
+        };
+        self.quiet.as_mut().reset(Instant::now() + self.every);
+        Poll::Ready(event)
+    }
+}
+
+impl Content {
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Self::Whole(VecDeque::new())
+    }
+}
+
+impl<B: Into<Bytes>> From<B> for Content {
+    fn from(bytes: B) -> Self {
+        Self::Whole(VecDeque::from([bytes.into()]))
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let data = match self.get_mut() {
+            Self::Whole(pieces) => Poll::Ready(pieces.pop_front()),
+            Self::Events(events) => events.poll_event(cx),
+        };
+        data.map(|data| data.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(pieces) if pieces.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
+            Self::Events(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A JSON body.
+pub(super) fn json(status: StatusCode, body: impl Into<Content>) -> Reply {
+    let mut reply = Response::new(body.into());
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// No body.
+pub(super) fn bare(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Content::empty());
+    *reply.status_mut() = status;
+    reply
+}
+
+/// An event stream; proxies are told not to hold it back.
+pub(super) fn events(events: Events) -> Reply {
+    let mut reply = Response::new(Content::Events(events));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    reply
+}

@@ -1,0 +1,207 @@
+//! A legacy MCP server of a few lines that shows what it was asked and waits where a test wants it to.
+//!
+//! It checks nothing that a test does not need.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::http::PATIENCE;
+
+/// A running server. Its threads end with the process.
+#[derive(Clone)]
+pub struct Backend(Arc<Shared>);
+
+struct Shared {
+    address: SocketAddr,
+    seen: Mutex<Vec<Seen>>,
+    gate: Gate,
+    sessions: AtomicUsize,
+}
+
+/// One request that came.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// `initialize`, `tools/call`…; `DELETE` for the end of a session.
+    pub method: String,
+    pub session: Option<String>,
+    pub body: Value,
+}
+
+/// What was asked for `wait` or `slow` goes on when a test says so.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Backend {
+    /// Tools: `echo` answers with its arguments and session, `wait` answers when it is let go, `slow` reports progress
+    /// first and goes on when it is let go, `fail` is a JSON-RPC error.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let shared = Arc::new(Shared {
+            address: listener.local_addr().unwrap(),
+            seen: Mutex::default(),
+            gate: Gate::default(),
+            sessions: AtomicUsize::new(0),
+        });
+        let serving = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = Arc::clone(&serving);
+                thread::spawn(move || shared.connection(stream));
+            }
+        });
+        Self(shared)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/mcp", self.0.address)
+    }
+
+    /// Lets one waiting call go on, now or when it comes.
+    pub fn let_go(&self) {
+        *self.0.gate.open.lock().unwrap() += 1;
+        self.0.gate.changed.notify_all();
+    }
+
+    /// The requests of this method so far.
+    pub fn seen(&self, method: &str) -> Vec<Seen> {
+        self.0.seen.lock().unwrap().iter().filter(|seen| seen.method == method).cloned().collect()
+    }
+}
+
+/// The URL of a server that takes connections and never says a word.
+pub fn hanging() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    thread::spawn(move || listener.incoming().map_while(Result::ok).collect::<Vec<_>>());
+    url
+}
+
+/// The URL of a server that is not there.
+pub fn dead() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/mcp", listener.local_addr().unwrap())
+}
+
+impl Gate {
+    fn pass(&self) {
+        let open = self.open.lock().unwrap();
+        let (mut open, waited) = self.changed.wait_timeout_while(open, PATIENCE, |open| *open == 0).unwrap();
+        assert!(!waited.timed_out(), "a waiting call was never let go");
+        *open -= 1;
+    }
+}
+
+impl Shared {
+    fn connection(&self, stream: TcpStream) {
+        let mut stream = BufReader::new(stream);
+        while let Some((verb, headers, body)) = request(&mut stream) {
+            let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+            let session = header("mcp-session-id");
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let method = body["method"].as_str().map_or(verb.clone(), str::to_owned);
+            self.seen.lock().unwrap().push(Seen {
+                method: method.clone(),
+                session: session.clone(),
+                body: body.clone(),
+            });
+            let out = stream.get_mut();
+            let done = match (verb.as_str(), method.as_str()) {
+                ("DELETE", _) => plain(out, 200, None, ""),
+                ("POST", "initialize") => {
+                    let id = format!("s{}", self.sessions.fetch_add(1, Ordering::Relaxed));
+                    let result = json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                        "serverInfo": {"name": "fake", "version": "1"}});
+                    plain(out, 200, Some(&id), &answer(&body, "result", result))
+                }
+                ("POST", _) if session.is_none() => {
+                    let error = json!({"code": -32600, "message": "Bad Request: Missing session ID"});
+                    plain(out, 400, None, &answer(&body, "error", error))
+                }
+                ("POST", "tools/list") => {
+                    let tool = |name| json!({"name": name, "inputSchema": {"type": "object"}});
+                    let tools = ["echo", "wait", "slow", "fail"].map(tool);
+                    plain(out, 200, None, &answer(&body, "result", json!({"tools": tools})))
+                }
+                ("POST", "tools/call") => self.call(out, session, &body),
+                ("POST", _) if body.get("id").is_none() => plain(out, 202, None, ""),
+                ("POST", _) => {
+                    plain(out, 200, None, &answer(&body, "error", json!({"code": -32601, "message": "no such method"})))
+                }
+                _ => plain(out, 405, None, ""),
+            };
+            if done.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn call(&self, out: &mut TcpStream, session: Option<String>, body: &Value) -> std::io::Result<()> {
+        let text = |text: &str| json!({"content": [{"type": "text", "text": text}]});
+        match body["params"]["name"].as_str() {
+            Some("echo") => {
+                let result = json!({"content": [], "structuredContent":
+                    {"arguments": body["params"]["arguments"], "session": session}});
+                plain(out, 200, None, &answer(body, "result", result))
+            }
+            Some("wait") => {
+                self.gate.pass();
+                plain(out, 200, None, &answer(body, "result", text("waited")))
+            }
+            Some("slow") => {
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+                out.write_all(head.as_bytes())?;
+                let token = &body["params"]["_meta"]["progressToken"];
+                let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress",
+                    "params": {"progressToken": token, "progress": 1}});
+                event(out, &progress.to_string())?;
+                self.gate.pass();
+                event(out, &answer(body, "result", text("slow")))?;
+                out.write_all(b"0\r\n\r\n")
+            }
+            _ => plain(out, 200, None, &answer(body, "error", json!({"code": -7, "message": "it failed", "data": [1.50]}))),
+        }
+    }
+}
+
+fn answer(request: &Value, member: &str, value: Value) -> String {
+    json!({"jsonrpc": "2.0", "id": request["id"], member: value}).to_string()
+}
+
+fn event(out: &mut TcpStream, data: &str) -> std::io::Result<()> {
+    let event = format!("event: message\ndata: {data}\n\n");
+    out.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
+}
+
+fn plain(out: &mut TcpStream, status: u16, session: Option<&str>, body: &str) -> std::io::Result<()> {
+    let session = session.map(|id| format!("mcp-session-id: {id}\r\n")).unwrap_or_default();
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{session}content-length: {length}\r\n\r\n");
+    out.write_all((head + body).as_bytes())
+}
+
+type Request = (String, Vec<(String, String)>, Vec<u8>);
+
+fn request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
+    let mut line = || {
+        let mut line = String::new();
+        let read = stream.read_line(&mut line).ok()?;
+        (read > 0).then(|| line.trim_end().to_owned())
+    };
+    let verb = line()?.split(' ').next()?.to_owned();
+    let mut headers = Vec::new();
+    while let Some((name, value)) = line()?.split_once(':') {
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, v)| v.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some((verb, headers, body))
+}
