@@ -117,6 +117,20 @@ codes! {
         "There is a limit to how many keys, list entries and other values one document may hold, so that memory stays bounded. Nothing of the document was judged.";
 
     // ---- input: which document holds the configuration ----
+    TOO_LARGE = "input/too-large", Error, "the input is too large to be a configuration",
+        "A ConfigMap holds at most 1 MiB, and even the largest generated configuration stays far below the limit of what is read. Nothing of the input was judged.";
+    NO_CONFIGURATION = "input/no-configuration", Error, "the input holds no configuration",
+        "An input is a vMCP configuration itself, or Kubernetes objects among which a ConfigMap holds one under `data[\"config.yaml\"]`, as the operator writes it: one object, a `List`, several YAML documents, or JSON from `kubectl get -o json`.";
+    NOT_TEXT = "input/not-text", Error, "`config.yaml` of a ConfigMap is not a text",
+        "The values of a ConfigMap are texts. A configuration is put into one with `config.yaml: |` and every line of it indented below; without the `|` it would be part of the ConfigMap itself, which Kubernetes refuses.";
+    BINARY_DATA = "input/binary-data", Error, "`config.yaml` stands under `binaryData`",
+        "Kubernetes would mount it all the same, but neither people nor this program can read it in place. `kubectl create configmap` writes `binaryData` when a file is not UTF-8: save it as UTF-8 and create the ConfigMap again.";
+    MORE_DOCUMENTS = "input/more-documents", Note, "only the first YAML document is read",
+        "A configuration is one YAML document. As in the Go program, what follows the next `---` is ignored, even if it is broken.";
+    NO_KIND = "input/no-kind", Warning, "a document among Kubernetes objects has no kind",
+        "The input begins with a Kubernetes object, so every document of it is taken for one, and this one has neither `apiVersion` nor `kind`. It was ignored. A configuration of its own has to be a file of its own.";
+    ENCODING = "input/encoding", Error, "the input is not text",
+        "An input is UTF-8, with or without a byte-order mark, or UTF-16 that begins with one. Bytes that are neither were read as U+FFFD so that the rest could be judged. Save the file as UTF-8.";
 
     // ---- config: keys and values ----
     CONFIG_EMPTY = "config/empty", Error, "there is no configuration in the text",
@@ -209,6 +223,12 @@ codes! {
         "Names are written into the names of environment variables in upper case with everything but letters and digits as `_`, so `a.b` and `a-b` share one. Nobody can tell whose headers these are, so neither backend is called.";
 
     // ---- pod: what a Deployment or Pod in the same input has or lacks ----
+    POD_FILE_MISSING = "pod/missing-file", Error, "the pod does not have a file that the configuration needs",
+        "The configuration names a file, and no volume of the workload in the same input is mounted where it would be. The container would start and then reject the backend. Mount the ConfigMap or Secret there.";
+    POD_FILE_ELSEWHERE = "pod/file-elsewhere", Error, "the pod has a file that the configuration needs in another place",
+        "The workload in the same input mounts a file of this name, but not at the path that the configuration names. Make the two paths one.";
+    POD_VARIABLE_MISSING = "pod/missing-variable", Error, "the pod does not have a variable that the configuration needs",
+        "The configuration reads a secret from an environment variable which the workload in the same input does not set, or sets to nothing. Add it to the container's `env`, best with `valueFrom.secretKeyRef`. Where the container has `envFrom`, variables that are not written out are not missed.";
 
     // ---- runtime: keys that are read but not yet acted on ----
 }

@@ -346,14 +346,15 @@ impl Exchange {
         }
     }
 
-    /// What tells the backend that the call in flight is no longer wanted, to be sent when its caller gave up
-    /// (2025-11-25, basic/utilities/cancellation). `None` where nothing is in flight, where closing the connection says
-    /// it (2026-07-28), and while the conversation is being opened, which must not be cancelled.
+    /// What tells the backend that a call is no longer wanted, while it is in flight or after it came to nothing: to be
+    /// sent when its caller gave up, or waited long enough (2025-11-25, basic/utilities/cancellation). `None` where
+    /// there was an answer, where closing the connection says it (2026-07-28), and while the conversation is being
+    /// opened, which must not be cancelled.
     #[must_use]
     pub fn withdraw(&self) -> Option<Request> {
-        let (State::Calling, Some((id, _))) = (&self.state, &self.open) else { return None };
+        let (id, _) = self.open.as_ref()?;
         let legacy = self.standing.as_deref().and_then(Standing::legacy)?;
-        let params = format!(r#"{{"requestId":{id},"reason":"the caller gave up"}}"#);
+        let params = format!(r#"{{"requestId":{id},"reason":"the caller waits no longer"}}"#);
         Some(wire::message(legacy, jsonrpc::notification(CANCELLED, Some(&params))))
     }
 
@@ -706,6 +707,9 @@ impl Exchange {
 
     fn done(&mut self, outcome: Result<Answer, CallError>) {
         self.state = State::Done;
+        if outcome.is_ok() {
+            self.open = None;
+        }
         self.reading = None;
         self.next_reading = None;
         self.queue.push_back(Output::Done(outcome));
@@ -766,9 +770,31 @@ mod tests {
         assert_eq!(request.header("mcp-session-id"), Some("s"));
         assert_eq!(
             core::str::from_utf8(&request.body).unwrap(),
-            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2,"reason":"the caller gave up"}}"#
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2,"reason":"the caller waits no longer"}}"#
         );
-        exchange.handle(head(500));
+        exchange.handle(Input::Head(Head { status: 500, headers: Vec::new() }));
+        assert!(matches!(exchange.poll(), Some(Output::Done(Err(_)))));
+        assert_eq!(exchange.withdraw(), Some(request));
+    }
+
+    #[test]
+    fn an_answered_call_is_not_withdrawn() {
+        let settings = Arc::new(Settings { declared: Declared::new("t", "1"), limits: Limits::default() });
+        let legacy = Legacy {
+            revision: Revision::LATEST_LEGACY,
+            session: None,
+            facts: Facts::default(),
+            certainty: Certainty::Proven,
+        };
+        let start = Start::Standing(Arc::new(Standing::Legacy(legacy)));
+        let mut exchange = Exchange::new(Goal::Call(Call::new("tools/call", None)), start, 0, settings);
+        assert!(matches!(exchange.poll(), Some(Output::Send { .. })));
+        assert!(exchange.withdraw().is_some());
+        let headers = alloc::vec![("content-type".to_owned(), "application/json".to_owned())];
+        exchange.handle(Input::Head(Head { status: 200, headers }));
+        exchange.handle(Input::Body(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
+        exchange.handle(Input::End);
+        assert!(matches!(exchange.poll(), Some(Output::Done(Ok(_)))));
         assert_eq!(exchange.withdraw(), None);
     }
 }
