@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
 pub use modern::Discover;
-pub use tools::{CallTool, ListTools, PAGE_TOOLS};
+pub use tools::{CallTool, Caller, ListTools, PAGE_TOOLS};
 
 use crate::mcp::jsonrpc::{self, Id, Message};
 use crate::mcp::{Era, Revision, code, http, json};

@@ -2,7 +2,7 @@
 //!
 //! It calls nothing: the host runs the exchange that [`CallTool::towards`] describes.
 
-use alloc::borrow::Cow;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -132,6 +132,53 @@ impl<'a> CallTool<'a> {
         call
     }
 
+    /// What the answer needs to know, by itself: it comes when the request's bytes are gone.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller { id: self.asker.id.text().to_owned(), era: self.asker.era, streams: self.asker.streams }
+    }
+
+    /// The tool is not advertised (2025-11-25, server/tools, Error Handling: a protocol error).
+    #[must_use]
+    pub fn unknown(&self) -> Response {
+        let message = format!("there is no tool `{}`", shown(&self.name));
+        refuse(self.asker.era, self.asker.id.text(), &message)
+    }
+
+    /// The gateway cannot take the call now.
+    #[must_use]
+    pub fn busy(&self, message: &str) -> Response {
+        Response::error(503, Some(self.asker.id.text()), code::INTERNAL, message, None)
+    }
+}
+
+impl core::fmt::Debug for CallTool<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("CallTool").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Who waits for the result of a call, and how it may look. It borrows nothing of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    id: String,
+    era: Era,
+    streams: Streams,
+}
+
+impl Caller {
+    /// Whether it stands alone or in a session: a stand-alone caller that closes its stream wants the call cancelled.
+    #[must_use]
+    pub fn era(&self) -> Era {
+        self.era
+    }
+
+    /// Whether its answer may be a stream.
+    #[must_use]
+    pub fn streams(&self) -> Streams {
+        self.streams
+    }
+
     /// Whether a message of the backend belongs on this call's stream. Log messages do not yet: logging is not
     /// offered.
     #[must_use]
@@ -143,14 +190,14 @@ impl<'a> CallTool<'a> {
     #[must_use]
     pub fn answer(&self, reply: &Reply, server: &ServerInfo) -> Response {
         let message = self.message(reply, server);
-        self.asker.respond(message)
+        self.respond(message)
     }
 
     /// The response by itself, for a stream that has begun. It is the backend's, with the client's id, less what the
     /// client's revision does not know and with what it requires.
     #[must_use]
     pub fn message(&self, reply: &Reply, server: &ServerInfo) -> String {
-        let id = self.asker.id.text();
+        let id = self.id.as_str();
         if let Some(error) = reply.error() {
             return match error.code {
                 // These are about the hop to the backend.
@@ -169,18 +216,11 @@ impl<'a> CallTool<'a> {
             };
             return jsonrpc::error(Some(id), code::INTERNAL, &message, None);
         }
-        match (self.asker.era, reply.era) {
+        match (self.era, reply.era) {
             (Era::Legacy, Era::Legacy) => reply.with_id(id),
             (Era::Legacy, Era::Modern) => jsonrpc::result(id, &for_legacy(result)),
             (Era::Modern, _) => jsonrpc::result(id, &complete(result, server, Cached::No)),
         }
-    }
-
-    /// The tool is not advertised (2025-11-25, server/tools, Error Handling: a protocol error).
-    #[must_use]
-    pub fn unknown(&self) -> Response {
-        let message = format!("there is no tool `{}`", shown(&self.name));
-        refuse(self.asker.era, self.asker.id.text(), &message)
     }
 
     /// The exchange with the backend brought no answer. The client learns which backend and of what kind the trouble
@@ -188,19 +228,17 @@ impl<'a> CallTool<'a> {
     #[must_use]
     pub fn failed(&self, backend: &str, error: &CallError) -> Response {
         let message = Self::failure(backend, error);
-        self.asker.respond(jsonrpc::error(Some(self.asker.id.text()), code::INTERNAL, &message, None))
+        self.respond(jsonrpc::error(Some(self.id.as_str()), code::INTERNAL, &message, None))
     }
 
     /// As [`failed`](Self::failed), for a stream that has begun.
     #[must_use]
     pub fn failed_message(&self, backend: &str, error: &CallError) -> String {
-        jsonrpc::error(Some(self.asker.id.text()), code::INTERNAL, &Self::failure(backend, error), None)
+        jsonrpc::error(Some(self.id.as_str()), code::INTERNAL, &Self::failure(backend, error), None)
     }
 
-    /// The gateway cannot take the call now.
-    #[must_use]
-    pub fn busy(&self, message: &str) -> Response {
-        Response::error(503, Some(self.asker.id.text()), code::INTERNAL, message, None)
+    fn respond(&self, message: String) -> Response {
+        respond(self.streams, message)
     }
 
     fn failure(backend: &str, error: &CallError) -> String {
@@ -212,23 +250,21 @@ impl<'a> CallTool<'a> {
     }
 }
 
-impl core::fmt::Debug for CallTool<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("CallTool").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
 impl Asker<'_> {
     /// A message as this client reads it.
     fn respond(&self, message: String) -> Response {
-        match self.streams {
-            Streams::No | Streams::May => Response::json(200, message),
-            Streams::Must => Response {
-                status: 200,
-                headers: super::STREAM_HEADERS.iter().map(|(name, value)| (*name, String::from(*value))).collect(),
-                body: super::event(&message),
-            },
-        }
+        respond(self.streams, message)
+    }
+}
+
+fn respond(streams: Streams, message: String) -> Response {
+    match streams {
+        Streams::No | Streams::May => Response::json(200, message),
+        Streams::Must => Response {
+            status: 200,
+            headers: super::STREAM_HEADERS.iter().map(|(name, value)| (*name, String::from(*value))).collect(),
+            body: super::event(&message),
+        },
     }
 }
 
