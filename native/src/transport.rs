@@ -27,7 +27,8 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Uri};
-use vmcp_core::discovery::{Backend, Credentials};
+use vmcp_core::auth::Credentials;
+use vmcp_core::discovery::Backend;
 use vmcp_core::endpoint::Endpoint;
 use vmcp_core::headers;
 use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage, header};
@@ -354,8 +355,8 @@ fn may_repeat(failure: &Failure, method: Method, call: &Call, observed: &Observe
 fn redirect(from: &Endpoint, method: Method, response: &mut Response) -> Result<Option<(Endpoint, Uri)>, String> {
     let status = response.head.status;
     let repeats = match (status, method) {
-        (307 | 308, _) | (301 | 302 | 303, Method::Get) => true,
-        (301 | 302 | 303, Method::Post | Method::Delete) => false,
+        (307 | 308, _) | (301..=303, Method::Get) => true,
+        (301..=303, Method::Post | Method::Delete) => false,
         _ => return Ok(None),
     };
     let Some(location) = response.head.header("location") else {
