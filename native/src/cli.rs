@@ -51,6 +51,7 @@ struct Cli {
 enum Command {
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
+    Serve(serve::ServeArgs),
     Explain(explain::ExplainArgs),
     Version(version::VersionArgs),
 }
@@ -139,6 +140,7 @@ pub fn main() -> ExitCode {
     let ending = match command {
         Command::Validate(args) => validate::run(&args, &global),
         Command::Inspect(args) => inspect::run(&args, &global),
+        Command::Serve(args) => serve::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Version(args) => version::run(&args),
     };

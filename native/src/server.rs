@@ -16,7 +16,6 @@ mod sessions;
 mod threads;
 mod turns;
 
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use vmcp_core::aggregate::Naming;
+use vmcp_core::config::{self, EffectiveConfig};
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::ServerInfo;
 use vmcp_core::mcp::client::{Declared, Limits, Settings};
@@ -86,6 +86,32 @@ pub struct Offer {
     /// How their tools are named.
     pub naming: Naming,
 }
+
+impl Offer {
+    /// What a configuration offers with the backends that discovery let pass.
+    #[must_use]
+    pub fn new(config: &EffectiveConfig, backends: Vec<Backend>) -> Self {
+        let timeouts = config.operational.as_ref().and_then(|operational| operational.timeouts.as_ref());
+        let deadline = |backend: &Backend| {
+            let own = timeouts.and_then(|timeouts| timeouts.per_workload.get(&backend.name)).map(|time| time.value);
+            let time = own.or_else(|| Some(timeouts?.default.as_ref()?.value));
+            time.and_then(config::Duration::to_std).filter(|time| !time.is_zero()).unwrap_or(DEADLINE)
+        };
+        let naming = config.aggregation.as_ref().and_then(|aggregation| {
+            aggregation.conflict_resolution.as_ref().filter(|strategy| strategy.as_str() == "prefix")?;
+            let format = aggregation.conflict_resolution_config.as_ref()?.prefix_format.as_ref()?;
+            Some(Naming::Prefix { format: format.value.clone() })
+        });
+        Self {
+            name: config.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+            backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
+            naming: naming.unwrap_or_else(Naming::default_prefix),
+        }
+    }
+}
+
+/// How long a call may be silent where nothing else is configured, as in the Go program.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// One backend that is served.
 #[derive(Clone, Debug)]
@@ -248,18 +274,6 @@ impl App {
             self.backends.end(place, vec![standing]);
         }
     }
-}
-
-/// An error and its causes, for the log.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 async fn signalled() {

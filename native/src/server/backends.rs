@@ -15,6 +15,7 @@ use vmcp_core::mcp::client::{Answer, Goal, List, Standing};
 
 use super::served::{Due, Served};
 use super::threads::{Full, Threads};
+use crate::logging::chain;
 use crate::transport::Cancel;
 
 /// How long a client's list waits for a backend of which nothing is known.
@@ -200,7 +201,7 @@ impl Backends {
                 served.answered(Some(listed), now)
             }
             Some(Err(error)) => {
-                tracing::warn!(backend = served.name, error = super::chain(&error), "tools not listed");
+                tracing::warn!(backend = served.name, error = chain(&error), "tools not listed");
                 served.answered(None, now)
             }
             Some(Ok(_)) | None => {

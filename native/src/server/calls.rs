@@ -14,12 +14,13 @@ use vmcp_core::gateway::{self, CallTool, Caller, ServerInfo, Streams};
 use vmcp_core::mcp::client::{Answer, CallError, Class, Goal, ServerMessage};
 use vmcp_core::mcp::{Era, code};
 
+use super::App;
 use super::client::Client;
 use super::link::Conversation;
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
 use super::routes::refuse;
 use super::sessions::InUse;
-use super::{App, chain};
+use crate::logging::chain;
 use crate::transport::Cancel;
 
 /// Events that wait for a client that reads slowly.
@@ -67,8 +68,13 @@ impl App {
         let (streams, era) = (caller.streams(), caller.era());
         let goal = Goal::Call(call.towards(tool));
         let (first, outcome) = oneshot::channel();
-        let mut teller =
-            Teller { caller, server: Arc::clone(&self.server), first: Some(first), stream: None, runtime: Handle::current() };
+        let mut teller = Teller {
+            caller,
+            server: Arc::clone(&self.server),
+            first: Some(first),
+            stream: None,
+            runtime: Handle::current(),
+        };
         let in_flight = InFlight { session, id };
         let stop = cancel.clone();
         let backends = Arc::clone(&self.backends);
@@ -100,7 +106,9 @@ impl App {
             Ok(Outcome::Stream(events)) => reply::events(Events::new(events, KEEP_ALIVE, until_closed)),
             Ok(Outcome::Silence) if streams == Streams::No => bare(StatusCode::ACCEPTED),
             Ok(Outcome::Silence) => reply::events(Events::new(mpsc::channel(1).1, KEEP_ALIVE, ())),
-            Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL, "the call broke off inside the gateway"),
+            Err(_) => {
+                refuse(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL, "the call broke off inside the gateway")
+            }
         }
     }
 }

@@ -245,7 +245,9 @@ mod tests {
         assert_eq!(a.to_string().len(), 36);
         assert_eq!(format!("{a:?}"), "[session]");
         let spelled = a.to_string();
-        for text in ["", "0", "-", "nonsense", &spelled.to_uppercase(), &spelled.replace('-', ""), &format!("{spelled}-")] {
+        for text in
+            ["", "0", "-", "nonsense", &spelled.to_uppercase(), &spelled.replace('-', ""), &format!("{spelled}-")]
+        {
             assert_eq!(text.parse::<SessionId>(), Err(NotAnId), "{text}");
         }
         assert_eq!(NotOpened::NoRandom.to_string(), "the system gave no random bytes for a session id");

@@ -56,8 +56,10 @@ impl Threads {
         state.threads += 1;
         drop(state);
         let shared = Arc::clone(&self.0);
-        let spawned =
-            thread::Builder::new().name(self.0.name.to_owned()).stack_size(STACK).spawn(move || shared.work(Box::new(job)));
+        let spawned = thread::Builder::new()
+            .name(self.0.name.to_owned())
+            .stack_size(STACK)
+            .spawn(move || shared.work(Box::new(job)));
         if let Err(error) = spawned {
             tracing::warn!(%error, "the system gave no thread for a call");
             self.0.lock().threads -= 1;
