@@ -13,6 +13,7 @@ mod name;
 mod outcome;
 mod pem;
 mod pool;
+mod server_name;
 mod time;
 mod verify;
 

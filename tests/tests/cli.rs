@@ -87,12 +87,8 @@ fn colour_is_for_terminals_and_those_who_ask() {
 
 #[test]
 fn a_reader_that_leaves_is_no_panic() {
-    let mut child = Command::new(program())
-        .arg("explain")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        Command::new(program()).arg("explain").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
