@@ -2,18 +2,25 @@
 //!
 //! It decides from values: the configuration and the materials a host brought. It reads nothing itself.
 
+mod catalog;
+pub mod header_forward;
+mod needs;
+
+pub use catalog::discover;
+pub use needs::needs;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::auth::{AuthSource, Credentials};
+use crate::config::StaticBackendConfig;
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
 use crate::secret::Secret;
 use crate::text::Span;
 use crate::trust::{Pool, SystemRoots, UnixTime};
-
-pub mod header_forward;
 
 /// What the configuration wants from the world.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,6 +129,10 @@ pub struct Backend {
     pub metadata: BTreeMap<String, String>,
     /// Sent with every request to it.
     pub credentials: Credentials,
+    /// Where its strategy is written.
+    pub auth_source: AuthSource,
+    /// Its strategy's type, as configured.
+    pub auth_type: &'static str,
     /// Headers that the operator's manifest adds; none equals one of the credentials' names or the protocol's.
     pub forwarded_headers: Vec<(String, Secret)>,
     /// Whom it is verified against.
@@ -150,20 +161,6 @@ pub enum Transport {
     Sse,
 }
 
-/// Credentials with the secret in hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// None are sent.
-    Unauthenticated,
-    /// One fixed header.
-    Header {
-        /// Its name.
-        name: String,
-        /// Its value.
-        value: Secret,
-    },
-}
-
 /// A backend that is not called, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
@@ -182,6 +179,65 @@ pub struct Catalog {
     pub backends: Vec<Backend>,
     /// In text order.
     pub rejected: Vec<Rejected>,
+    /// The configuration's errors that reject no backend, because they are about all or about none that is known. Nothing is
+    /// served while there is one.
+    pub fatal: Vec<Diagnostic>,
     /// Everything that discovery found, sorted; configuration findings are not repeated here.
     pub diagnostics: Vec<Diagnostic>,
 }
+
+impl StaticBackendConfig {
+    /// What it is. The operator leaves `type` empty, so an entry is also known by its CA bundle or by the operator's own
+    /// metadata.
+    #[must_use]
+    pub fn backend_kind(&self) -> BackendKind {
+        let written = self.kind.as_ref().map(|kind| kind.value.as_str()).unwrap_or_default();
+        let by_operator = self.metadata.get("workload_type").is_some_and(|kind| kind.value == "server_entry");
+        match written {
+            "entry" => BackendKind::Entry,
+            "" if by_operator || self.ca_bundle_path().is_some() => BackendKind::Entry,
+            _ => BackendKind::Workload,
+        }
+    }
+
+    /// The path of its CA bundle, if one is written.
+    #[must_use]
+    pub fn ca_bundle_path(&self) -> Option<&str> {
+        self.ca_bundle_path.as_ref().map(|path| path.value.as_str()).filter(|path| !path.is_empty())
+    }
+}
+
+impl Transport {
+    /// The transport that this text names; `streamable` is an alias.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "streamable-http" | "streamable" => Some(Self::StreamableHttp),
+            "sse" => Some(Self::Sse),
+            _ => None,
+        }
+    }
+
+    /// As it is configured.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::StreamableHttp => "streamable-http",
+            Self::Sse => "sse",
+        }
+    }
+}
+
+impl BackendKind {
+    /// In a table or a message.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Workload => "workload",
+            Self::Entry => "entry",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,14 @@
 //! It knows nothing about the configuration. The parser is named in `yaml/parse.rs` and nowhere else.
 
 mod characters;
+mod encoding;
 mod mapping;
 mod parse;
 mod positions;
 mod resolve;
 mod syntax;
 
+pub use encoding::{Decoded, decode};
 pub use parse::{Documents, Parsed, documents, parse};
 pub use positions::Positions;
 
@@ -205,6 +207,33 @@ impl<'n, 't> Node<'n, 't> {
         self.tree.tags.get(index).map(|tag| &**tag)
     }
 
+    /// The literal text of a scalar.
+    #[must_use]
+    pub fn text(self) -> Option<&'n str> {
+        match &self.data().kind {
+            Kind::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, if it is a map that has it; see [`Entries::get`].
+    #[must_use]
+    pub fn get(self, key: &str) -> Option<Node<'n, 't>> {
+        match self.shape() {
+            Shape::Mapping(entries) => entries.get(key),
+            _ => None,
+        }
+    }
+
+    /// The items, if it is a list.
+    pub fn items(self) -> impl Iterator<Item = Node<'n, 't>> + use<'n, 't> {
+        let items = match self.shape() {
+            Shape::Sequence(items) => Some(items.iter()),
+            _ => None,
+        };
+        items.into_iter().flatten()
+    }
+
     /// Whether it is a null scalar.
     #[must_use]
     pub fn is_null(self) -> bool {
@@ -220,6 +249,12 @@ impl<'n, 't> Items<'n, 't> {
 }
 
 impl<'n, 't> Entries<'n, 't> {
+    /// The value of a key that is a scalar of this text. Looks at each entry: not for maps that may be large.
+    #[must_use]
+    pub fn get(self, key: &str) -> Option<Node<'n, 't>> {
+        self.iter().find(|(found, _)| found.text() == Some(key)).map(|(_, value)| value)
+    }
+
     /// Key and value, in order. Keys need not be scalars.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (Node<'n, 't>, Node<'n, 't>)> + use<'n, 't> {
         self.ids

@@ -4,7 +4,10 @@
 
 mod explain;
 pub(crate) mod input;
+mod inspect;
+pub(crate) mod judge;
 mod serve;
+mod validate;
 mod version;
 
 use std::ffi::OsString;
@@ -12,6 +15,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::materials::EnvFileError;
 
 /// What every `--help` closes with.
 const ENDINGS: &str = "\
@@ -44,6 +49,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Validate(validate::ValidateArgs),
+    Inspect(inspect::InspectArgs),
     Explain(explain::ExplainArgs),
     Version(version::VersionArgs),
 }
@@ -102,6 +109,15 @@ pub(crate) enum Unjudged {
     /// The arguments do not fit together, or name what is not there.
     #[error("{0}")]
     Usage(String),
+    /// Some inputs could not be read; the others were judged.
+    #[error("{}", validate::unread(.0))]
+    Unread(Vec<input::InputError>),
+    /// One input could not be read.
+    #[error(transparent)]
+    Input(#[from] input::InputError),
+    /// The file of variables cannot be used.
+    #[error(transparent)]
+    EnvFile(#[from] EnvFileError),
 }
 
 /// Runs the program on the arguments of this process.
@@ -121,6 +137,8 @@ pub fn main() -> ExitCode {
         }
     };
     let ending = match command {
+        Command::Validate(args) => validate::run(&args, &global),
+        Command::Inspect(args) => inspect::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Version(args) => version::run(&args),
     };

@@ -31,7 +31,7 @@ pub use top::*;
 use alloc::string::String;
 
 use super::duration::Duration;
-use super::source::{List, Map, Present, Spanned};
+use super::source::{List, Map, Origin, Present, Spanned};
 use crate::secret::Secret;
 
 /// Text; in Go a string, so that empty and absent mean the same.
@@ -131,6 +131,14 @@ pub enum Emit {
 pub(crate) trait Described {
     /// Its keys as data.
     fn table() -> &'static Table;
+
+    /// Where it is written.
+    fn origin(&self) -> &Origin;
+
+    /// Whether the value of a key stands in the text but could not be read, which was reported.
+    fn is_unread(&self, key: &str) -> bool {
+        Self::table().position(key).is_some_and(|position| self.origin().is_unread(position))
+    }
 }
 
 /// Declares structs of the model.
@@ -181,14 +189,9 @@ macro_rules! model {
                 };
                 &TABLE
             }
-        }
 
-        impl $name {
-            /// Whether the value of a key stands in the text but could not be read, which was reported.
-            #[must_use]
-            pub fn is_unread(&self, key: &str) -> bool {
-                let table = <Self as $crate::config::model::Described>::table();
-                table.position(key).is_some_and(|position| self.origin.is_unread(position))
+            fn origin(&self) -> &$crate::config::source::Origin {
+                &self.origin
             }
         }
 
@@ -203,22 +206,24 @@ macro_rules! model {
                 let table = <Self as $crate::config::model::Described>::table();
                 let entries = $crate::config::decode::entries(given, path, findings)?;
                 let mut value = Self {
-                    origin: $crate::config::source::Origin::new(given.key, given.span),
+                    origin: match given.truncated {
+                        false => $crate::config::source::Origin::new(given.key, given.span),
+                        true => $crate::config::source::Origin::blank(given.key, given.span),
+                    },
                     ..Self::default()
                 };
                 for (key, node) in entries.iter() {
                     let Some(name) = $crate::config::decode::key_text(key, path, findings) else { continue };
                     let given = $crate::config::decode::Given::new(key.span(), node);
-                    let read = match name {
-                        $($key => $crate::config::decode::read_slot(
-                            &mut value.$field, &given, &path.key($key), findings,
-                        ),)*
-                        _ => {
-                            $crate::config::decode::unknown_key(name, key.span(), table, entries, path, findings);
-                            Ok(())
-                        }
+                    let unread = match name {
+                        $($key => {
+                            let path = path.key($key);
+                            let read = $crate::config::decode::read_slot(&mut value.$field, &given, &path, findings);
+                            (read.is_err() || given.truncated).then_some($key)
+                        })*
+                        _ => $crate::config::decode::unknown_key(name, key.span(), table, entries, path, findings),
                     };
-                    if let (Err(_), Some(position)) = (read, table.position(name)) {
+                    if let Some(position) = unread.and_then(|key| table.position(key)) {
                         value.origin.mark_unread(position);
                     }
                 }

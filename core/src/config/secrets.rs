@@ -41,7 +41,8 @@ pub fn secrets_in_text(text: &str) -> Vec<Span> {
 }
 
 /// Sorted, those that overlap as one.
-fn apart(mut spans: Vec<Span>) -> Vec<Span> {
+#[must_use]
+pub fn apart(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_unstable();
     let mut apart: Vec<Span> = Vec::new();
     for span in spans {

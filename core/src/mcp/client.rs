@@ -112,6 +112,7 @@ use reading::{Due, Reading, Received};
 const SERVER_DISCOVER: &str = "server/discover";
 const INITIALIZE: &str = "initialize";
 const INITIALIZED: &str = "notifications/initialized";
+const CANCELLED: &str = "notifications/cancelled";
 const PROGRESS: &str = "notifications/progress";
 
 /// What is wanted of a backend.
@@ -343,6 +344,18 @@ impl Exchange {
         if let Some(legacy) = self.standing.as_deref().and_then(Standing::legacy) {
             self.queue.push_back(Output::Aside(wire::message(legacy, response)));
         }
+    }
+
+    /// What tells the backend that a call is no longer wanted, while it is in flight or after it came to nothing: to be
+    /// sent when its caller gave up, or waited long enough (2025-11-25, basic/utilities/cancellation). `None` where
+    /// there was an answer, where closing the connection says it (2026-07-28), and while the conversation is being
+    /// opened, which must not be cancelled.
+    #[must_use]
+    pub fn withdraw(&self) -> Option<Request> {
+        let (id, _) = self.open.as_ref()?;
+        let legacy = self.standing.as_deref().and_then(Standing::legacy)?;
+        let params = format!(r#"{{"requestId":{id},"reason":"the caller waits no longer"}}"#);
+        Some(wire::message(legacy, jsonrpc::notification(CANCELLED, Some(&params))))
     }
 
     fn begin(&mut self, start: Start) {
@@ -694,6 +707,9 @@ impl Exchange {
 
     fn done(&mut self, outcome: Result<Answer, CallError>) {
         self.state = State::Done;
+        if outcome.is_ok() {
+            self.open = None;
+        }
         self.reading = None;
         self.next_reading = None;
         self.queue.push_back(Output::Done(outcome));
@@ -718,4 +734,67 @@ fn is_trouble(received: &Received) -> bool {
 fn supports_modern(error: &jsonrpc::ErrorObject<'_>) -> bool {
     let supported = error.data.and_then(|data| json::member(data, "supported")).and_then(json::elements);
     supported.into_iter().flatten().any(|version| json::says(version, Revision::MODERN.text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::http::Head;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn only_a_running_call_is_withdrawn() {
+        let settings = Arc::new(Settings { declared: Declared::new("t", "1"), limits: Limits::default() });
+        let goal = Goal::Call(Call::new("tools/call", None));
+        let mut exchange = Exchange::new(goal, Start::Remembered(Era::Legacy), 0, settings);
+        let head = |status| {
+            let headers = alloc::vec![
+                ("content-type".to_owned(), "application/json".to_owned()),
+                ("mcp-session-id".to_owned(), "s".to_owned()),
+            ];
+            Input::Head(Head { status, headers })
+        };
+        assert!(matches!(exchange.poll(), Some(Output::Send { wait: Wait::Handshake, .. })));
+        assert_eq!(exchange.withdraw(), None);
+        exchange.handle(head(200));
+        exchange.handle(Input::Body(
+            br#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}"#,
+        ));
+        exchange.handle(Input::End);
+        assert!(matches!(exchange.poll(), Some(Output::Learned(_))));
+        assert!(matches!(exchange.poll(), Some(Output::Send { wait: Wait::Acknowledgement, .. })));
+        exchange.handle(head(202));
+        assert!(matches!(exchange.poll(), Some(Output::Send { wait: Wait::Call, .. })));
+        let request = exchange.withdraw().unwrap();
+        assert_eq!(request.header("mcp-session-id"), Some("s"));
+        assert_eq!(
+            core::str::from_utf8(&request.body).unwrap(),
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2,"reason":"the caller waits no longer"}}"#
+        );
+        exchange.handle(Input::Head(Head { status: 500, headers: Vec::new() }));
+        assert!(matches!(exchange.poll(), Some(Output::Done(Err(_)))));
+        assert_eq!(exchange.withdraw(), Some(request));
+    }
+
+    #[test]
+    fn an_answered_call_is_not_withdrawn() {
+        let settings = Arc::new(Settings { declared: Declared::new("t", "1"), limits: Limits::default() });
+        let legacy = Legacy {
+            revision: Revision::LATEST_LEGACY,
+            session: None,
+            facts: Facts::default(),
+            certainty: Certainty::Proven,
+        };
+        let start = Start::Standing(Arc::new(Standing::Legacy(legacy)));
+        let mut exchange = Exchange::new(Goal::Call(Call::new("tools/call", None)), start, 0, settings);
+        assert!(matches!(exchange.poll(), Some(Output::Send { .. })));
+        assert!(exchange.withdraw().is_some());
+        let headers = alloc::vec![("content-type".to_owned(), "application/json".to_owned())];
+        exchange.handle(Input::Head(Head { status: 200, headers }));
+        exchange.handle(Input::Body(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
+        exchange.handle(Input::End);
+        assert!(matches!(exchange.poll(), Some(Output::Done(Ok(_)))));
+        assert_eq!(exchange.withdraw(), None);
+    }
 }

@@ -1,0 +1,109 @@
+//! Cases as files: one folder holds an input and what `vmcp validate` says about it.
+//!
+//! It knows nothing of any case. To add one, make a folder `tests/cases/config/<area>/<name>` with a `config.yaml` and
+//! run with `UPDATE_CASES=1`, then read the `expected.txt` that it wrote before you commit it.
+//!
+//! A folder may also hold
+//! - `config.json` in place of `config.yaml`;
+//! - `config.repeat` in place of it, for inputs too large to keep: text in which what stands between the lines
+//!   `%repeat N` and `%end` is there N times. Of what is said only the end is compared;
+//! - `env`, the pod's environment, or `ca`, a folder of CA bundles: then `--materials` looks at them, and the case's own
+//!   folder stands for `/`;
+//! - `process`, variables of the program itself, one NAME=value a line;
+//! - `arguments`, further arguments of the program, one a line.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vmcp_tests::{Run, run};
+
+/// How much of what is said about a repeated input is compared, in lines.
+const END: usize = 12;
+
+#[test]
+fn every_case_says_what_is_expected() {
+    let mut differences = String::new();
+    for case in cases() {
+        check(&case, &mut differences);
+    }
+    assert!(differences.is_empty(), "{differences}\nUPDATE_CASES=1 writes what is said now");
+}
+
+/// The folders that hold an input, sorted.
+fn cases() -> Vec<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut ahead = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/config")];
+    while let Some(folder) = ahead.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                ahead.push(path);
+            } else if path.file_stem().is_some_and(|stem| stem == "config") {
+                found.insert(folder.clone());
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found.into_iter().collect()
+}
+
+/// Runs one case and compares, or writes what is said where that is asked for.
+fn check(case: &Path, differences: &mut String) {
+    let here = |name: &str| case.join(name);
+    let mut arguments = vec!["validate", "--color", "never", "--format", "human"];
+    let mut input = String::new();
+    let repeated = here("config.repeat").is_file();
+    if repeated {
+        input = repeat(&fs::read_to_string(here("config.repeat")).unwrap());
+        arguments.extend(["-", "--stdin-name", "config.yaml"]);
+    } else {
+        arguments.push(if here("config.json").is_file() { "config.json" } else { "config.yaml" });
+    }
+    if here("env").is_file() || here("ca").is_dir() {
+        arguments.extend(["--materials", "--root", "."]);
+    }
+    if here("env").is_file() {
+        arguments.extend(["--env-file", "env"]);
+    }
+    let lines = |name| fs::read_to_string(here(name)).unwrap_or_default();
+    let (more, process) = (lines("arguments"), lines("process"));
+    arguments.extend(more.lines());
+    // The machine's own certificates have no say in a case.
+    let roots = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/roots.pem");
+    let mut variables = vec![("SSL_CERT_FILE", roots.to_str().unwrap()), ("SSL_CERT_DIR", "/nonexistent")];
+    variables.extend(process.lines().map(|line| line.split_once('=').unwrap()));
+
+    let Run { code, mut out, err } = run(case, &arguments, &variables, &input);
+    if repeated {
+        let all: Vec<&str> = out.lines().collect();
+        out = all[all.len().saturating_sub(END)..].join("\n") + "\n";
+    }
+    let name = case.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display();
+    let refused = out.contains(": not valid") || more.contains("--deny-warnings");
+    let judged = err.is_empty() && code == Some(i32::from(refused));
+    let expected = fs::read_to_string(here("expected.txt")).unwrap_or_default();
+    if !judged {
+        writeln!(differences, "== {name} ended with {code:?}\n{out}{err}").unwrap();
+    } else if std::env::var_os("UPDATE_CASES").is_some() {
+        fs::write(here("expected.txt"), out).unwrap();
+    } else if out != expected {
+        writeln!(differences, "== {name} says\n{out}-- expected\n{expected}").unwrap();
+    }
+}
+
+fn repeat(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("%repeat ") {
+        let (count, after) = after.split_once('\n').unwrap();
+        let (unit, after) = after.split_once("%end\n").unwrap();
+        out.push_str(before);
+        out.push_str(&unit.repeat(count.trim().parse().unwrap()));
+        rest = after;
+    }
+    out + rest
+}
