@@ -12,9 +12,11 @@ mod demo;
 #[cfg(feature = "server")]
 pub mod logging;
 pub mod materials;
+pub mod pool;
 #[cfg(feature = "server")]
 pub mod render;
 pub mod roots;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod transport;
 pub mod verifier;
