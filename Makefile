@@ -64,7 +64,7 @@ core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAsse
 
 page: $(PACK)/nodejs preview-build ## the WebAssembly package under Node, and the page's files
 	$(call STEP,WebAssembly package under Node)
-	node --test wasm/test/*.mjs www/test/*.mjs
+	node --test --test-reporter=spec wasm/test/*.mjs www/test/*.mjs
 
 peers: .setup-peers ## through `vmcp serve`, with servers and clients that this project did not write
 	$(call STEP,end to end with independent servers and clients)

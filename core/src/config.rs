@@ -5,6 +5,7 @@
 mod any;
 mod decode;
 mod duration;
+mod effective;
 mod emit;
 mod findings;
 pub mod input;
@@ -14,13 +15,18 @@ pub mod pod;
 mod refill;
 mod secrets;
 mod source;
+mod unenforced;
+mod validate;
 
 pub use any::{Any, AnyMap, AnyValue};
 pub use duration::{Duration, DurationError};
+pub use effective::EffectiveConfig;
 pub use model::*;
 pub use refill::Refill;
 pub use secrets::{apart, secrets, secrets_in_text};
 pub use source::{List, Map, Origin, Present, Spanned};
+pub use unenforced::{Consequence, Unenforced, allowable, unenforced};
+pub use validate::validate;
 
 use alloc::vec::Vec;
 
@@ -30,14 +36,29 @@ use crate::yaml::Node;
 use decode::{Field as _, Given};
 use findings::{Findings, Path};
 
+/// Reads and judges a configuration: [`decode`], [`validate`] and [`unenforced`] in one, with one limit for all findings.
+pub fn read(root: Option<Node<'_, '_>>, diagnostics: &mut Vec<Diagnostic>) -> Config {
+    let mut findings = Findings::new(diagnostics);
+    let config = decode_into(root, &mut findings);
+    validate::check(&config, &mut findings);
+    findings.finish();
+    config
+}
+
 /// Reads a configuration. Whatever can be read is; every mistake is among the findings.
 ///
 /// `root` is the top of the document, `None` if there is nothing in it.
 pub fn decode(root: Option<Node<'_, '_>>, diagnostics: &mut Vec<Diagnostic>) -> Config {
     let mut findings = Findings::new(diagnostics);
+    let config = decode_into(root, &mut findings);
+    findings.finish();
+    config
+}
+
+fn decode_into(root: Option<Node<'_, '_>>, findings: &mut Findings<'_>) -> Config {
     let given =
         root.map(|node| Given::new(Span::at(node.span().start as usize), node)).filter(|given| !given.is_null());
-    let config = match given {
+    match given {
         None => {
             let span = root.map_or(Span::default(), Node::span);
             findings.report(code::CONFIG_EMPTY, span, &Path::TOP, || {
@@ -45,8 +66,6 @@ pub fn decode(root: Option<Node<'_, '_>>, diagnostics: &mut Vec<Diagnostic>) -> 
             });
             Config { origin: Origin::blank(span, span), ..Config::default() }
         }
-        Some(given) => Config::read(&given, &Path::TOP, &mut findings).unwrap_or_else(|_| Config::blank(&given)),
-    };
-    findings.finish();
-    config
+        Some(given) => Config::read(&given, &Path::TOP, findings).unwrap_or_else(|_| Config::blank(&given)),
+    }
 }

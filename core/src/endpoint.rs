@@ -7,8 +7,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use fluent_uri::Uri;
 use fluent_uri::component::Host as UriHost;
+use fluent_uri::{Uri, UriRef};
 
 /// `http` or `https`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -169,6 +169,20 @@ impl Endpoint {
             || host.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
+    /// Where a `Location` of an answer from here leads (RFC 9110 section 10.2.2): a URL, or a reference that is relative to
+    /// this one (RFC 3986 section 5). Its fragment is for browsers and left out.
+    ///
+    /// # Errors
+    /// As [`Endpoint::parse`].
+    pub fn join(&self, location: &str) -> Result<Self, EndpointError> {
+        let location = location.split('#').next().unwrap_or_default();
+        let bad = |offset| EndpointError::BadCharacter { offset };
+        let reference = UriRef::parse(location).map_err(|error| bad(error.index()))?;
+        let base = self.to_url();
+        let base = Uri::parse(base.as_str()).map_err(|error| bad(error.index()))?;
+        Self::parse(reference.resolve_against(&base).map_err(|_| EndpointError::NotAbsolute)?.as_str())
+    }
+
     /// Whether a request may be redirected from here to `other`: same host and port, and never down to `http`.
     #[must_use]
     pub fn may_redirect_to(&self, other: &Self) -> bool {
@@ -225,6 +239,21 @@ mod tests {
         assert_eq!(why("https://u:p@a/"), "it carries user info before `@`; credentials belong in `outgoingAuth`");
         assert_eq!(why("https://a:70000/"), "its port is `70000`; expected 1 to 65535");
         assert_eq!(why("https://a/#x"), "it has a fragment (`#…`), which is never sent to a server");
+    }
+
+    #[test]
+    fn a_location_is_followed_from_where_it_stands() {
+        let from = Endpoint::parse("https://a:8443/mcp/v1?key=k").unwrap();
+        let to = |location| from.join(location).map(|e| e.to_url()).map_err(|e| e.to_string());
+        assert_eq!(to("/other").unwrap(), "https://a:8443/other");
+        assert_eq!(to("v2#top").unwrap(), "https://a:8443/mcp/v2");
+        assert_eq!(to("../x?y").unwrap(), "https://a:8443/x?y");
+        assert_eq!(to("").unwrap(), "https://a:8443/mcp/v1?key=k");
+        assert_eq!(to("//b/x").unwrap(), "https://b/x");
+        assert_eq!(to("http://b/").unwrap(), "http://b/");
+        assert_eq!(to("ftp://b/").unwrap_err(), "its scheme is `ftp`; expected `http` or `https`");
+        assert_eq!(to("/a b").unwrap_err(), "byte 2 cannot stand in a URL; percent-encode it");
+        assert_eq!(to("https://u:p@a:8443/").unwrap_err(), EndpointError::UserInfo.to_string());
     }
 
     #[test]

@@ -1,1 +1,324 @@
-//! skeleton
+//! The half of the gateway that faces clients: what one HTTP request asks for, and how its answer is written.
+//!
+//! It keeps no sessions, calls no backend and knows no routes; the host does, and tells what it found.
+//!
+//! A host answers a request in three steps: it fills [`Headers`], looks up the session they name, and acts on the
+//! [`Turn`] that [`turn`] returns. Most turns are answered already.
+
+mod front;
+mod modern;
+mod tools;
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
+pub use modern::Discover;
+pub use tools::{CallTool, Caller, ListTools, PAGE_TOOLS};
+
+use crate::mcp::jsonrpc::{self, Id, Message};
+use crate::mcp::{Era, Revision, code, http, json};
+
+/// Which revisions are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// Those with sessions; others are told which.
+    Legacy,
+    /// 2026-07-28 too.
+    Both,
+}
+
+/// What the host knows of the session that a request names.
+#[derive(Clone, Copy, Debug)]
+pub enum SessionState<'a> {
+    /// The request names none.
+    Unnamed,
+    /// It names one that does not exist, no longer or not for this client.
+    Unknown,
+    /// It exists.
+    Open(&'a Session),
+}
+
+/// What is kept of a client between its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// As negotiated.
+    pub revision: Revision,
+    /// What the client can do, as JSON.
+    pub capabilities: String,
+    /// Who it says it is, as JSON.
+    pub client_info: Option<String>,
+}
+
+/// Who this gateway says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// The name of the configuration.
+    pub name: String,
+    /// Of this program.
+    pub version: String,
+}
+
+impl ServerInfo {
+    fn json(&self) -> String {
+        format!(r#"{{"name":{},"version":{}}}"#, json::quote(&self.name), json::quote(&self.version))
+    }
+}
+
+/// What a request wants.
+#[derive(Clone, Debug)]
+pub enum Turn<'a> {
+    /// Nothing more: this is the answer.
+    Answer(Response),
+    /// A new session.
+    Initialize(Initialize<'a>),
+    /// What this gateway is (2026-07-28).
+    Discover(Discover<'a>),
+    /// The tools.
+    ListTools(ListTools<'a>),
+    /// To call a tool.
+    CallTool(CallTool<'a>),
+    /// To tell something; answered by [`accepted`].
+    Notified(Notified<'a>),
+    /// To answer a request of ours; answered by [`accepted`].
+    Responded(jsonrpc::Response<'a>),
+    /// The end of its session; answered by [`ended`] once it is closed.
+    EndSession,
+}
+
+/// A notification of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notified<'a> {
+    /// Its method.
+    pub method: Cow<'a, str>,
+    /// Its parameters as JSON.
+    pub params: Option<&'a str>,
+}
+
+/// To whom an answer goes, and how it may look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker<'a> {
+    /// The request's id.
+    pub id: Id<'a>,
+    /// Whether it stands alone or in a session.
+    pub era: Era,
+    /// What the client can do, as JSON: a modern request's own; `None` means as its session says.
+    pub capabilities: Option<&'a str>,
+    /// Whether the answer may be a stream.
+    pub streams: Streams,
+}
+
+/// Whether an answer may be a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// The client reads JSON only.
+    No,
+    /// It reads both.
+    May,
+    /// It reads streams only.
+    Must,
+}
+
+/// A request for a new session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Initialize<'a> {
+    id: Id<'a>,
+    session: Session,
+}
+
+impl Initialize<'_> {
+    /// What to keep under the new session's id.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The answer. `session_id` comes from [`session_id`]; `instructions` are for the model.
+    #[must_use]
+    pub fn answer(&self, server: &ServerInfo, session_id: &str, instructions: Option<&str>) -> Response {
+        let mut result = format!(
+            r#"{{"protocolVersion":"{}","capabilities":{CAPABILITIES},"serverInfo":{}"#,
+            self.session.revision,
+            server.json()
+        );
+        if let Some(instructions) = instructions {
+            result.push_str(",\"instructions\":");
+            result.push_str(&json::quote(instructions));
+        }
+        result.push('}');
+        Response::json(200, jsonrpc::result(self.id.text(), &result)).with(http::header::SESSION_ID, session_id)
+    }
+
+    /// There is no room for another session.
+    #[must_use]
+    pub fn refused(&self, message: &str) -> Response {
+        Response::error(503, Some(self.id.text()), code::INTERNAL, message, None)
+    }
+}
+
+/// What is offered: what is served.
+const CAPABILITIES: &str = r#"{"tools":{}}"#;
+
+/// A session id from 16 random bytes: a version 4 UUID (RFC 9562 section 5.4), which is visible ASCII as
+/// `Mcp-Session-Id` must be.
+#[must_use]
+pub fn session_id(mut random: [u8; 16]) -> String {
+    random[6] = random[6] & 0x0f | 0x40;
+    random[8] = random[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in random.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+/// The answer to a notification or a response (2025-11-25, basic/transports, Sending Messages 4).
+#[must_use]
+pub fn accepted() -> Response {
+    Response::empty(202)
+}
+
+/// The answer to the end of a session.
+#[must_use]
+pub fn ended() -> Response {
+    Response::empty(200)
+}
+
+/// The answer to a body that the host did not read to its end.
+#[must_use]
+pub fn body_too_large(limit: usize) -> Response {
+    let message = format!("the request has more than {limit} bytes");
+    Response::error(413, None, code::INVALID_REQUEST, &message, None)
+}
+
+/// Finds out what a request wants. `session` is what the host knows of [`Headers::session_id`].
+#[must_use]
+pub fn turn<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) -> Turn<'a> {
+    let outcome = match request.method {
+        "POST" => post(request, session, serves),
+        "DELETE" => check_session(session, None, "DELETE").map(|_| Turn::EndSession),
+        // 2025-11-25, basic/transports, Listening 3: 405 where no stream is offered.
+        _ => Err(refuse(405, "this endpoint takes POST and DELETE").with("allow", "POST, DELETE")),
+    };
+    outcome.unwrap_or_else(Turn::Answer)
+}
+
+/// An answer stands in for a turn as soon as it is known.
+type Or<T> = Result<T, Response>;
+
+fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) -> Or<Turn<'a>> {
+    let headers = &request.headers;
+    if let Some(name) = headers.repeated {
+        return Err(refuse(400, &format!("header `{name}` stands there twice with different values")));
+    }
+    let streams = match (headers.accepts(http::JSON), headers.accepts(http::EVENT_STREAM)) {
+        (true, true) => Streams::May,
+        (true, false) => Streams::No,
+        (false, true) => Streams::Must,
+        (false, false) => {
+            return Err(refuse(406, "the client accepts neither application/json nor text/event-stream"));
+        }
+    };
+    match headers.media_type().as_deref() {
+        Some(http::JSON) => {}
+        Some(_) => return Err(refuse(415, "content type is not application/json")),
+        None => return Err(refuse(415, "there is no content type; expected application/json")),
+    }
+    let message = jsonrpc::parse(request.body).map_err(|wrong| {
+        let message = format!("the body is no message: {}", wrong.fault);
+        Response::error(400, wrong.id.map(Id::text), wrong.fault.code(), &message, None)
+    })?;
+    let (id, method, params) = match &message {
+        Message::Request(request) => (Some(request.id), request.method.as_ref(), request.params),
+        Message::Notification(notification) => (None, notification.method.as_ref(), notification.params),
+        Message::Response(_) => (None, "", None),
+    };
+    if modern::has_signal(headers, method, params) {
+        return modern::turn(headers, &message, streams, serves);
+    }
+    if let Some(version) = headers.protocol_version
+        && Revision::parse(version).is_none_or(|revision| revision.era() != Era::Legacy)
+    {
+        let message =
+            format!("the protocol version in the header is not served; expected one of {}", supported(serves));
+        return Err(Response::error(400, id.map(Id::text), code::INVALID_REQUEST, &message, None));
+    }
+    match message {
+        Message::Request(request) if request.method == "initialize" => initialize(&request),
+        Message::Request(request) => {
+            check_session(session, Some(request.id), &request.method)?;
+            let asker = Asker { id: request.id, era: Era::Legacy, capabilities: None, streams };
+            match request.method.as_ref() {
+                "ping" => Ok(Turn::Answer(Response::json(200, jsonrpc::result(request.id.text(), "{}")))),
+                "tools/list" => ListTools::read(asker, request.params).map(Turn::ListTools),
+                "tools/call" => CallTool::read(asker, request.params, Vec::new()).map(Turn::CallTool),
+                _ => Err(no_such_method(200, request.id)),
+            }
+        }
+        Message::Notification(notification) => {
+            check_session(session, None, &notification.method)?;
+            Ok(Turn::Notified(Notified { method: notification.method, params: notification.params }))
+        }
+        Message::Response(response) => {
+            check_session(session, None, "a response")?;
+            Ok(Turn::Responded(response))
+        }
+    }
+}
+
+/// 2025-11-25, basic/lifecycle, Version Negotiation: the client's revision if it is served, else our newest.
+fn initialize<'a>(request: &jsonrpc::Request<'a>) -> Or<Turn<'a>> {
+    let invalid = |message: &str| Response::error(400, Some(request.id.text()), code::INVALID_PARAMS, message, None);
+    let params = request.params.ok_or_else(|| invalid("`initialize` needs parameters"))?;
+    let [version, capabilities, client_info] = json::pick(params, ["protocolVersion", "capabilities", "clientInfo"])
+        .map_err(|error| invalid(&format!("the parameters of `initialize`: {error}")))?;
+    let version = version.and_then(json::string).ok_or_else(|| invalid("`protocolVersion` is missing or no string"))?;
+    let session = Session {
+        revision: Revision::parse(&version)
+            .filter(|revision| revision.era() == Era::Legacy)
+            .unwrap_or(Revision::LATEST_LEGACY),
+        capabilities: capabilities.filter(|value| value.starts_with('{')).unwrap_or("{}").to_owned(),
+        client_info: client_info.map(ToOwned::to_owned),
+    };
+    Ok(Turn::Initialize(Initialize { id: request.id, session }))
+}
+
+/// 2025-11-25, basic/transports, Session Management 2 and 3.
+fn check_session<'s>(session: SessionState<'s>, id: Option<Id<'_>>, what: &str) -> Or<&'s Session> {
+    let id = id.map(Id::text);
+    match session {
+        SessionState::Open(session) => Ok(session),
+        SessionState::Unnamed => {
+            let message = format!("{what} needs the `Mcp-Session-Id` that `initialize` gave", what = shown(what));
+            Err(Response::error(400, id, code::INVALID_REQUEST, &message, None))
+        }
+        SessionState::Unknown => {
+            let message = "there is no such session; begin a new one with `initialize`";
+            Err(Response::error(404, id, code::SESSION_NOT_FOUND, message, None))
+        }
+    }
+}
+
+/// A client's text in a message to it: short, without control characters.
+fn shown(text: &str) -> String {
+    text.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn no_such_method(status: u16, id: Id<'_>) -> Response {
+    Response::error(status, Some(id.text()), code::METHOD_NOT_FOUND, "there is no such method here", None)
+}
+
+fn refuse(status: u16, message: &str) -> Response {
+    Response::error(status, None, code::INVALID_REQUEST, message, None)
+}
+
+/// The revisions that are served, newest first, separated by commas.
+fn supported(serves: Serves) -> String {
+    let modern = (serves == Serves::Both).then_some(Revision::MODERN);
+    modern.into_iter().chain(Revision::LEGACY).map(Revision::text).collect::<Vec<_>>().join(", ")
+}

@@ -27,6 +27,7 @@ pub mod discovery;
 pub mod endpoint;
 pub mod gateway;
 pub mod headers;
+pub mod judge;
 pub mod mcp;
 pub mod report;
 pub mod secret;

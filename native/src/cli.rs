@@ -4,6 +4,7 @@
 
 mod explain;
 pub(crate) mod input;
+mod inspect;
 pub(crate) mod judge;
 mod serve;
 mod validate;
@@ -49,6 +50,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Validate(validate::ValidateArgs),
+    Inspect(inspect::InspectArgs),
     Explain(explain::ExplainArgs),
     Version(version::VersionArgs),
 }
@@ -136,6 +138,7 @@ pub fn main() -> ExitCode {
     };
     let ending = match command {
         Command::Validate(args) => validate::run(&args, &global),
+        Command::Inspect(args) => inspect::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Version(args) => version::run(&args),
     };

@@ -17,4 +17,5 @@ pub mod render;
 pub mod roots;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod transport;
 pub mod verifier;

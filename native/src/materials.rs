@@ -3,6 +3,7 @@
 //!
 //! It does not judge what it reads: a bundle is bytes here, and a missing variable is an answer, not an error.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::fs;
@@ -105,16 +106,16 @@ pub fn gather(
         let wanted = needs(&materials);
         let mut new = false;
         for file in wanted.files {
-            if !materials.files.contains_key(&file.path) {
-                let answer = source.file(&file.path, limits::CA_BUNDLE_BYTES as u64);
-                materials.files.insert(file.path, answer);
+            if let Entry::Vacant(unanswered) = materials.files.entry(file.path) {
+                let answer = source.file(unanswered.key(), limits::CA_BUNDLE_BYTES as u64);
+                unanswered.insert(answer);
                 new = true;
             }
         }
         for variable in wanted.variables {
-            if !materials.variables.contains_key(&variable.name) {
-                let answer = source.variable(&variable.name);
-                materials.variables.insert(variable.name, answer);
+            if let Entry::Vacant(unanswered) = materials.variables.entry(variable.name) {
+                let answer = source.variable(unanswered.key());
+                unanswered.insert(answer);
                 new = true;
             }
         }

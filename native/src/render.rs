@@ -6,8 +6,10 @@ pub mod github;
 pub mod human;
 pub mod json;
 pub mod sarif;
+pub(crate) mod yaml;
 
 mod excerpt;
+pub(crate) mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 

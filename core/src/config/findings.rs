@@ -145,6 +145,16 @@ impl<'d> Findings<'d> {
         }
     }
 
+    /// Keeps a finding that was made elsewhere, if there is room.
+    pub(crate) fn keep(&mut self, diagnostic: Diagnostic) {
+        let tally = self.tally(diagnostic.code);
+        if tally.kept >= limits::DIAGNOSTICS {
+            tally.dropped += 1;
+        } else {
+            self.push(diagnostic);
+        }
+    }
+
     /// Says how many findings were only counted. An error that is not shown takes the whole configuration down, since
     /// what it was about can no longer be told.
     pub(crate) fn finish(self) {

@@ -38,12 +38,14 @@ pub struct ConfigDocument {
     pub name: Option<ConfigMapName>,
     /// What could be read of it.
     pub config: Config,
-    /// What reading it found, YAML and decoding, in text order.
+    /// Everything that is wrong with it as text, in text order.
     pub diagnostics: Vec<Diagnostic>,
     /// Its bytes in [`Input::text`].
     pub span: Span,
     /// What else stands in the ConfigMap's `data`, and is mounted beside it.
     pub other_files: Vec<String>,
+    /// Its bytes that hold a credential: whoever shows the text leaves them out.
+    pub secrets: Vec<Span>,
 }
 
 impl Input {
@@ -159,9 +161,10 @@ impl Reader<'_> {
         other_files: Vec<String>,
     ) {
         let mut diagnostics = document.diagnostics;
-        let config = super::decode(document.tree.root(), &mut diagnostics);
+        let secrets = document.tree.root().map(super::secrets).unwrap_or_default();
+        let config = super::read(document.tree.root(), &mut diagnostics);
         crate::diagnostic::sort(&mut diagnostics);
-        self.input.configs.push(ConfigDocument { name, config, diagnostics, span, other_files });
+        self.input.configs.push(ConfigDocument { name, config, diagnostics, span, other_files, secrets });
     }
 }
 

@@ -16,3 +16,7 @@ pub const DIAGNOSTICS: usize = 1000;
 pub const CA_BUNDLE_BYTES: usize = 1 << 20;
 /// Bytes of a file of variables (`--env-file`).
 pub const ENV_FILE_BYTES: usize = 1 << 20;
+/// Steps of one composite tool, as in the Go program.
+pub const WORKFLOW_STEPS: usize = 100;
+/// Levels of `properties` in a composite tool's `output`, as in the Go program.
+pub const OUTPUT_NESTING: usize = 10;

@@ -31,7 +31,7 @@ pub use top::*;
 use alloc::string::String;
 
 use super::duration::Duration;
-use super::source::{List, Map, Present, Spanned};
+use super::source::{List, Map, Origin, Present, Spanned};
 use crate::secret::Secret;
 
 /// Text; in Go a string, so that empty and absent mean the same.
@@ -131,6 +131,14 @@ pub enum Emit {
 pub(crate) trait Described {
     /// Its keys as data.
     fn table() -> &'static Table;
+
+    /// Where it is written.
+    fn origin(&self) -> &Origin;
+
+    /// Whether the value of a key stands in the text but could not be read, which was reported.
+    fn is_unread(&self, key: &str) -> bool {
+        Self::table().position(key).is_some_and(|position| self.origin().is_unread(position))
+    }
 }
 
 /// Declares structs of the model.
@@ -181,14 +189,9 @@ macro_rules! model {
                 };
                 &TABLE
             }
-        }
 
-        impl $name {
-            /// Whether the value of a key stands in the text but could not be read, which was reported.
-            #[must_use]
-            pub fn is_unread(&self, key: &str) -> bool {
-                let table = <Self as $crate::config::model::Described>::table();
-                table.position(key).is_some_and(|position| self.origin.is_unread(position))
+            fn origin(&self) -> &$crate::config::source::Origin {
+                &self.origin
             }
         }
 

@@ -149,6 +149,16 @@ codes! {
         "The place that is pointed at lacks a key without which it means nothing. An empty text counts as missing.";
     CONFIG_BAD_VALUE = "config/bad-value", Error, "a value that is none of those its key takes",
         "The key takes only the values that the message lists, spelled exactly so.";
+    CONFIG_DUPLICATE_NAME = "config/duplicate-name", Error, "a name that may be used once stands twice",
+        "Two items of one list have the same name, or refer to the same thing, so that nobody can say which one is meant. Rename or remove one.";
+    CONFIG_BAD_PATH = "config/bad-path", Error, "a path of a CA bundle that is not accepted",
+        "The path of a CA bundle must be absolute, and must hold neither `..` nor a NUL character, so that it means the same wherever the program is started. As in the Go program, two points in a row are refused anywhere in it.";
+    CONFIG_BAD_HEADER = "config/bad-header", Error, "a name or value that no HTTP header can have",
+        "Header names are 1 to 256 letters, digits and some signs (RFC 9110); values are 1 to 8192 bytes on one line. Anything else cannot be sent, or would be read as another header.";
+    CONFIG_RESTRICTED_HEADER = "config/restricted-header", Error, "a header that must not be set or passed on",
+        "Some headers belong to one connection, say where a request came from, or identify a client to this server alone. Passing them on or setting them would break requests or hand one side's credentials to another.";
+    CONFIG_DEAD_KEY = "config/dead-key", Warning, "a key that never has an effect",
+        "The key is accepted, because the Go program accepts it, but nothing acts on it, there or here. Remove it, or use what the message names.";
     CONFIG_TOO_LARGE = "config/too-large", Error, "free-form values are too large",
         "Values such as `parameters` and `arguments` are kept as they are, so their size is bounded; aliases count each time they are used. See docs/limits.md.";
     CONFIG_TOO_MANY_ERRORS = "config/too-many-errors", Error, "more errors than are kept",
@@ -157,18 +167,102 @@ codes! {
         "Only the first warnings and notes of an input are shown; the others were counted. Mend those that are shown, and run again.";
 
     // ---- backend: entries of `backends` ----
+    BACKEND_NONE = "backend/none", Error, "there are no backends",
+        "In static mode the configuration lists its backends. The Go program would look for them in its container runtime or cluster instead, which this program does not do.";
+    BACKEND_DUPLICATE_NAME = "backend/duplicate-name", Error, "two backends have one name",
+        "A name decides which tools, credentials and headers belong to which backend. If two have one name, calls and credentials meant for one may reach the other, so all of them are rejected. The Go program lets the last one win.";
+    BACKEND_BAD_URL = "backend/bad-url", Error, "a backend's URL cannot be called",
+        "The URL must be absolute, `http` or `https`, name a host, and hold neither user info nor a fragment. Credentials belong in `outgoingAuth`, where they are not logged.";
+    BACKEND_UNSUPPORTED_TRANSPORT = "backend/unsupported-transport", Error, "a transport that cannot be served",
+        "Backends are reached by `streamable-http` or `sse`. Other transports, such as `stdio`, need a process beside this one. The Go program accepts them here and fails at the first call.";
+    BACKEND_CA_BUNDLE_WITHOUT_TLS = "backend/ca-bundle-without-tls", Error, "a CA bundle for a backend without TLS",
+        "Over `http` no certificate is shown, so a CA bundle protects nothing. Whoever configured it expects TLS. Use an `https` URL, or remove `caBundlePath`.";
+    BACKEND_CA_BUNDLE_OF_WORKLOAD = "backend/ca-bundle-of-workload", Error, "a CA bundle for a workload",
+        "Only an entry, a remote server, has a CA bundle. The backend says that it is a workload (`type: container`) and has one nevertheless. One of the two is not meant.";
+    BACKEND_INFERRED_ENTRY = "backend/inferred-entry", Note, "a backend without `type` is read as an entry",
+        "The operator writes `caBundlePath` and the label `workload_type: server_entry` for entries, but never `type: entry`, and the Go program then refuses its own operator's configuration. Here such a backend is an entry.";
+    BACKEND_CONTAINER = "backend/container", Note, "`type: container` is read as a workload",
+        "RFC THV-0055 calls workloads `container`; the configuration writes an empty `type` for them. The Go program refuses the word.";
+    BACKEND_INLINE_AUTH = "backend/inline-auth", Note, "a backend's own `auth` is accepted",
+        "RFC THV-0055 puts a strategy under each backend, in the same shape as under `outgoingAuth.backends`. The Go program refuses the key; here it means the same as an entry there.";
+    BACKEND_AUTH_TWICE = "backend/auth-twice", Error, "a backend has two auth strategies",
+        "Both the backend's `auth` and an entry of `outgoingAuth.backends` say how to authenticate to it. Since nobody can say which is meant, the backend is rejected. Remove one of them.";
+    BACKEND_PLAINTEXT_CREDENTIALS = "backend/plaintext-credentials", Warning, "credentials are sent over plain `http`",
+        "Everybody on the way can read and reuse the credentials. The operator writes in-cluster addresses with `http`; whether that is good enough is for you to decide. Use `https` wherever the server has it.";
+    BACKEND_FORWARD_COLLISION = "backend/forward-collision", Warning, "two names are one in header-forward variables",
+        "The operator puts headers for a backend into variables named after it, in upper case and with `_` for other characters. Two backends share such a variable, so headers of one would reach the other. If the variable exists, both are rejected.";
     GROUP_DIFFERS = "backend/group-differs", Warning, "a backend's metadata names another group than the configuration",
         "All backends of a configuration are in the group that `groupRef` names, whatever their own metadata says. The Go program does the same.";
 
     // ---- auth: incomingAuth and outgoingAuth ----
     STRATEGY_NOT_BUILT = "auth/strategy-not-built", Error, "an auth strategy that this version cannot carry out",
         "The strategy is known and was checked, but nothing here carries it out. The backends that use it are rejected, and never called without it or with the credentials of another.";
+    AUTH_CONFLICTING_KEYS = "auth/conflicting-keys", Error, "two keys give the same thing",
+        "Only one of the two can be in force, and nobody can say which is meant. Remove one of them.";
+    AUTH_BAD_URL = "auth/bad-url", Error, "a token endpoint cannot be called",
+        "The URL must be absolute, `http` or `https`, name a host, and hold neither user info nor a fragment.";
+    AUTH_BAD_ENTITIES = "auth/bad-entities", Error, "Cedar entities are no JSON list",
+        "`entitiesJson` is a text that holds a JSON list of Cedar entities. Authorization cannot be decided without them.";
+    AUTH_UNUSED_BLOCK = "auth/unused-block", Warning, "a block that belongs to another type",
+        "The block is read and checked as far as its types go, but the `type` beside it uses another one or none. If the block is meant, the type is wrong, and what is in force is something else.";
+    AUTH_DISCOVERED_STRATEGY = "auth/discovered-strategy", Warning, "`discovered` is no strategy",
+        "The operator writes this type where a backend's strategy could not be told. It is read as `unauthenticated`: nothing is sent, and in particular not the default strategy's credentials. The Go program refuses to start.";
+    AUTH_SOURCE_DISCOVERED = "auth/source-discovered", Note, "`source: discovered` is read as `inline`",
+        "In static mode backends are listed in the configuration, so strategies are taken from it, too. The Go program does the same, but also starts to watch the cluster, and fails outside of one.";
+    AUTH_UNKNOWN_BACKEND = "auth/unknown-backend", Warning, "a strategy for a backend that does not exist",
+        "No backend has this name, so the strategy is never used. If the name is mistyped, the backend that is meant gets the default strategy instead. The operator also writes such entries.";
 
     // ---- aggregation ----
+    AGGREGATION_UNKNOWN_BACKEND = "aggregation/unknown-backend", Warning, "a name of a backend that does not exist",
+        "No backend has this name, so what is said about it has no effect. If the name is mistyped, the backend that is meant is not filtered or preferred. The operator also writes such entries.";
+    AGGREGATION_HIDDEN_WINNER = "aggregation/hidden-winner", Error, "a backend may win a name and then be hidden",
+        "With `defaultToolVisibility: deny`, backends without an entry of `tools` are hidden, but only after they won names by `priorityOrder`. A tool that another backend has under the same name would be gone without a trace.";
+    AGGREGATION_EMPTY_OVERRIDE = "aggregation/empty-override", Error, "an override that changes nothing",
+        "An override needs at least one of `name`, `description` and `annotations`; with none of them it is surely a mistake.";
+    AGGREGATION_ANNOTATIONS_ONLY = "aggregation/annotations-only", Note, "an override of annotations only is accepted",
+        "The operator accepts and writes such overrides, and the Go program then refuses to start. Here the annotations are changed and the rest stays.";
 
     // ---- operational: operational, telemetry, audit, rateLimiting, sessionStorage, optimizer, codeMode ----
+    OPERATIONAL_ZERO = "operational/zero", Note, "zero means the default",
+        "The Go program cannot tell an explicit zero from a key that is not written, and fills in the default for both. The same is done here.";
+    OPERATIONAL_CHECK_OUTLASTS_INTERVAL = "operational/check-outlasts-interval", Error, "a health check may take longer than its interval",
+        "If one check may last until the next is due, checks of a slow backend queue up. Make the timeout shorter or the interval longer.";
+    OPERATIONAL_UNKNOWN_BACKEND = "operational/unknown-backend", Warning, "a timeout for a backend that does not exist",
+        "No backend has this name, so the timeout is never used, and the backend that is meant has the default.";
+    OPERATIONAL_RATE_LIMIT_WITHOUT_REDIS = "operational/rate-limit-without-redis", Error, "rate limits without Redis",
+        "Calls are counted in Redis, so that all replicas share the count. Without `sessionStorage.provider: redis` there is nothing to count in, and the Go program refuses to start.";
+    OPERATIONAL_EMPTY_RATE_LIMIT = "operational/empty-rate-limit", Warning, "a rate limit that limits nothing",
+        "Neither `shared` nor `perUser` is given, so every call is let through. Whoever wrote the block expects a limit.";
+    OPERATIONAL_TELEMETRY_OFF = "operational/telemetry-off", Error, "an endpoint to which nothing is sent",
+        "`tracingEnabled` and `metricsEnabled` are both off, so nothing would ever be sent to the endpoint. The Go program refuses to start.";
+    OPERATIONAL_BAD_SAMPLING_RATE = "operational/bad-sampling-rate", Warning, "a sampling rate that is no share",
+        "The rate is a number from 0 (no call is traced) to 1 (every call is). The Go program takes a text that is no number as 0, in silence.";
+    OPERATIONAL_UNKNOWN_EVENT = "operational/unknown-event", Error, "a kind of audit event that does not exist",
+        "Kinds of event are spelled exactly as in the audit log, such as `mcp_tool_call` or `vmcp_workflow_started`. A mistyped one would leave what was meant out of the record, or in it.";
+    OPERATIONAL_OPTIMIZER_WITH_AUTHZ = "operational/optimizer-with-authz", Error, "the optimizer beside Cedar policies",
+        "The optimizer calls tools on behalf of the client by one tool of its own, which policies about single tools cannot see. The Go program refuses the two together.";
 
     // ---- composite: compositeTools and compositeToolRefs ----
+    COMPOSITE_BAD_SCHEMA = "composite/bad-schema", Error, "parameters are no JSON Schema of an object",
+        "Arguments of a tool are a JSON object, so `parameters` must be a JSON Schema with `type: object`, `properties` a mapping and `required` a list.";
+    COMPOSITE_BAD_TOOL_NAME = "composite/bad-tool-name", Error, "a step calls a tool by an impossible name",
+        "Names of tools begin with a letter or digit and go on with letters, digits, `.`, `_` and `-`. Use the name that clients see, with its prefix.";
+    COMPOSITE_AMBIGUOUS_STEP = "composite/ambiguous-step", Error, "a step may be a call or a question",
+        "Without `type`, a step with both `tool` and `message` could be either. Write the type.";
+    COMPOSITE_MISPLACED_KEY = "composite/misplaced-key", Error, "a key does not belong to this kind of step or property",
+        "The key has a meaning only in another kind of step or property, so what it asks for would not happen.";
+    COMPOSITE_UNKNOWN_STEP = "composite/unknown-step", Error, "a step waits for one that does not exist",
+        "`dependsOn` lists ids of steps of the same tool. A step that waits for an unknown one could never run.";
+    COMPOSITE_CYCLE = "composite/cycle", Error, "steps wait for each other in a circle",
+        "None of these steps could ever start. Remove one of the dependencies.";
+    COMPOSITE_UNKNOWN_PROPERTY = "composite/unknown-property", Error, "a required member that does not exist",
+        "`required` lists members of `properties` of the same output. One that is not there could never be given.";
+    COMPOSITE_BAD_DEFAULT = "composite/bad-default", Error, "a default of another type than its property",
+        "The default stands in for a value of the property's type. Text is always accepted, since it can be converted.";
+    COMPOSITE_LIMIT = "composite/limit", Error, "a composite tool is too large",
+        "A composite tool has at most 100 steps, and its output at most 10 levels of properties, as in the Go program.";
+    COMPOSITE_NOT_CHECKED = "composite/not-checked", Note, "parts of composite tools were not checked",
+        "Templates (`{{…}}`), the defaults that they need when steps are skipped, and the inner parts of JSON Schemas are not judged yet. The Go program may still refuse them.";
 
     // ---- trust: CA bundles and system roots ----
     NO_ANCHORS = "trust/no-anchors", Error, "a backend is reached over TLS and there is nobody to vouch for it",
@@ -231,4 +325,8 @@ codes! {
         "The configuration reads a secret from an environment variable which the workload in the same input does not set, or sets to nothing. Add it to the container's `env`, best with `valueFrom.secretKeyRef`. Where the container has `envFrom`, variables that are not written out are not missed.";
 
     // ---- runtime: keys that are read but not yet acted on ----
+    RUNTIME_NOT_ACTED_ON = "runtime/not-acted-on", Warning, "a key that nothing acts on yet",
+        "The key is read and checked, but this version does not do what it asks for. Nothing is more open because of that. The message says what happens instead.";
+    RUNTIME_UNENFORCED = "runtime/unenforced", Warning, "a restriction or record that is not enforced yet",
+        "The key restricts callers or keeps a record, and this version does neither yet. So that nothing is served more openly than it was written, `vmcp serve` refuses to start until `--allow-unenforced` names the key.";
 }

@@ -59,7 +59,7 @@ pub fn encode(alphabet: Alphabet, bytes: &[u8]) -> String {
 pub fn decode(alphabet: Alphabet, text: &str) -> Option<Vec<u8>> {
     let symbols = match alphabet {
         Alphabet::Url => text,
-        Alphabet::Standard if text.len() % 4 != 0 => return None,
+        Alphabet::Standard if !text.len().is_multiple_of(4) => return None,
         Alphabet::Standard => {
             text.strip_suffix("==").filter(|t| t.len() % 4 == 2).or_else(|| text.strip_suffix('=')).unwrap_or(text)
         }

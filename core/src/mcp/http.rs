@@ -166,8 +166,7 @@ pub fn decode_value(header: &str) -> Option<String> {
     }
 }
 
-/// What the transport tells an exchange.
-#[derive(Debug)]
+/// What the transport tells an exchange. `Debug` shows no bytes.
 pub enum Input<'a> {
     /// The response has begun.
     Head(Head),
@@ -177,6 +176,17 @@ pub enum Input<'a> {
     End,
     /// There is no response, or no more of it.
     Failed(Failure),
+}
+
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(head) => head.fmt(f),
+            Self::Body(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Self::End => f.write_str("End"),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
 }
 
 /// Why a request came to nothing.

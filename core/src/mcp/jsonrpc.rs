@@ -116,7 +116,7 @@ pub enum Fault {
         column: usize,
     },
     /// An array.
-    #[error("it is an array; batches exist in revision 2025-03-26 only")]
+    #[error("it is an array; batches are not accepted")]
     Batch,
     /// A string, a number…
     #[error("it is {0}; expected a JSON-RPC message, which is an object")]

@@ -2,14 +2,22 @@
 //!
 //! It prints nothing, and reads no more of the world than it is told to.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use vmcp_core::{config, diagnostic, yaml};
+use vmcp_core::config::input::ConfigMapName;
+use vmcp_core::config::{self, Config, pod};
+use vmcp_core::diagnostic::{self, Diagnostic, code};
+use vmcp_core::discovery::{Catalog, Materials, Needs, Presence, discover, needs};
+use vmcp_core::text::{Span, Text};
+use vmcp_core::trust::{SystemRoots, UnixTime};
 
 use super::Unjudged;
 use super::input::Input;
-use crate::materials::{Source, read_env_file};
-use crate::render::{Judged, Text};
+use crate::materials::{Source, gather, read_env_file};
+use crate::render::Judged;
+use crate::roots::system_roots;
 
 /// Where the files and variables of the pod are, off the pod.
 #[derive(Clone, Debug, clap::Args)]
@@ -45,32 +53,193 @@ impl PlaceArgs {
 }
 
 /// An input that was judged.
+#[derive(Debug)]
 pub(crate) struct Judgement {
-    /// What was found.
-    pub(crate) judged: Judged,
+    /// What the input is called.
+    pub(crate) name: String,
+    /// Its text, to which all spans refer.
+    pub(crate) text: Text,
+    /// The configurations in it, in text order.
+    pub(crate) documents: Vec<Document>,
+    /// What was found about the input itself.
+    diagnostics: Vec<Diagnostic>,
+    /// Where credentials stand in the text.
+    secrets: Vec<Span>,
+    /// Other texts that findings point into.
+    others: BTreeMap<String, Text>,
 }
 
-/// Judges one input. With a `source`, what the configuration names is looked at too.
-pub(crate) fn judge(input: Input, _source: Option<&Source>) -> Judgement {
-    let text = String::from_utf8_lossy(&input.bytes).into_owned();
-    let mut diagnostics;
-    let mut secrets = config::secrets_in_text(&text);
-    {
-        let parsed = yaml::parse(&text, &yaml::Positions::identity());
-        diagnostics = parsed.diagnostics;
-        if let Some(root) = parsed.tree.root() {
-            secrets.extend(config::secrets(root));
-        }
-        config::decode(parsed.tree.root(), &mut diagnostics);
+/// One configuration of an input.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// Its ConfigMap; `None` for an input that is a configuration itself.
+    pub(crate) name: Option<ConfigMapName>,
+    /// What could be read of it.
+    pub(crate) config: Config,
+    /// What is wrong with it as text.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// What it needs from where it runs.
+    pub(crate) needs: Needs,
+    /// What may be called, if the materials were looked at.
+    pub(crate) catalog: Option<Catalog>,
+}
+
+/// The world that materials are taken from, asked once for all configurations.
+pub(crate) struct World {
+    source: Source,
+    roots: Arc<SystemRoots>,
+    /// What was found about the system roots.
+    findings: Vec<Diagnostic>,
+    now: UnixTime,
+}
+
+impl World {
+    /// Configured files and variables come from `source`, the system roots always from this machine.
+    pub(crate) fn new(source: Source) -> Self {
+        let (roots, findings) = system_roots(&Source::this_machine());
+        Self { source, roots: Arc::new(roots), findings, now: UnixTime::now() }
     }
-    diagnostic::sort(&mut diagnostics);
-    Judgement {
-        judged: Judged {
-            file: input.name,
-            text: Text::new(text),
-            diagnostics,
-            secrets: config::apart(secrets),
-            ..Judged::default()
-        },
+
+    fn materials(&self, config: &Config) -> Materials {
+        gather(|known| needs(config, &known.variables), &self.source, self.roots.clone(), self.now)
+    }
+}
+
+/// Judges one input. With a `world`, what the configurations name is looked at too.
+pub(crate) fn judge(input: Input, world: Option<&World>) -> Judgement {
+    let mut read = config::input::read(&input.bytes);
+    let mut judgement = Judgement {
+        name: input.name,
+        text: Text::default(),
+        documents: Vec::new(),
+        diagnostics: std::mem::take(&mut read.diagnostics),
+        secrets: config::secrets_in_text(&read.text),
+        others: BTreeMap::new(),
+    };
+    let wanted: Vec<Needs> = read.configs.iter().map(|document| needs(&document.config, &BTreeMap::new())).collect();
+    for (document, needs) in read.configs.iter().zip(&wanted) {
+        judgement.diagnostics.extend(read.pods_of(document).flat_map(|pod| pod::compare(needs, pod)));
+    }
+    for (document, needs) in std::mem::take(&mut read.configs).into_iter().zip(wanted) {
+        judgement.secrets.extend(document.secrets);
+        judgement.documents.push(Document {
+            name: document.name,
+            config: document.config,
+            findings: document.diagnostics,
+            needs,
+            catalog: None,
+        });
+    }
+    judgement.secrets = config::apart(std::mem::take(&mut judgement.secrets));
+    judgement.text = Text::new(read.text);
+    if let Some(world) = world.filter(|_| !judgement.documents.is_empty()) {
+        judgement.diagnostics.extend(world.findings.iter().cloned());
+        for document in &mut judgement.documents {
+            let materials = world.materials(&document.config);
+            document.catalog = Some(discover(&document.config, &document.findings, &materials));
+            for (path, bytes) in materials.files {
+                if let Ok(bytes) = bytes {
+                    judgement.others.entry(path).or_insert_with(|| Text::new(same_length_text(&bytes)));
+                }
+            }
+        }
+    }
+    judgement
+}
+
+impl Judgement {
+    /// Everything that was found, ready to be shown.
+    pub(crate) fn into_judged(self) -> Judged {
+        let mut judged = Judged {
+            file: self.name,
+            text: self.text,
+            diagnostics: self.diagnostics,
+            files: BTreeSet::new(),
+            variables: BTreeSet::new(),
+            others: self.others,
+            secrets: self.secrets,
+        };
+        for document in self.documents {
+            judged.diagnostics.extend(document.findings);
+            judged.diagnostics.extend(document.catalog.map(|catalog| catalog.diagnostics).unwrap_or_default());
+            judged.files.extend(document.needs.files.into_iter().map(|file| file.path));
+            let required = document.needs.variables.into_iter().filter(|need| need.presence == Presence::Required);
+            judged.variables.extend(required.map(|variable| variable.name));
+        }
+        diagnostic::sort(&mut judged.diagnostics);
+        judged
+    }
+
+    /// Whether the input is sound, but about other things.
+    pub(crate) fn has_no_configuration(&self) -> bool {
+        let other = |finding: &Diagnostic| finding.code == code::NO_CONFIGURATION;
+        self.documents.is_empty() && !self.diagnostics.is_empty() && self.diagnostics.iter().all(other)
+    }
+
+    /// What was found, and the only configuration with its catalog.
+    pub(crate) fn into_single(mut self) -> (Judged, Option<(Config, Catalog)>) {
+        let document = self.documents.first_mut();
+        let single = document.and_then(|one| Some((one.config.clone(), one.catalog.clone()?)));
+        (self.into_judged(), single)
+    }
+
+    /// Keeps one configuration: the only one, or that of the ConfigMap `wanted` (`NAME` or `NAMESPACE/NAME`).
+    pub(crate) fn keep(mut self, wanted: Option<&str>) -> Result<Self, Unjudged> {
+        if let Some(wanted) = wanted {
+            self.documents.retain(|document| document.name.as_ref().is_some_and(|name| names(wanted, name)));
+            if self.documents.is_empty() {
+                return Err(Unjudged::Usage(format!(
+                    "{} holds no ConfigMap `{wanted}` with a configuration",
+                    self.name
+                )));
+            }
+        }
+        if self.documents.len() > 1 {
+            let names: Vec<String> =
+                self.documents.iter().filter_map(|one| one.name.as_ref()).map(ToString::to_string).collect();
+            return Err(Unjudged::Usage(format!(
+                "{} holds {} configurations; choose one with `--configmap`:\n  {}",
+                self.name,
+                names.len(),
+                names.join("\n  ")
+            )));
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a person who writes `wanted` means this ConfigMap.
+fn names(wanted: &str, name: &ConfigMapName) -> bool {
+    match wanted.split_once('/') {
+        Some((namespace, wanted)) => name.name == wanted && name.namespace.as_deref() == Some(namespace),
+        None => name.name == wanted,
+    }
+}
+
+/// Text in which every byte stands where it stood: of what is not UTF-8 each byte is a question mark.
+fn same_length_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_not_utf_8_keeps_its_places() {
+        assert_eq!(same_length_text(b"a\xff\xe2\x82b\xc3\xa9"), "a???b\u{e9}");
+    }
+
+    #[test]
+    fn a_config_map_is_named_with_or_without_its_namespace() {
+        let name =
+            |namespace: Option<&str>| ConfigMapName { namespace: namespace.map(str::to_owned), name: "a".into() };
+        assert!(names("a", &name(Some("n"))) && names("n/a", &name(Some("n"))) && names("a", &name(None)));
+        assert!(!names("m/a", &name(Some("n"))) && !names("n/a", &name(None)) && !names("b", &name(None)));
     }
 }

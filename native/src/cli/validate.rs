@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vmcp_core::diagnostic::Severity;
 
 use super::input::{self, Input, InputError, StdinArgs};
-use super::judge::{PlaceArgs, judge};
+use super::judge::{Judgement, PlaceArgs, World, judge};
 use super::{Global, Unjudged, Verdict, print};
 use crate::render::json::Shape;
 use crate::render::{Judged, counted, github, human, json, sarif};
@@ -69,7 +69,7 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Verdict, Unjud
     if !args.materials && args.place.is_given() {
         return Err(Unjudged::Usage("`--root` and `--env-file` say where to look; they need `--materials`".to_owned()));
     }
-    let source = if args.materials { Some(args.place.source()?) } else { None };
+    let world = if args.materials { Some(World::new(args.place.source()?)) } else { None };
     let asked: Vec<&Path> = args.config.iter().chain(&args.inputs).map(PathBuf::as_path).collect();
     if asked.iter().filter(|path| **path == Path::new("-")).count() > 1 {
         return Err(Unjudged::Usage("standard input (`-`) can be read once".to_owned()));
@@ -78,22 +78,25 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Verdict, Unjud
     let mut judged = Vec::new();
     let mut unread = Vec::new();
     for path in asked {
-        let paths = if path.is_dir() {
+        let one = |path: &Path| Input::read(path, &args.stdin.stdin_name).map(|input| judge(input, world.as_ref()));
+        if path.is_dir() {
             shape = Shape::Several;
-            input::below(path)
-        } else {
-            Ok(vec![path.to_owned()])
-        };
-        match paths {
-            Ok(paths) => {
-                for path in paths {
-                    match Input::read(&path, &args.stdin.stdin_name) {
-                        Ok(input) => judged.push(judge(input, source.as_ref()).judged),
-                        Err(why) => unread.push(why),
-                    }
+            let before = judged.len();
+            for found in input::below(path).map_err(Unjudged::Input)? {
+                match one(&found) {
+                    Ok(judgement) if is_something_else(&judgement) => {}
+                    Ok(judgement) => judged.push(judgement.into_judged()),
+                    Err(why) => unread.push(why),
                 }
             }
-            Err(why) => unread.push(why),
+            if judged.len() == before && unread.is_empty() {
+                return Err(Unjudged::Usage(format!("no file below {} holds a configuration", path.display())));
+            }
+        } else {
+            match one(path) {
+                Ok(judgement) => judged.push(judgement.into_judged()),
+                Err(why) => unread.push(why),
+            }
         }
     }
     // Where nothing could be read there is no result, not an empty one.
@@ -105,6 +108,23 @@ pub(super) fn run(args: &ValidateArgs, global: &Global) -> Result<Verdict, Unjud
     }
     let refused = |one: &Judged| !one.valid() || args.deny_warnings && one.count(Severity::Warning) > 0;
     Ok(if judged.iter().any(refused) { Verdict::Wrong } else { Verdict::Fine })
+}
+
+/// Whether a file in a folder is about other things: Kubernetes objects without a configuration, or a file of another
+/// program. What cannot be read as YAML may be anything, so it is judged.
+fn is_something_else(judgement: &Judgement) -> bool {
+    let other_objects = judgement.has_no_configuration();
+    let other_file = judgement.documents.iter().all(|document| {
+        let config = &document.config;
+        document.name.is_none()
+            && !document.findings.iter().any(|finding| finding.code.id().starts_with("yaml/"))
+            && config.group_ref.is_none()
+            && config.backends.is_empty()
+            && config.incoming_auth.is_none()
+            && config.outgoing_auth.is_none()
+            && config.aggregation.is_none()
+    });
+    other_objects || !judgement.documents.is_empty() && other_file
 }
 
 fn render(format: Format, judged: &[Judged], shape: Shape, global: &Global) -> String {

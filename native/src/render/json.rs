@@ -52,7 +52,7 @@ fn one(judged: &Judged) -> Report<'_> {
     }
 }
 
-fn finding<'a>(judged: &'a Judged, diagnostic: &'a Diagnostic) -> Finding<'a> {
+pub(crate) fn finding<'a>(judged: &'a Judged, diagnostic: &'a Diagnostic) -> Finding<'a> {
     let place = diagnostic.place.as_ref();
     let file = place.map_or(judged.file.as_str(), |place| judged.file_of(place));
     Finding::new(diagnostic, file, place.and_then(|place| judged.text_of(place)), Columns::Scalars)

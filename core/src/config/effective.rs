@@ -1,0 +1,89 @@
+//! The configuration with every default filled in, as the Go program's loader leaves it.
+//!
+//! It fills in what the loader fills in; defaults that a part of the runtime applies to itself are in the model's table. What
+//! was not written has an empty span.
+
+use core::ops::Deref;
+
+use super::duration::Duration;
+use super::model::{
+    CircuitBreakerConfig, Config, FailureHandlingConfig, Integer, OperationalConfig, Text, Time, TimeoutConfig,
+};
+use super::source::Spanned;
+
+/// A configuration with every default filled in. Serialises under the same keys, in Go's order, with literal secrets as
+/// `[secret]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EffectiveConfig(Config);
+
+impl Deref for EffectiveConfig {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.0
+    }
+}
+
+impl serde::Serialize for EffectiveConfig {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl Config {
+    /// Fills in every default. An explicit zero is filled in too, since Go cannot tell it from nothing.
+    #[must_use]
+    pub fn effective(&self) -> EffectiveConfig {
+        let mut config = self.clone();
+        fill_operational(config.operational.get_or_insert_default());
+        let steps = config.composite_tools.items.iter_mut().flat_map(|tool| &mut tool.steps.items);
+        for step in steps {
+            let kind = step.kind.as_ref().map_or("", |kind| kind.as_str());
+            let calls = step.tool.as_ref().is_some_and(|tool| !tool.is_empty());
+            if kind == "elicitation" {
+                fill_time(&mut step.timeout, Duration::from_secs(300));
+            } else if kind.is_empty() && calls {
+                step.kind = Some(Spanned::unwritten("tool".into()));
+            }
+        }
+        EffectiveConfig(config)
+    }
+}
+
+fn fill_operational(operational: &mut OperationalConfig) {
+    let TimeoutConfig { default, .. } = operational.timeouts.get_or_insert_default();
+    fill_time(default, Duration::from_secs(30));
+    let FailureHandlingConfig {
+        health_check_interval,
+        unhealthy_threshold,
+        status_reporting_interval,
+        partial_failure_mode,
+        circuit_breaker,
+        ..
+    } = operational.failure_handling.get_or_insert_default();
+    fill_time(health_check_interval, Duration::from_secs(30));
+    fill_count(unhealthy_threshold, 3);
+    fill_time(status_reporting_interval, Duration::from_secs(30));
+    fill_text(partial_failure_mode, "fail");
+    let CircuitBreakerConfig { failure_threshold, timeout, .. } = circuit_breaker.get_or_insert_default();
+    fill_count(failure_threshold, 5);
+    fill_time(timeout, Duration::from_secs(60));
+}
+
+fn fill_time(slot: &mut Time, default: Duration) {
+    if slot.is_none_or(|time| time.value == Duration::default()) {
+        *slot = Some(Spanned::unwritten(default));
+    }
+}
+
+fn fill_count(slot: &mut Integer, default: i64) {
+    if slot.is_none_or(|count| count.value == 0) {
+        *slot = Some(Spanned::unwritten(default));
+    }
+}
+
+fn fill_text(slot: &mut Text, default: &str) {
+    if slot.as_ref().is_none_or(|text| text.is_empty()) {
+        *slot = Some(Spanned::unwritten(default.into()));
+    }
+}

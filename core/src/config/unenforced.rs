@@ -1,0 +1,267 @@
+//! Keys that are read but that no part of the runtime acts on yet: one table, from which a row is deleted when its
+//! capability arrives.
+//!
+//! Keys that never act on anything are in `validate/dead`; auth strategies that are not built are discovery's to reject.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::findings::Path;
+use super::model::{Config, RateLimitConfig, WorkloadToolConfig};
+use crate::diagnostic::{Diagnostic, code};
+use crate::text::Span;
+
+/// What follows from ignoring a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Consequence {
+    /// Something does not happen, and nothing is more open for it.
+    Missing,
+    /// A restriction is lifted.
+    LessRestricted,
+    /// A record is lost.
+    NoRecord,
+}
+
+/// A key that stands in a configuration and is not acted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unenforced {
+    /// Dotted, without indexes: `aggregation.tools.filter`.
+    pub key: &'static str,
+    /// What does not happen.
+    pub meaning: &'static str,
+    /// What follows from that.
+    pub consequence: Consequence,
+    /// JSON pointer of the first place where it stands.
+    pub pointer: String,
+    /// That place.
+    pub span: Span,
+}
+
+impl Unenforced {
+    /// Whether a server may only start when somebody has named the key.
+    #[must_use]
+    pub fn must_be_allowed(&self) -> bool {
+        self.consequence != Consequence::Missing
+    }
+
+    /// Whether `name` names it: the whole key, or its last part.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.key == name || self.key.rsplit('.').next() == Some(name)
+    }
+
+    /// The warning about it.
+    #[must_use]
+    pub fn diagnostic(&self) -> Diagnostic {
+        let Self { key, meaning, .. } = self;
+        let diagnostic = match self.consequence {
+            Consequence::Missing => {
+                Diagnostic::new(code::RUNTIME_NOT_ACTED_ON, format!("`{key}` is not acted on yet: {meaning}"))
+            }
+            Consequence::LessRestricted | Consequence::NoRecord => {
+                Diagnostic::new(code::RUNTIME_UNENFORCED, format!("`{key}` is not enforced yet: {meaning}"))
+                    .help(format!("`serve` refuses to start unless `--allow-unenforced={key}` is given"))
+            }
+        };
+        diagnostic.at(self.span).path(self.pointer.clone())
+    }
+}
+
+/// The keys of `config` that no part of the runtime acts on, in the order of the table.
+#[must_use]
+pub fn unenforced(config: &Config) -> Vec<Unenforced> {
+    let found = |row: &Row| {
+        let (span, pointer) = (row.find)(config)?;
+        let Row { key, meaning, consequence, .. } = *row;
+        Some(Unenforced { key, meaning, consequence, pointer, span })
+    };
+    TABLE.iter().filter_map(found).collect()
+}
+
+/// All keys that a server may have to be allowed to ignore.
+pub fn allowable() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter(|row| row.consequence != Consequence::Missing).map(|row| row.key)
+}
+
+struct Row {
+    key: &'static str,
+    consequence: Consequence,
+    meaning: &'static str,
+    /// The first place where the key asks for something.
+    find: fn(&Config) -> Option<(Span, String)>,
+}
+
+const TABLE: &[Row] = &[
+    Row {
+        key: "incomingAuth.oidc",
+        consequence: Consequence::LessRestricted,
+        meaning: "callers are not asked for a token",
+        find: |config| {
+            let incoming = config.incoming_auth.as_ref()?;
+            let kind = incoming.kind.as_ref().filter(|kind| kind.as_str() == "oidc")?;
+            match &incoming.oidc {
+                Some(oidc) => Some((oidc.origin.key, "/incomingAuth/oidc".into())),
+                None => Some((kind.span, "/incomingAuth/type".into())),
+            }
+        },
+    },
+    Row {
+        key: "incomingAuth.type",
+        consequence: Consequence::Missing,
+        meaning: "callers are anonymous, not the local user",
+        find: |config| {
+            let kind = config.incoming_auth.as_ref()?.kind.as_ref()?;
+            (kind.as_str() == "local").then(|| (kind.span, "/incomingAuth/type".into()))
+        },
+    },
+    Row {
+        key: "incomingAuth.authz",
+        consequence: Consequence::LessRestricted,
+        meaning: "callers may do everything",
+        find: |config| {
+            let authz = config.incoming_auth.as_ref()?.authz.as_ref()?;
+            let cedar = authz.kind.as_ref().is_some_and(|kind| kind.as_str() == "cedar");
+            cedar.then(|| (authz.origin.key, "/incomingAuth/authz".into()))
+        },
+    },
+    Row {
+        key: "rateLimiting",
+        consequence: Consequence::LessRestricted,
+        meaning: "calls are not counted",
+        find: |config| {
+            let limits = config.rate_limiting.as_ref()?;
+            let RateLimitConfig { shared, per_user, tools, .. } = limits;
+            let limits_something = shared.is_some() || per_user.is_some() || !tools.is_empty();
+            limits_something.then(|| (limits.origin.key, "/rateLimiting".into()))
+        },
+    },
+    Row {
+        key: "audit",
+        consequence: Consequence::NoRecord,
+        meaning: "nothing is recorded",
+        find: |config| Some((config.audit.as_ref()?.origin.key, "/audit".into())),
+    },
+    Row {
+        key: "aggregation.excludeAllTools",
+        consequence: Consequence::LessRestricted,
+        meaning: "tools of backends are shown",
+        find: |config| {
+            let flag = config.aggregation.as_ref()?.exclude_all_tools.filter(|flag| flag.value)?;
+            Some((flag.span, "/aggregation/excludeAllTools".into()))
+        },
+    },
+    Row {
+        key: "aggregation.defaultToolVisibility",
+        consequence: Consequence::LessRestricted,
+        meaning: "tools of backends without an entry in `tools` are shown",
+        find: |config| {
+            let visibility = config.aggregation.as_ref()?.default_tool_visibility.as_ref()?;
+            let denies = visibility.as_str() == "deny";
+            denies.then(|| (visibility.span, "/aggregation/defaultToolVisibility".into()))
+        },
+    },
+    Row {
+        key: "aggregation.tools.filter",
+        consequence: Consequence::LessRestricted,
+        meaning: "tools outside of the filter are shown",
+        find: |config| first_tool(config, "filter", |tool| (!tool.filter.is_empty()).then_some(tool.filter.origin.key)),
+    },
+    Row {
+        key: "aggregation.tools.excludeAll",
+        consequence: Consequence::LessRestricted,
+        meaning: "the backend's tools are shown",
+        find: |config| first_tool(config, "excludeAll", |tool| Some(tool.exclude_all.filter(|flag| flag.value)?.span)),
+    },
+    Row {
+        key: "aggregation.tools.overrides",
+        consequence: Consequence::Missing,
+        meaning: "tools keep their names, descriptions and annotations",
+        find: |config| {
+            first_tool(config, "overrides", |tool| (!tool.overrides.is_empty()).then_some(tool.overrides.origin.key))
+        },
+    },
+    Row {
+        key: "aggregation.conflictResolution",
+        consequence: Consequence::Missing,
+        meaning: "tools are named by the prefix `{workload}_`",
+        find: |config| {
+            let strategy = config.aggregation.as_ref()?.conflict_resolution.as_ref()?;
+            let other = matches!(strategy.as_str(), "priority" | "manual");
+            other.then(|| (strategy.span, "/aggregation/conflictResolution".into()))
+        },
+    },
+    Row {
+        key: "compositeTools",
+        consequence: Consequence::Missing,
+        meaning: "composite tools are not served",
+        find: |config| {
+            let tools = &config.composite_tools;
+            (!tools.is_empty()).then(|| (tools.origin.key, "/compositeTools".into()))
+        },
+    },
+    Row {
+        key: "operational.failureHandling",
+        consequence: Consequence::Missing,
+        meaning: "backends are not probed, and a list goes on without one that fails",
+        find: |config| {
+            let handling = config.operational.as_ref()?.failure_handling.as_ref()?;
+            Some((handling.origin.key, "/operational/failureHandling".into()))
+        },
+    },
+    Row {
+        key: "telemetry",
+        consequence: Consequence::Missing,
+        meaning: "no traces and metrics are sent or served",
+        find: |config| Some((config.telemetry.as_ref()?.origin.key, "/telemetry".into())),
+    },
+    Row {
+        key: "optimizer",
+        consequence: Consequence::Missing,
+        meaning: "all tools are listed",
+        find: |config| Some((config.optimizer.as_ref()?.origin.key, "/optimizer".into())),
+    },
+    Row {
+        key: "codeMode",
+        consequence: Consequence::Missing,
+        meaning: "there is no tool that runs scripts",
+        find: |config| {
+            let mode = config.code_mode.as_ref()?;
+            let enabled = mode.enabled.is_some_and(|enabled| enabled.value);
+            enabled.then(|| (mode.origin.key, "/codeMode".into()))
+        },
+    },
+    Row {
+        key: "sessionStorage",
+        consequence: Consequence::Missing,
+        meaning: "sessions are kept in memory",
+        find: |config| {
+            let storage = config.session_storage.as_ref()?;
+            let redis = storage.provider.as_ref().is_some_and(|provider| provider.as_str() == "redis");
+            redis.then(|| (storage.origin.key, "/sessionStorage".into()))
+        },
+    },
+    Row {
+        key: "passthroughHeaders",
+        consequence: Consequence::Missing,
+        meaning: "no header of a client reaches a backend",
+        find: |config| {
+            let names = &config.passthrough_headers;
+            (!names.is_empty()).then(|| (names.origin.key, "/passthroughHeaders".into()))
+        },
+    },
+];
+
+/// The first entry of `aggregation.tools` in which `find` finds something.
+fn first_tool(
+    config: &Config,
+    key: &str,
+    find: impl Fn(&WorkloadToolConfig) -> Option<Span>,
+) -> Option<(Span, String)> {
+    let tools = &config.aggregation.as_ref()?.tools;
+    let (index, span) = tools.iter().enumerate().find_map(|(index, tool)| Some((index, find(tool)?)))?;
+    let (aggregation, list);
+    aggregation = Path::TOP.key("aggregation");
+    list = aggregation.key("tools");
+    Some((span, list.index(index).key(key).pointer()))
+}

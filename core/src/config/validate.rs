@@ -1,0 +1,253 @@
+//! Every rule about values, each applied wherever it can be: all findings of one configuration in one run.
+//!
+//! It judges text only: no file, variable or server is looked at. Rules are those of the Go program's loader, validator
+//! and start-up checks, and those that it lacks.
+
+mod aggregation;
+mod backends;
+mod composite;
+mod dead;
+mod headers;
+mod incoming;
+mod operational;
+mod outgoing;
+mod services;
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::decode::shown;
+use super::duration::Duration;
+use super::findings::{Findings, Path};
+use super::model::{Config, Described, Text};
+use super::source::Spanned;
+use crate::diagnostic::{Code, Diagnostic, Edit, Place, code, nearest};
+use crate::text::Span;
+
+/// With more backends than this, no name is guessed: comparing each with each would take long.
+const NAMES_COMPARED: usize = 256;
+
+/// Reports everything that is wrong with `config`, except what decoding it has reported.
+pub fn validate(config: &Config, diagnostics: &mut Vec<Diagnostic>) {
+    let mut findings = Findings::new(diagnostics);
+    check(config, &mut findings);
+    findings.finish();
+}
+
+pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
+    let top = &Path::TOP;
+    findings.required_text(config, "name", &config.name, "the name of this server", top);
+    findings.required_text(config, "groupRef", &config.group_ref, "the name of the backends' group", top);
+    backends::check(config, findings);
+    findings.required_block(
+        config,
+        "incomingAuth",
+        config.incoming_auth.as_ref(),
+        "how callers are identified, such as `{type: oidc, …}`",
+        top,
+    );
+    if let Some(incoming) = &config.incoming_auth {
+        incoming::check(incoming, &top.key("incomingAuth"), findings);
+    }
+    findings.required_block(
+        config,
+        "outgoingAuth",
+        config.outgoing_auth.as_ref(),
+        "what is sent to backends, at least `{source: inline}`",
+        top,
+    );
+    if let Some(outgoing) = &config.outgoing_auth {
+        outgoing::check(outgoing, config, &top.key("outgoingAuth"), findings);
+    }
+    findings.required_block(
+        config,
+        "aggregation",
+        config.aggregation.as_ref(),
+        "how names of tools are kept apart, such as `{conflictResolution: prefix, …}`",
+        top,
+    );
+    if let Some(aggregation) = &config.aggregation {
+        aggregation::check(aggregation, config, &top.key("aggregation"), findings);
+    }
+    if let Some(operational) = &config.operational {
+        operational::check(operational, config, &top.key("operational"), findings);
+    }
+    composite::check(config, findings);
+    headers::check_passthrough(&config.passthrough_headers, &top.key("passthroughHeaders"), findings);
+    services::check(config, findings);
+    dead::check(config, findings);
+    for key in super::unenforced::unenforced(config) {
+        findings.keep(key.diagnostic());
+    }
+}
+
+/// The rules that many keys share.
+impl Findings<'_> {
+    /// The text of a key that must be there and not empty.
+    fn required_text<'c>(
+        &mut self,
+        owner: &impl Described,
+        key: &'static str,
+        text: &'c Text,
+        expected: &str,
+        path: &Path<'_>,
+    ) -> Option<&'c Spanned<String>> {
+        match text {
+            Some(text) if !text.is_empty() => return Some(text),
+            Some(text) => self.report(code::CONFIG_MISSING_KEY, text.span, &path.key(key), || {
+                format!("`{key}` is empty; expected {expected}")
+            }),
+            None => self.missing(owner, key, expected, path),
+        }
+        None
+    }
+
+    /// A block that must be there.
+    fn required_block<T>(
+        &mut self,
+        owner: &impl Described,
+        key: &'static str,
+        block: Option<&T>,
+        expected: &str,
+        path: &Path<'_>,
+    ) {
+        if block.is_none() {
+            self.missing(owner, key, expected, path);
+        }
+    }
+
+    /// A key that is not there, unless it is and could not be read.
+    fn missing<S: Described>(&mut self, owner: &S, key: &'static str, expected: &str, path: &Path<'_>) {
+        if owner.is_unread(key) {
+            return;
+        }
+        self.report(code::CONFIG_MISSING_KEY, owner.origin().key, path, || {
+            format!("{} has no `{key}`; expected {expected}", S::table().noun)
+        });
+    }
+
+    /// A text that must be one of its key's values, if it is there and not empty.
+    fn choice<S: Described>(&mut self, _: &S, key: &'static str, text: &Text, path: &Path<'_>) {
+        let values = S::table().keys.iter().find(|known| known.name == key).map_or(&[][..], |known| known.values);
+        if let Some(text) = text.as_ref().filter(|text| !text.is_empty() && !values.contains(&text.as_str())) {
+            self.bad_choice(key, text, values, path);
+        }
+    }
+
+    /// The same for a key that must be there; gives the text if it is one of the values.
+    fn required_choice<'c, S: Described>(
+        &mut self,
+        owner: &S,
+        key: &'static str,
+        text: &'c Text,
+        path: &Path<'_>,
+    ) -> Option<&'c str> {
+        let values = S::table().keys.iter().find(|known| known.name == key).map_or(&[][..], |known| known.values);
+        let text = self.required_text(owner, key, text, &any_of(values), path)?;
+        if values.contains(&text.as_str()) {
+            return Some(text);
+        }
+        self.bad_choice(key, text, values, path);
+        None
+    }
+
+    /// A text that is none of `values`.
+    fn bad_choice(&mut self, key: &'static str, text: &Spanned<String>, values: &[&str], path: &Path<'_>) {
+        let draft = self.draft(code::CONFIG_BAD_VALUE, text.span, &path.key(key), || {
+            format!("`{key}` is `{}`; expected {}", shown(text), any_of(values))
+        });
+        if let Some(draft) = draft {
+            self.push(match nearest(text, values.iter().copied()) {
+                Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(text.span, meant), false),
+                None => draft,
+            });
+        }
+    }
+
+    /// A name that stands twice in a list where it may stand once.
+    fn duplicate(&mut self, span: Span, first: Span, path: &Path<'_>, message: impl FnOnce() -> String) {
+        if let Some(draft) = self.draft(code::CONFIG_DUPLICATE_NAME, span, path, message) {
+            self.push(draft.related(Place::input(first), "first used here"));
+        }
+    }
+
+    /// A path of a file with certificates: absolute, without `..` and NUL. Go refuses `..` anywhere, so `a..b` too.
+    fn ca_path(&mut self, key: &'static str, text: &Spanned<String>, path: &Path<'_>) {
+        let wrong = if text.contains('\0') {
+            "contains a NUL character"
+        } else if text.contains("..") {
+            "contains `..`"
+        } else if !text.starts_with('/') {
+            "is not absolute"
+        } else {
+            return;
+        };
+        self.report(code::CONFIG_BAD_PATH, text.span, &path.key(key), || {
+            format!("`{key}` is `{}`, which {wrong}; expected an absolute path without `..`", shown(text))
+        });
+    }
+
+    /// A number that must lie in a range.
+    fn range(&mut self, key: &'static str, number: &Spanned<i64>, min: i64, max: i64, path: &Path<'_>) {
+        if (min..=max).contains(&number.value) {
+            return;
+        }
+        self.report(code::CONFIG_OUT_OF_RANGE, number.span, &path.key(key), || match max {
+            i64::MAX => format!("`{key}` is {}; expected at least {min}", number.value),
+            max => format!("`{key}` is {}; expected {min} to {max}", number.value),
+        });
+    }
+
+    /// A duration that is too short.
+    fn at_least(&mut self, name: &str, span: Span, actual: Duration, expected: &str, path: &Path<'_>) {
+        self.report(code::CONFIG_OUT_OF_RANGE, span, path, || format!("`{name}` is {actual}; expected {expected}"));
+    }
+}
+
+/// `a`, `b` or `c`.
+fn any_of(values: &[&str]) -> String {
+    match values {
+        [] => String::new(),
+        [only] => format!("`{only}`"),
+        [most @ .., last] => {
+            let most = most.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
+            format!("{most} or `{last}`")
+        }
+    }
+}
+
+fn replace(span: Span, by: &str) -> Vec<Edit> {
+    Vec::from([Edit { span, replacement: by.into() }])
+}
+
+/// The names of all backends, unless some name is missing or could not be read: then nothing is said about names that
+/// stand elsewhere.
+fn backends_named(config: &Config) -> Option<BTreeSet<&str>> {
+    let names = config.backends.iter().map(|backend| Some(backend.name.as_ref()?.value.as_str()));
+    names.collect::<Option<BTreeSet<_>>>().filter(|names| !names.is_empty())
+}
+
+/// Reports a name that should be a backend's and is none. `path` is the name's.
+fn warn_unknown_backend(
+    code: Code,
+    name: &Spanned<String>,
+    names: &BTreeSet<&str>,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    if names.contains(name.as_str()) {
+        return;
+    }
+    let Some(draft) = findings.draft(code, name.span, path, || {
+        format!("`{}` is the name of no backend; expected one of `backends`", shown(name))
+    }) else {
+        return;
+    };
+    let meant = if names.len() <= NAMES_COMPARED { nearest(name, names.iter().copied()) } else { None };
+    findings.push(match meant {
+        Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(name.span, meant), false),
+        None => draft,
+    });
+}

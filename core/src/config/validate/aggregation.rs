@@ -1,0 +1,151 @@
+//! Rules for `aggregation`.
+//!
+//! Whether a tool of some name exists is known only when backends were asked.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+
+use super::super::decode::shown;
+use super::super::findings::{Findings, Path};
+use super::super::model::{AggregationConfig, Config, ConflictResolutionConfig, ToolOverride, WorkloadToolConfig};
+use super::{backends_named, warn_unknown_backend};
+use crate::diagnostic::code;
+
+pub(super) fn check(aggregation: &AggregationConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let strategy = findings.required_choice(aggregation, "conflictResolution", &aggregation.conflict_resolution, path);
+    let details = aggregation.conflict_resolution_config.as_ref();
+    findings.required_block(
+        aggregation,
+        "conflictResolutionConfig",
+        details,
+        "the details of the strategy, such as `{prefixFormat: '{workload}_'}`",
+        path,
+    );
+    if let (Some(strategy), Some(details)) = (strategy, details) {
+        check_details(aggregation, strategy, details, path, findings);
+    }
+    findings.choice(aggregation, "defaultToolVisibility", &aggregation.default_tool_visibility, path);
+    if let Some(details) = details {
+        check_order(aggregation, strategy, details, config, &path.key("conflictResolutionConfig"), findings);
+    }
+    check_tools(aggregation, config, &path.key("tools"), findings);
+}
+
+fn check_details(
+    aggregation: &AggregationConfig,
+    strategy: &str,
+    details: &ConflictResolutionConfig,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let inner = path.key("conflictResolutionConfig");
+    match strategy {
+        "prefix" => {
+            let expected = "the prefix of tool names, such as `{workload}_`";
+            findings.required_text(details, "prefixFormat", &details.prefix_format, expected, &inner);
+        }
+        "priority" if details.priority_order.is_empty() => {
+            findings.missing(details, "priorityOrder", "the names of backends, the first wins", &inner);
+        }
+        "manual" if aggregation.tools.is_empty() => {
+            findings.missing(aggregation, "tools", "overrides for `conflictResolution: manual`", path);
+        }
+        _ => {}
+    }
+}
+
+fn check_order(
+    aggregation: &AggregationConfig,
+    strategy: Option<&str>,
+    details: &ConflictResolutionConfig,
+    config: &Config,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let names = backends_named(config);
+    let denies = aggregation.default_tool_visibility.as_ref().is_some_and(|text| text.as_str() == "deny");
+    let listed = aggregation
+        .tools
+        .iter()
+        .filter_map(|tool| tool.workload.as_ref())
+        .map(|workload| workload.as_str())
+        .collect::<BTreeSet<_>>();
+    let path = path.key("priorityOrder");
+    for (index, name) in details.priority_order.iter().enumerate() {
+        let path = path.index(index);
+        if let Some(names) = &names {
+            warn_unknown_backend(code::AGGREGATION_UNKNOWN_BACKEND, name, names, &path, findings);
+        }
+        if denies && strategy == Some("priority") && !listed.contains(name.as_str()) {
+            findings.report(code::AGGREGATION_HIDDEN_WINNER, name.span, &path, || {
+                format!(
+                    "`{}` may win a name and is then hidden by `defaultToolVisibility: deny`; expected an entry of `tools` for it, or not to find it here",
+                    shown(name)
+                )
+            });
+        }
+    }
+}
+
+fn check_tools(aggregation: &AggregationConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let names = backends_named(config);
+    let mut seen = BTreeMap::new();
+    for (index, tool) in aggregation.tools.iter().enumerate() {
+        let path = path.index(index);
+        let workload = findings.required_text(tool, "workload", &tool.workload, "the name of a backend", &path);
+        if let Some(workload) = workload {
+            let path = path.key("workload");
+            if let Some(names) = &names {
+                warn_unknown_backend(code::AGGREGATION_UNKNOWN_BACKEND, workload, names, &path, findings);
+            }
+            match seen.get(workload.as_str()) {
+                Some(&first) => findings.duplicate(workload.span, first, &path, || {
+                    format!("`{}` has an entry of `tools` already; expected one for each backend", shown(workload))
+                }),
+                None => {
+                    seen.insert(workload.as_str(), workload.span);
+                }
+            }
+        }
+        check_overrides(tool, &path.key("overrides"), findings);
+    }
+}
+
+fn check_overrides(tool: &WorkloadToolConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let mut renamed = BTreeMap::new();
+    for (name, change) in tool.overrides.iter() {
+        let path = path.key(name);
+        check_override(change, &path, findings);
+        let Some(new) = change.name.as_ref().filter(|new| !new.is_empty()) else { continue };
+        match renamed.get(new.as_str()) {
+            Some(&first) => findings.duplicate(new.span, first, &path.key("name"), || {
+                format!("two tools of one backend are named `{}`; expected a name of its own for each", shown(new))
+            }),
+            None => {
+                renamed.insert(new.as_str(), new.span);
+            }
+        }
+    }
+}
+
+fn check_override(change: &ToolOverride, path: &Path<'_>, findings: &mut Findings<'_>) {
+    use super::Described as _;
+    let named = change.name.as_ref().is_some_and(|name| !name.is_empty());
+    let described = change.description.as_ref().is_some_and(|description| !description.is_empty());
+    if named || described || ["name", "description", "annotations"].iter().any(|key| change.is_unread(key)) {
+        return;
+    }
+    match &change.annotations {
+        Some(annotations) => {
+            findings.report(
+                code::AGGREGATION_ANNOTATIONS_ONLY,
+                annotations.origin.key,
+                &path.key("annotations"),
+                || format!("the override of {} changes annotations only; read so, though Go refuses it", path.last()),
+            );
+        }
+        None => findings.report(code::AGGREGATION_EMPTY_OVERRIDE, change.origin.key, path, || {
+            format!("the override of {} changes nothing; expected `name`, `description` or `annotations`", path.last())
+        }),
+    }
+}

@@ -1,0 +1,227 @@
+//! Rules for `backends`: names, addresses, transports, types and CA bundles.
+//!
+//! Each error takes its own backend down and no other.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::super::decode::shown;
+use super::super::findings::{Findings, Path};
+use super::super::model::{AuthStrategy, Config, StaticBackendConfig};
+use super::replace;
+use crate::diagnostic::{Place, code};
+use crate::endpoint::{Endpoint, Scheme};
+use crate::headers::environment_segment;
+
+pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
+    let path = Path::TOP.key("backends");
+    if config.backends.is_empty() && !super::Described::is_unread(config, "backends") {
+        let origin = &config.backends.origin;
+        let span = if origin.span.is_empty() { config.origin.key } else { origin.key };
+        findings.report(code::BACKEND_NONE, span, &path, || {
+            "there are no backends; expected a list of at least one under `backends`".into()
+        });
+    }
+    for (index, backend) in config.backends.iter().enumerate() {
+        check_backend(config, backend, &path.index(index), findings);
+    }
+    check_duplicates(config, &path, findings);
+    check_owners(config, &path, findings);
+}
+
+fn check_backend(config: &Config, backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    findings.required_text(backend, "name", &backend.name, "a name of its own", path);
+    let endpoint = check_url(backend, path, findings);
+    check_transport(backend, path, findings);
+    check_type(backend, path, findings);
+    if let Some(bundle) = backend.ca_bundle_path.as_ref().filter(|bundle| !bundle.is_empty()) {
+        findings.ca_path("caBundlePath", bundle, path);
+        if endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == Scheme::Http) {
+            let draft = findings.draft(code::BACKEND_CA_BUNDLE_WITHOUT_TLS, bundle.span, &path.key("caBundlePath"), || {
+                "`caBundlePath` stands beside an `http` URL, where no certificate is ever shown; expected an `https` URL"
+                    .into()
+            });
+            if let (Some(draft), Some(url)) = (draft, &backend.url) {
+                findings.push(draft.related(Place::input(url.span), "the URL"));
+            }
+        }
+    }
+    check_auth(config, backend, endpoint.as_ref(), path, findings);
+}
+
+fn check_url(backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Findings<'_>) -> Option<Endpoint> {
+    let url = findings.required_text(backend, "url", &backend.url, "an `http` or `https` URL", path)?;
+    match Endpoint::parse(url) {
+        Ok(endpoint) => Some(endpoint),
+        Err(error) => {
+            // The URL itself is not repeated: it may carry a password.
+            findings.report(code::BACKEND_BAD_URL, url.span, &path.key("url"), || {
+                format!("`url` cannot be called: {error}")
+            });
+            None
+        }
+    }
+}
+
+fn check_transport(backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let expected = "`streamable-http` or `sse`";
+    let Some(transport) = findings.required_text(backend, "transport", &backend.transport, expected, path) else {
+        return;
+    };
+    let meant = match transport.as_str() {
+        "streamable-http" | "streamable" | "sse" => return,
+        "http" | "https" | "streamable_http" | "streamableHttp" | "streamablehttp" => Some("streamable-http"),
+        _ => None,
+    };
+    let draft = findings.draft(code::BACKEND_UNSUPPORTED_TRANSPORT, transport.span, &path.key("transport"), || {
+        format!("`transport` is `{}`, which cannot be served; expected {expected}", shown(transport))
+    });
+    if let Some(draft) = draft {
+        let meant = meant.or_else(|| crate::diagnostic::nearest(transport, ["streamable-http", "sse"]));
+        findings.push(match meant {
+            Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(transport.span, meant), false),
+            None => draft,
+        });
+    }
+}
+
+fn check_type(backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let kind = backend.kind.as_ref().filter(|kind| !kind.is_empty());
+    let bundle = backend.ca_bundle_path.as_ref().filter(|bundle| !bundle.is_empty());
+    match kind.map(|kind| (kind, kind.as_str())) {
+        Some((_, "entry")) => {}
+        Some((kind, "container")) => {
+            findings.report(code::BACKEND_CONTAINER, kind.span, &path.key("type"), || {
+                "`type` is `container`, the word of RFC THV-0055; read as empty, a workload".into()
+            });
+            if let Some(bundle) = bundle {
+                let path = path.key("caBundlePath");
+                let draft = findings.draft(code::BACKEND_CA_BUNDLE_OF_WORKLOAD, bundle.span, &path, || {
+                    "`caBundlePath` stands beside `type: container`; expected it on an entry only (`type: entry`)"
+                        .into()
+                });
+                if let Some(draft) = draft {
+                    findings.push(draft.related(Place::input(kind.span), "the type"));
+                }
+            }
+        }
+        Some((kind, _)) => findings.bad_choice("type", kind, &["entry"], path),
+        None if super::Described::is_unread(backend, "type") => {}
+        None => {
+            if let Some(bundle) = bundle {
+                let path = path.key("caBundlePath");
+                findings.report(code::BACKEND_INFERRED_ENTRY, bundle.span, &path, || {
+                    "`caBundlePath` stands beside an empty `type`; read as `type: entry`".into()
+                });
+            } else if let Some((_, label)) = backend.metadata.entry("workload_type")
+                && label.as_str() == "server_entry"
+            {
+                let metadata = path.key("metadata");
+                findings.report(code::BACKEND_INFERRED_ENTRY, label.span, &metadata.key("workload_type"), || {
+                    "`workload_type` is `server_entry` and `type` is empty; read as `type: entry`".into()
+                });
+            }
+        }
+    }
+}
+
+fn check_auth(
+    config: &Config,
+    backend: &StaticBackendConfig,
+    endpoint: Option<&Endpoint>,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    if let Some(auth) = &backend.auth {
+        let own = config.outgoing_auth.as_ref().zip(backend.name.as_ref());
+        let own = own.and_then(|(outgoing, name)| outgoing.backends.entry(name));
+        if let Some((key, _)) = own {
+            let draft = findings.draft(code::BACKEND_AUTH_TWICE, auth.origin.key, &path.key("auth"), || {
+                "`auth` stands beside an entry of `outgoingAuth.backends` for the same backend; expected one of the two"
+                    .into()
+            });
+            if let Some(draft) = draft {
+                findings.push(draft.related(Place::input(key.span), "the other one"));
+            }
+        } else {
+            findings.report(code::BACKEND_INLINE_AUTH, auth.origin.key, &path.key("auth"), || {
+                "`auth` is read as the entry of `outgoingAuth.backends` for this backend; Go refuses the key".into()
+            });
+        }
+        super::outgoing::check_strategy(auth, &path.key("auth"), findings);
+    }
+    let plain = endpoint.is_some_and(|endpoint| endpoint.scheme() == Scheme::Http && !endpoint.is_loopback());
+    let strategy = config.auth_of(backend).written().and_then(|written| written.strategy());
+    let sends = strategy.is_some_and(|strategy| strategy != AuthStrategy::Unauthenticated);
+    if let (true, true, Some(url)) = (plain, sends, &backend.url) {
+        findings.report(code::BACKEND_PLAINTEXT_CREDENTIALS, url.span, &path.key("url"), || {
+            "`url` is `http`, so this backend's credentials can be read on the way; expected `https`".into()
+        });
+    }
+}
+
+/// Each bearer of a name that is not its own is rejected: nobody can say which of them was meant.
+fn check_duplicates(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+    for (name, bearers) in bearers(config, |name| name) {
+        let &[first, second, ..] = bearers.as_slice() else { continue };
+        for &index in &bearers {
+            let other = if index == first { second } else { first };
+            let (Some(own), Some(other)) = (name_span(config, index), name_span(config, other)) else { continue };
+            let path = path.index(index);
+            let draft = findings.draft(code::BACKEND_DUPLICATE_NAME, own, &path.key("name"), || {
+                let count = bearers.len();
+                format!("`{}` is the name of {count} backends; expected a name of its own for each", shown(name))
+            });
+            if let Some(draft) = draft {
+                findings.push(draft.related(Place::input(other), "also used here"));
+            }
+        }
+    }
+}
+
+/// Names that are the same in the operator's header-forward variables.
+fn check_owners(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let names = bearers(config, |name| name);
+    let mut owners = BTreeMap::<String, Vec<(&str, usize)>>::new();
+    for (name, bearers) in &names {
+        if let Some(&first) = bearers.first() {
+            owners.entry(environment_segment(name)).or_default().push((name, first));
+        }
+    }
+    for (owner, mut sharers) in owners {
+        sharers.sort_by_key(|&(_, index)| index);
+        let &[first, second, ..] = sharers.as_slice() else { continue };
+        for &(name, index) in &sharers {
+            let (other, other_index) = if index == first.1 { second } else { first };
+            let (Some(own), Some(place)) = (name_span(config, index), name_span(config, other_index)) else { continue };
+            let path = path.index(index);
+            let draft = findings.draft(code::BACKEND_FORWARD_COLLISION, own, &path.key("name"), || {
+                format!(
+                    "`{}` and `{}` share the variable `TOOLHIVE_HEADER_FORWARD_{owner}`; expected names that differ in more than punctuation and case",
+                    shown(name),
+                    shown(other)
+                )
+            });
+            if let Some(draft) = draft {
+                findings.push(draft.related(Place::input(place), "the other name"));
+            }
+        }
+    }
+}
+
+/// Indexes of the backends by a key made of their name.
+fn bearers<'c, K: Ord>(config: &'c Config, key: impl Fn(&'c str) -> K) -> BTreeMap<K, Vec<usize>> {
+    let mut bearers = BTreeMap::<K, Vec<usize>>::new();
+    for (index, backend) in config.backends.iter().enumerate() {
+        if let Some(name) = backend.name.as_ref().filter(|name| !name.is_empty()) {
+            bearers.entry(key(name)).or_default().push(index);
+        }
+    }
+    bearers
+}
+
+fn name_span(config: &Config, index: usize) -> Option<crate::text::Span> {
+    config.backends.get(index)?.name.as_ref().map(|name| name.span)
+}

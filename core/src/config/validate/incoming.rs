@@ -1,0 +1,76 @@
+//! Rules for `incomingAuth`.
+//!
+//! Cedar policies are not parsed here.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::super::decode::shown;
+use super::super::findings::{Findings, Path};
+use super::super::model::{AuthzConfig, IncomingAuthConfig, OidcConfig};
+use crate::diagnostic::code;
+
+pub(super) fn check(incoming: &IncomingAuthConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let kind = findings.required_choice(incoming, "type", &incoming.kind, path);
+    if kind == Some("oidc") {
+        findings.required_block(
+            incoming,
+            "oidc",
+            incoming.oidc.as_ref(),
+            "the identity provider for `type: oidc`",
+            path,
+        );
+    }
+    if let Some(oidc) = &incoming.oidc {
+        match kind {
+            Some("oidc") => check_oidc(oidc, &path.key("oidc"), findings),
+            Some(other) => findings.report(code::AUTH_UNUSED_BLOCK, oidc.origin.key, &path.key("oidc"), || {
+                format!("`oidc` stands beside `type: {other}` and is not used; expected `type: oidc` or no such block")
+            }),
+            None => {}
+        }
+    }
+    if let Some(authz) = &incoming.authz {
+        check_authz(authz, &path.key("authz"), findings);
+    }
+}
+
+fn check_oidc(oidc: &OidcConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    findings.required_text(oidc, "issuer", &oidc.issuer, "the provider's issuer URL", path);
+    findings.required_text(oidc, "audience", &oidc.audience, "what a token's `aud` must contain", path);
+    if let Some(bundle) = oidc.ca_bundle_path.as_ref().filter(|bundle| !bundle.is_empty()) {
+        findings.ca_path("caBundlePath", bundle, path);
+    }
+}
+
+fn check_authz(authz: &AuthzConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let kind = findings.required_choice(authz, "type", &authz.kind, path);
+    if kind == Some("cedar") && authz.policies.is_empty() {
+        findings.missing(authz, "policies", "at least one Cedar policy for `type: cedar`", path);
+    }
+    if kind == Some("none") && !authz.policies.is_empty() {
+        findings.report(code::AUTH_UNUSED_BLOCK, authz.policies.origin.key, &path.key("policies"), || {
+            "`policies` stands beside `type: none` and is not used; expected `type: cedar` or no policies".into()
+        });
+    }
+    if let Some(entities) = authz.entities_json.as_ref().filter(|entities| !entities.is_empty())
+        && let Err(error) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(entities)
+    {
+        findings.report(code::AUTH_BAD_ENTITIES, entities.span, &path.key("entitiesJson"), || {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            format!("`entitiesJson` is no JSON list (at its {place}); expected a list of Cedar entities such as `[]`")
+        });
+    }
+    if let Some(kind) = authz.group_entity_type.as_ref().filter(|kind| !is_identifier(kind) && !kind.is_empty()) {
+        findings.report(code::CONFIG_BAD_VALUE, kind.span, &path.key("groupEntityType"), || {
+            format!("`groupEntityType` is `{}`; expected one Cedar identifier, without `::`", shown(kind))
+        });
+    }
+}
+
+/// A Cedar or Go identifier: a letter or `_`, then letters, digits and `_`.
+pub(super) fn is_identifier(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}

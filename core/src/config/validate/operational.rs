@@ -1,0 +1,125 @@
+//! Rules for `operational`, applied to what is in force: an explicit zero is the default, as in Go.
+//!
+//! It does not fill defaults in; that is `effective`.
+
+use alloc::format;
+
+use super::super::duration::Duration;
+use super::super::findings::{Findings, Path};
+use super::super::model::{
+    CircuitBreakerConfig, Config, FailureHandlingConfig, Integer, OperationalConfig, Time, TimeoutConfig,
+};
+use super::{backends_named, warn_unknown_backend};
+use crate::diagnostic::code;
+
+const INTERVAL: Duration = Duration::from_secs(30);
+const SECOND: Duration = Duration::from_secs(1);
+const ZERO: Duration = Duration::from_secs(0);
+
+pub(super) fn check(operational: &OperationalConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+    if let Some(timeouts) = &operational.timeouts {
+        check_timeouts(timeouts, config, &path.key("timeouts"), findings);
+    }
+    if let Some(handling) = &operational.failure_handling {
+        check_handling(handling, &path.key("failureHandling"), findings);
+    }
+}
+
+fn check_timeouts(timeouts: &TimeoutConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+    positive_or_default("default", &timeouts.default, "30s", path, findings);
+    let names = backends_named(config);
+    let path = path.key("perWorkload");
+    for (name, timeout) in timeouts.per_workload.iter() {
+        let own = path.key(name);
+        if timeout.value <= ZERO {
+            findings.at_least(name, timeout.span, timeout.value, "more than `0s`", &path);
+        }
+        if let Some(names) = &names {
+            warn_unknown_backend(code::OPERATIONAL_UNKNOWN_BACKEND, name, names, &own, findings);
+        }
+    }
+}
+
+fn check_handling(handling: &FailureHandlingConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    positive_or_default("healthCheckInterval", &handling.health_check_interval, "30s", path, findings);
+    positive_or_default("statusReportingInterval", &handling.status_reporting_interval, "30s", path, findings);
+    count_or_default("unhealthyThreshold", &handling.unhealthy_threshold, "3", path, findings);
+    check_check_timeout(handling, path, findings);
+    findings.choice(handling, "partialFailureMode", &handling.partial_failure_mode, path);
+    if let Some(breaker) = &handling.circuit_breaker
+        && breaker.enabled.is_some_and(|enabled| enabled.value)
+    {
+        check_breaker(breaker, &path.key("circuitBreaker"), findings);
+    }
+}
+
+fn check_check_timeout(handling: &FailureHandlingConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let Some(timeout) = handling.health_check_timeout else { return };
+    let written = handling.health_check_interval.map(|interval| interval.value);
+    let interval = written.filter(|&interval| interval != ZERO).unwrap_or(INTERVAL);
+    if timeout.value < ZERO {
+        findings.at_least("healthCheckTimeout", timeout.span, timeout.value, "`0s` or more", path);
+    } else if timeout.value > ZERO && timeout.value >= interval && interval > ZERO {
+        let draft = findings.draft(
+            code::OPERATIONAL_CHECK_OUTLASTS_INTERVAL,
+            timeout.span,
+            &path.key("healthCheckTimeout"),
+            || {
+                format!(
+                    "`healthCheckTimeout` is {}; expected less than the `healthCheckInterval` of {interval}, or checks queue up",
+                    timeout.value
+                )
+            },
+        );
+        if let Some(mut draft) = draft {
+            if let Some(interval) = handling.health_check_interval {
+                draft = draft.related(crate::diagnostic::Place::input(interval.span), "the interval");
+            }
+            findings.push(draft);
+        }
+    }
+}
+
+fn check_breaker(breaker: &CircuitBreakerConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
+    count_or_default("failureThreshold", &breaker.failure_threshold, "5", path, findings);
+    match breaker.timeout {
+        Some(timeout) if timeout.value != ZERO && timeout.value < SECOND => {
+            findings.at_least("timeout", timeout.span, timeout.value, "`1s` or more, or the circuit flutters", path);
+        }
+        _ => positive_or_default("timeout", &breaker.timeout, "1m0s", path, findings),
+    }
+}
+
+fn positive_or_default(
+    key: &'static str,
+    time: &Time,
+    default: &'static str,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let Some(time) = time else { return };
+    if time.value == ZERO {
+        findings.report(code::OPERATIONAL_ZERO, time.span, &path.key(key), || {
+            format!("`{key}` is 0s, which means the default; read as `{default}`")
+        });
+    } else if time.value < ZERO {
+        findings.at_least(key, time.span, time.value, "more than `0s`", path);
+    }
+}
+
+fn count_or_default(
+    key: &'static str,
+    count: &Integer,
+    default: &'static str,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let Some(count) = count else { return };
+    if count.value == 0 {
+        findings.report(code::OPERATIONAL_ZERO, count.span, &path.key(key), || {
+            format!("`{key}` is 0, which means the default; read as `{default}`")
+        });
+    } else {
+        findings.range(key, count, 1, i64::MAX, path);
+    }
+}

@@ -1,0 +1,165 @@
+//! Requests that stand alone (2026-07-28): how they are told from others, checked and answered.
+//!
+//! It does not relay what a backend asks meanwhile.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::front::{Headers, Response};
+use super::tools::{CallTool, ListTools};
+use super::{Asker, CAPABILITIES, Notified, Or, ServerInfo, Serves, Streams, Turn, no_such_method, refuse, shown};
+use crate::mcp::jsonrpc::{self, Id, Message};
+use crate::mcp::{Era, Revision, code, http, json, meta};
+
+/// A question what this gateway is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discover<'a> {
+    asker: Asker<'a>,
+}
+
+impl Discover<'_> {
+    /// The answer; `instructions` are for the model.
+    #[must_use]
+    pub fn answer(&self, server: &ServerInfo, instructions: Option<&str>) -> Response {
+        let mut result = format!(r#"{{"supportedVersions":{},"capabilities":{CAPABILITIES}"#, versions(Serves::Both));
+        if let Some(instructions) = instructions {
+            result.push_str(",\"instructions\":");
+            result.push_str(&json::quote(instructions));
+        }
+        result.push('}');
+        let result = complete(&result, server, Cached::Private);
+        Response::json(200, jsonrpc::result(self.asker.id.text(), &result))
+    }
+}
+
+/// Whether a result says how long it may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cached {
+    /// A result of a call.
+    No,
+    /// A list, a description: not at all, and for nobody else (server/utilities/caching).
+    Private,
+}
+
+/// A result with what every modern result has: its type and who answers; a backend's own name goes.
+pub(super) fn complete(result: &str, server: &ServerInfo, cached: Cached) -> String {
+    let info = server.json();
+    let own_meta = json::member(result, "_meta").unwrap_or("{}");
+    let own_meta = json::rewrite(own_meta, |member| member.is(meta::SERVER_INFO), &[(meta::SERVER_INFO, &info)]);
+    let mut with = Vec::with_capacity(4);
+    if json::member(result, "resultType").is_none() {
+        with.push(("resultType", "\"complete\""));
+    }
+    if cached == Cached::Private {
+        with.extend([("ttlMs", "0"), ("cacheScope", "\"private\"")]);
+    }
+    with.push(("_meta", own_meta.as_str()));
+    json::rewrite(result, |member| member.is("_meta"), &with)
+}
+
+/// Whether a message is meant for the modern revision: its header says so, or its `_meta` has one of the keys that
+/// only modern requests have.
+pub(super) fn has_signal(headers: &Headers<'_>, method: &str, params: Option<&str>) -> bool {
+    let own = [meta::PROTOCOL_VERSION, meta::CLIENT_INFO, meta::CLIENT_CAPABILITIES];
+    let marked = params.and_then(|params| json::member(params, "_meta")).and_then(json::members);
+    let marked = marked.is_some_and(|mut members| members.any(|member| own.iter().any(|key| member.is(key))));
+    // A client that only names the revision it prefers opens a session all the same.
+    marked || headers.protocol_version == Some(Revision::MODERN.text()) && method != "initialize"
+}
+
+pub(super) fn turn<'a>(headers: &Headers<'a>, message: &Message<'a>, streams: Streams, serves: Serves) -> Or<Turn<'a>> {
+    let request = match message {
+        Message::Request(request) => request,
+        Message::Notification(notification) => {
+            return Ok(Turn::Notified(Notified { method: notification.method.clone(), params: notification.params }));
+        }
+        // streamable-http, Sending Messages 4.
+        Message::Response(_) => return Err(refuse(400, "revision 2026-07-28 has no responses from clients")),
+    };
+    let capabilities = check(headers, request, serves)?;
+    let asker = Asker { id: request.id, era: Era::Modern, capabilities: Some(capabilities), streams };
+    match request.method.as_ref() {
+        "server/discover" => Ok(Turn::Discover(Discover { asker })),
+        "tools/list" => ListTools::read(asker, request.params).map(Turn::ListTools),
+        "tools/call" => CallTool::read(asker, request.params, mirrored(headers)).map(Turn::CallTool),
+        // streamable-http, Protocol Version Header: an unknown method is 404.
+        _ => Err(no_such_method(404, request.id)),
+    }
+}
+
+/// The checks of basic/index and streamable-http, Server Validation, in the order that the suite expects: header
+/// against body before the version itself.
+fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serves) -> Or<&'a str> {
+    let id = request.id;
+    let (mismatch, invalid) =
+        (|m: &str| reject(id, code::HEADER_MISMATCH, m), |m: &str| reject(id, code::INVALID_PARAMS, m));
+    let picked = |error: json::PickError, what: &str| invalid(&format!("{what}: {error}"));
+    let [own_meta, name, uri, task] = match request.params {
+        Some(params) => json::pick(params, ["_meta", "name", "uri", "taskId"]).map_err(|e| picked(e, "`params`"))?,
+        None => [None; 4],
+    };
+    let [version, capabilities] = match own_meta {
+        Some(own_meta) => json::pick(own_meta, [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES])
+            .map_err(|error| picked(error, "`_meta`"))?,
+        None => [None; 2],
+    };
+    let version = version.and_then(json::string);
+    let header = headers.protocol_version;
+    match (&version, header) {
+        (None, _) => return Err(invalid(&format!("`_meta` has no string `{}`", meta::PROTOCOL_VERSION))),
+        (Some(_), None) => return Err(mismatch("there is no `MCP-Protocol-Version` header")),
+        (Some(version), Some(header)) if version.as_ref() != header => {
+            return Err(mismatch("the `MCP-Protocol-Version` header does not match the version in `_meta`"));
+        }
+        (Some(version), Some(_)) if version.as_ref() != Revision::MODERN.text() || serves == Serves::Legacy => {
+            let requested = json::quote(version);
+            let data = format!(r#"{{"supported":{},"requested":{requested}}}"#, versions(serves));
+            let message = "the protocol version is not supported";
+            return Err(Response::error(400, Some(id.text()), code::UNSUPPORTED_VERSION, message, Some(&data)));
+        }
+        _ => {}
+    }
+    let Some(capabilities) = capabilities.filter(|value| value.starts_with('{')) else {
+        return Err(invalid(&format!("`_meta` has no object `{}`", meta::CLIENT_CAPABILITIES)));
+    };
+    match headers.method {
+        None => return Err(mismatch("there is no `Mcp-Method` header")),
+        Some(method) if method != request.method => {
+            return Err(mismatch(&format!(
+                "the `Mcp-Method` header does not match the body's method `{}`",
+                shown(&request.method)
+            )));
+        }
+        Some(_) => {}
+    }
+    let named = match request.method.as_ref() {
+        "tools/call" | "prompts/get" => name,
+        "resources/read" => uri,
+        method if method.starts_with("tasks/") => task,
+        _ => return Ok(capabilities),
+    };
+    // A body without a name is told so by whoever reads it.
+    let Some(named) = named.and_then(json::string) else { return Ok(capabilities) };
+    match headers.name.map(http::decode_value) {
+        None => Err(mismatch("there is no `Mcp-Name` header")),
+        Some(None) => Err(mismatch("the `Mcp-Name` header is neither plain ASCII nor valid `=?base64?…?=`")),
+        Some(Some(header)) if header != named => Err(mismatch("the `Mcp-Name` header does not match the body")),
+        Some(Some(_)) => Ok(capabilities),
+    }
+}
+
+/// Headers that mirror parameters pass on to the backend, which checks them.
+fn mirrored(headers: &Headers<'_>) -> Vec<(String, String)> {
+    headers.params.iter().map(|(name, value)| (name.to_ascii_lowercase(), String::from(*value))).collect()
+}
+
+fn reject(id: Id<'_>, code: i64, message: &str) -> Response {
+    Response::error(400, Some(id.text()), code, message, None)
+}
+
+fn versions(serves: Serves) -> String {
+    let modern = (serves == Serves::Both).then_some(Revision::MODERN);
+    let quoted = modern.into_iter().chain(Revision::LEGACY).map(|revision| format!("\"{revision}\""));
+    format!("[{}]", quoted.collect::<Vec<_>>().join(","))
+}

@@ -1,0 +1,76 @@
+//! An input from bytes to findings, as far as text alone tells: what every command and the page begin with.
+//!
+//! It looks at no file or variable that a configuration names (`discovery` does, with materials) and draws nothing.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use crate::config::input::{self, ConfigMapName};
+use crate::config::{self, Config, pod};
+use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::discovery::{Needs, Presence, needs};
+use crate::report::{Columns, Finding, Names, Report};
+use crate::text::{Span, Text};
+
+/// An input that was judged.
+#[derive(Clone, Debug, Default)]
+pub struct Judgement {
+    /// Its text, to which all spans refer.
+    pub text: Text,
+    /// The configurations in it, in text order.
+    pub documents: Vec<Document>,
+    /// What was found about the input itself, and about what its pods give to its configurations.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Where credentials stand in the text: they are never shown, also where a finding is about their line.
+    pub secrets: Vec<Span>,
+}
+
+/// One configuration of an input.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its ConfigMap; `None` for an input that is a configuration itself.
+    pub name: Option<ConfigMapName>,
+    /// What could be read of it.
+    pub config: Config,
+    /// What is wrong with it.
+    pub findings: Vec<Diagnostic>,
+    /// What it needs from where it runs.
+    pub needs: Needs,
+}
+
+/// Judges one input. Never fails: whatever is wrong is among the findings.
+#[must_use]
+pub fn judge(bytes: &[u8]) -> Judgement {
+    let mut input = input::read(bytes);
+    let mut diagnostics = core::mem::take(&mut input.diagnostics);
+    let secrets = config::secrets_in_text(&input.text);
+    let mut documents = Vec::new();
+    for document in core::mem::take(&mut input.configs) {
+        let needs = needs(&document.config, &BTreeMap::new());
+        diagnostics.extend(input.pods_of(&document).flat_map(|pod| pod::compare(&needs, pod)));
+        let mut findings = document.diagnostics;
+        config::validate(&document.config, &mut findings);
+        documents.push(Document { name: document.name, config: document.config, findings, needs });
+    }
+    Judgement { text: Text::new(input.text), documents, diagnostics, secrets: config::apart(secrets) }
+}
+
+impl Judgement {
+    /// Everything that was found, as it is shown, about an input that is called `file`.
+    #[must_use]
+    pub fn report<R>(&self, file: &str, columns: Columns, show: impl FnOnce(&Report<'_>) -> R) -> R {
+        let mut diagnostics = self.diagnostics.clone();
+        diagnostics.extend(self.documents.iter().flat_map(|document| document.findings.iter().cloned()));
+        diagnostic::sort(&mut diagnostics);
+        let needs = || self.documents.iter().map(|document| &document.needs);
+        let files: BTreeSet<&str> = needs().flat_map(|needs| &needs.files).map(|need| need.path.as_str()).collect();
+        let required = needs().flat_map(|needs| &needs.variables).filter(|need| need.presence == Presence::Required);
+        let variables: BTreeSet<&str> = required.map(|need| need.name.as_str()).collect();
+        show(&Report {
+            file,
+            valid: !diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error),
+            diagnostics: diagnostics.iter().map(|one| Finding::new(one, file, Some(&self.text), columns)).collect(),
+            needs: Names { files: files.into_iter().collect(), variables: variables.into_iter().collect() },
+        })
+    }
+}

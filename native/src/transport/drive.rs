@@ -1,0 +1,170 @@
+//! Walks an exchange of the core through the transport of its backend.
+//!
+//! It understands no message; it only does what the exchange says and reports what comes back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vmcp_core::mcp::client::{Answer, CallError, Exchange, Output, ServerMessage, Standing, Wait};
+use vmcp_core::mcp::http::{Failure, Input, Request};
+
+use super::{BackendTransport, Cancel, Timeouts};
+
+/// How long an exchange waits for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Connecting, for every request.
+    pub connect: Duration,
+    /// TLS, for every request.
+    pub tls: Duration,
+    /// An answer to `initialize` or `server/discover`, whole.
+    pub handshake: Duration,
+    /// One page of a list, whole.
+    pub list: Duration,
+    /// The first byte of the answer to a call, and the silence in it.
+    pub call: Duration,
+    /// An acknowledgement, whole.
+    pub acknowledgement: Duration,
+}
+
+impl Patience {
+    /// `call` for calls and lists, 10 s at most for everything that a backend which is well does at once.
+    #[must_use]
+    pub fn of(call: Duration) -> Self {
+        let short = call.min(Duration::from_secs(10));
+        Self { connect: short, tls: short, handshake: call, list: call, call, acknowledgement: short }
+    }
+
+    fn timeouts(&self, wait: Wait) -> Timeouts {
+        let (answer, total) = match wait {
+            Wait::Handshake => (self.handshake, Some(self.handshake)),
+            Wait::List => (self.list, Some(self.list)),
+            Wait::Acknowledgement => (self.acknowledgement, Some(self.acknowledgement)),
+            // Each byte is a sign of life; how long a call may take as a whole is for the caller to cancel.
+            Wait::Call => (self.call, None),
+        };
+        Timeouts { connect: self.connect, tls: self.tls, first_byte: answer, idle: Some(answer), total }
+    }
+}
+
+impl Default for Patience {
+    /// 30 s, as Go's vMCP.
+    fn default() -> Self {
+        Self::of(Duration::from_secs(30))
+    }
+}
+
+/// What an exchange says before it is done.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// A message of the backend, to be passed on. If it is a request, [`Exchange::answer`] answers it.
+    Event(ServerMessage),
+    /// Keep this for the next exchange.
+    Learned(Arc<Standing>),
+}
+
+impl BackendTransport {
+    /// Walks `exchange` to its end on this thread. `said` hears what comes before the answer, in order.
+    ///
+    /// # Errors
+    /// As the exchange says; a request that came to nothing is inside.
+    pub fn run(
+        &self,
+        exchange: &mut Exchange,
+        patience: &Patience,
+        cancel: &Cancel,
+        mut said: impl FnMut(&mut Exchange, Said),
+    ) -> Result<Answer, CallError> {
+        let mut next = exchange.poll();
+        loop {
+            match next {
+                Some(Output::Send { request, wait }) => {
+                    next = self.walk(exchange, &request, &patience.timeouts(wait), patience, cancel, &mut said);
+                    continue;
+                }
+                Some(output) => {
+                    if let Some(end) = self.tell(exchange, output, patience, &mut said) {
+                        return end;
+                    }
+                }
+                // An exchange awaits an answer only while a request of it is being walked through.
+                None => exchange.handle(Input::Failed(unasked())),
+            }
+            next = exchange.poll();
+        }
+    }
+
+    /// One request and its answer. Comes back with what the exchange wants that is not part of it.
+    fn walk(
+        &self,
+        exchange: &mut Exchange,
+        request: &Request,
+        timeouts: &Timeouts,
+        patience: &Patience,
+        cancel: &Cancel,
+        said: &mut impl FnMut(&mut Exchange, Said),
+    ) -> Option<Output> {
+        let mut response = match self.send(request, timeouts, cancel) {
+            Ok(response) => response,
+            Err(failure) => {
+                exchange.handle(Input::Failed(failure));
+                return exchange.poll();
+            }
+        };
+        exchange.handle(Input::Head(std::mem::replace(
+            &mut response.head,
+            vmcp_core::mcp::http::Head { status: 0, headers: Vec::new() },
+        )));
+        loop {
+            while let Some(output) = exchange.poll() {
+                if matches!(output, Output::Send { .. } | Output::Done(_)) {
+                    // What is left of a short answer is read, so that the connection serves the next request.
+                    self.finish(response);
+                    return Some(output);
+                }
+                self.tell(exchange, output, patience, said);
+            }
+            match response.read() {
+                Ok(Some(bytes)) => exchange.handle(Input::Body(bytes)),
+                Ok(None) => {
+                    exchange.handle(Input::End);
+                    return exchange.poll();
+                }
+                Err(failure) => {
+                    exchange.handle(Input::Failed(failure));
+                    return exchange.poll();
+                }
+            }
+        }
+    }
+
+    /// Everything but a request whose answer matters.
+    fn tell(
+        &self,
+        exchange: &mut Exchange,
+        output: Output,
+        patience: &Patience,
+        said: &mut impl FnMut(&mut Exchange, Said),
+    ) -> Option<Result<Answer, CallError>> {
+        match output {
+            Output::Event(message) => said(exchange, Said::Event(message)),
+            Output::Learned(standing) => said(exchange, Said::Learned(standing)),
+            Output::Aside(request) => self.aside(&request, patience),
+            Output::Done(end) => return Some(end),
+            Output::Send { .. } => {}
+        }
+        None
+    }
+
+    /// Sends what nobody waits for. A cancelled call sends these too: its cancellation is one.
+    fn aside(&self, request: &Request, patience: &Patience) {
+        if let Ok(response) = self.send(request, &patience.timeouts(Wait::Acknowledgement), &Cancel::new()) {
+            self.finish(response);
+        }
+    }
+}
+
+fn unasked() -> Failure {
+    use vmcp_core::mcp::http::{Sent, Stage};
+    Failure { stage: Stage::Send, sent: Sent::Nothing, message: "the exchange asked for nothing to be sent".to_owned() }
+}

@@ -1,0 +1,177 @@
+//! The answer to a request: its head at once, its body in the portions in which it arrives.
+//!
+//! It collects nothing: what a body may hold is for the reader, how much of it for the limit it was given.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ureq::http::{HeaderMap, Version};
+use ureq::{Body, BodyReader};
+use vmcp_core::mcp::http::{Failure, Head, Stage};
+
+use super::call::{Call, Observed};
+
+/// Bytes of one portion.
+const PORTION: usize = 16 * 1024;
+
+/// An answer that has begun.
+pub struct Response {
+    /// Status and headers.
+    pub head: Head,
+    call: Arc<Call>,
+    body: Result<Option<BodyReader<'static>>, Failure>,
+    portion: Vec<u8>,
+    taken: u64,
+    /// Bytes that the body may have.
+    limit: Option<u64>,
+}
+
+impl Response {
+    /// Takes over ureq's answer if its framing leaves no doubt where it ends.
+    pub(super) fn new(
+        answer: ureq::http::Response<Body>,
+        call: Arc<Call>,
+        limit: Option<u64>,
+    ) -> Result<Self, Failure> {
+        call.note_head();
+        let (parts, body) = answer.into_parts();
+        if let Some(message) = doubtful(parts.status.as_u16(), parts.version, &parts.headers) {
+            return Err(call.failure(Stage::FirstByte, format!("the answer of {} {message}", call.peer())));
+        }
+        let headers = parts.headers.iter().filter_map(|(name, value)| {
+            std::str::from_utf8(value.as_bytes()).ok().map(|value| (name.as_str().to_owned(), value.to_owned()))
+        });
+        let head = Head { status: parts.status.as_u16(), headers: headers.collect() };
+        if let (Some(limit), Some(length)) = (limit, body.content_length())
+            && length > limit
+        {
+            let message = format!("the answer of {} has {length} bytes; at most {limit} are read", call.peer());
+            return Err(call.failure(Stage::Body, message));
+        }
+        Ok(Self { head, call, body: Ok(Some(body.into_reader())), portion: Vec::new(), taken: 0, limit })
+    }
+
+    /// What was seen so far: the address, the time of each stage, the TLS session.
+    #[must_use]
+    pub fn observed(&self) -> Observed {
+        self.call.observed()
+    }
+
+    /// The next portion of the body, as soon as there is one; `None` at its end. After a failure, the same again.
+    ///
+    /// # Errors
+    /// The body did not arrive whole, in time, or within its limit. What was read of it is no complete message.
+    pub fn read(&mut self) -> Result<Option<&[u8]>, Failure> {
+        let body = match &mut self.body {
+            Ok(None) => return Ok(None),
+            Err(failure) => return Err(failure.clone()),
+            Ok(Some(body)) => body,
+        };
+        self.portion.resize(PORTION, 0);
+        match body.read(&mut self.portion) {
+            Ok(0) => {
+                // The connection is back in the pool by now, or closed.
+                self.body = Ok(None);
+                Ok(None)
+            }
+            Ok(n) => {
+                self.taken += n as u64;
+                match self.limit {
+                    Some(limit) if self.taken > limit => {
+                        let peer = self.call.peer();
+                        let message = format!("the answer of {peer} has more than {limit} bytes, all that are read");
+                        Err(self.fail(self.call.failure(Stage::Body, message)))
+                    }
+                    _ => Ok(Some(&self.portion[..n])),
+                }
+            }
+            Err(error) => {
+                let failure = self.call.kept().unwrap_or_else(|| self.incomplete(&error));
+                Err(self.fail(failure))
+            }
+        }
+    }
+
+    /// Reads to the end if that is near, so that the connection can serve again: 16 KiB and `limit` at most.
+    pub(super) fn drain(mut self, limit: Duration) -> Drained {
+        if matches!(self.body, Ok(None)) {
+            return Drained::Whole;
+        }
+        self.call.hurry(Instant::now() + limit);
+        let begun = self.taken;
+        while self.taken - begun < PORTION as u64 {
+            match self.read() {
+                Ok(Some(_)) => {}
+                Ok(None) => return Drained::Whole,
+                Err(_) => break,
+            }
+        }
+        Drained::NotWhole
+    }
+
+    /// Closes the connection and keeps the reason.
+    fn fail(&mut self, failure: Failure) -> Failure {
+        self.body = Err(failure.clone());
+        failure
+    }
+
+    fn incomplete(&self, error: &std::io::Error) -> Failure {
+        let (peer, taken) = (self.call.peer(), self.taken);
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+        let message = match inner {
+            Some(ureq::Error::Protocol(protocol)) => {
+                format!("the answer of {peer} is not framed as HTTP/1.1 after {taken} bytes: {protocol}")
+            }
+            _ if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                format!("{peer} closed the connection after {taken} bytes of its answer, before its end")
+            }
+            _ => format!("reading the answer of {peer} after {taken} bytes: {error}"),
+        };
+        self.call.failure(Stage::Body, message)
+    }
+}
+
+/// Whether the rest of an answer came at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// The connection can serve again.
+    Whole,
+    /// It is closed.
+    NotWhole,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.head.status)
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why nobody could say where the body ends or what its bytes mean.
+fn doubtful(status: u16, version: Version, headers: &HeaderMap) -> Option<String> {
+    if status == 101 {
+        return Some("switches the protocol, which was not asked for".to_owned());
+    }
+    let mut codings = headers.get_all("transfer-encoding").iter();
+    if let Some(coding) = codings.next() {
+        // RFC 9112 section 6.3: both at once is a sign of smuggling; section 6.1: HTTP/1.0 knows no transfer coding.
+        if headers.contains_key("content-length") {
+            return Some("has both transfer-encoding and content-length; expected one of them".to_owned());
+        }
+        if version != Version::HTTP_11 {
+            return Some("has transfer-encoding in HTTP/1.0, which knows none".to_owned());
+        }
+        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Some("has a transfer-encoding other than `chunked`".to_owned());
+        }
+    }
+    let plain = |value: &ureq::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if let Some(coding) = headers.get_all("content-encoding").iter().find(|value| !plain(value)) {
+        let coding = String::from_utf8_lossy(coding.as_bytes()).escape_debug().to_string();
+        return Some(format!("has the content-encoding `{coding}`, which was not asked for"));
+    }
+    None
+}
