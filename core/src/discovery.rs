@@ -179,6 +179,9 @@ pub struct Catalog {
     pub backends: Vec<Backend>,
     /// In text order.
     pub rejected: Vec<Rejected>,
+    /// The configuration's errors that reject no backend, because they are about all or about none that is known. Nothing is
+    /// served while there is one.
+    pub fatal: Vec<Diagnostic>,
     /// Everything that discovery found, sorted; configuration findings are not repeated here.
     pub diagnostics: Vec<Diagnostic>,
 }

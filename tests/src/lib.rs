@@ -2,6 +2,8 @@
 //!
 //! It holds no test.
 
+pub mod edits;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -120,7 +120,7 @@ fn field(name: &str, node: Node<'_, '_>, findings: &mut Vec<String>) -> Result<O
         ("l", None) => {
             let Shape::Sequence(items) = node.shape() else { return Err(()) };
             let items: Result<Vec<_>, _> =
-                items.iter().filter(|item| !item.is_null()).map(|item| Ok(quoted(&text(item)?))).collect();
+                items.iter().filter(|item| !item.is_null()).map(|item| text(item).map(|text| quoted(&text))).collect();
             format!("[{}]", items?.join(","))
         }
         _ => return Err(()),

@@ -3,7 +3,7 @@
 //! Nothing here falls back: a backend whose strategy, CA bundle or header manifest has an error is not called at all.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -22,8 +22,8 @@ use crate::trust::{CaBundle, Pool};
 
 /// Decides what may be called.
 ///
-/// `findings` are the configuration's own, from reading it: an error among them rejects the backend it is about (its
-/// [`Scope`]); whether an error of [`Scope::Config`] stops the program is the host's decision.
+/// `findings` are the configuration's own, from reading it: an error among them rejects the backends it is about (its
+/// [`Scope`]). One that is about no backend is in [`Catalog::fatal`]: nobody can tell whom it was meant for.
 #[must_use]
 pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials) -> Catalog {
     let errors = Errors::of(findings);
@@ -55,7 +55,19 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
     }
     backends.sort_by(|a, b| a.name.cmp(&b.name));
     diagnostic::sort(&mut found);
-    Catalog { backends, rejected, diagnostics: found }
+    let used: BTreeSet<Scope> =
+        config.backends.iter().enumerate().map(|(index, written)| Applied::of(config, index, written).scope).collect();
+    let fatal = findings
+        .iter()
+        .filter(|finding| finding.severity() == Severity::Error)
+        .filter(|finding| match &finding.scope {
+            Scope::Config => true,
+            Scope::Entry(index) => *index >= config.backends.len(),
+            strategy @ Scope::Strategy(_) => !used.contains(strategy),
+        })
+        .cloned()
+        .collect();
+    Catalog { backends, rejected, fatal, diagnostics: found }
 }
 
 fn name_of(backend: &StaticBackendConfig) -> &str {

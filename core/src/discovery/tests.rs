@@ -21,7 +21,7 @@ fn config(backends: &str, outgoing: &str) -> (Config, Vec<Diagnostic>) {
     );
     let parsed = yaml::parse(&text, &Positions::identity());
     let mut findings = parsed.diagnostics;
-    let config = config::decode(parsed.tree.root(), &mut findings);
+    let config = config::read(parsed.tree.root(), &mut findings);
     (config, findings)
 }
 
@@ -324,4 +324,18 @@ fn needs_grow_with_what_a_manifest_names() {
         names(&needs(&config, &known))
             .contains(&("TOOLHIVE_SECRET_HEADER_FORWARD_X_KEY_WIKI".to_string(), Presence::Required))
     );
+}
+
+#[test]
+fn an_error_that_is_about_no_known_backend_is_fatal() {
+    let outgoing = "  backends:\n    nobody: {type: nothing}\n";
+    let catalog = discovered(KEYED, outgoing, &materials(&[], &[]));
+    assert_eq!((catalog.backends.len(), catalog.rejected.len()), (2, 0));
+    assert_eq!(
+        catalog.fatal.iter().map(|d| d.path.as_deref()).collect::<Vec<_>>(),
+        [Some("/outgoingAuth/backends/nobody/type")]
+    );
+    let outgoing = "  backends:\n    a: {type: nothing}\n";
+    let catalog = discovered(KEYED, outgoing, &materials(&[], &[]));
+    assert_eq!((catalog.backends.len(), catalog.rejected.len(), catalog.fatal.len()), (1, 1, 0));
 }

@@ -83,7 +83,7 @@ Exit codes:
   2  wrong usage, or a file that cannot be read";
 
 /// A positive duration as the configuration writes them: `30m`, `1h30m`, `500ms`.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let duration = vmcp_core::config::Duration::parse(text).map_err(|error| error.to_string())?;
     match duration.to_std() {
         Some(duration) if !duration.is_zero() => Ok(duration),
