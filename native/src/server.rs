@@ -193,6 +193,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
     app.backends.warm_up();
+    runtime.spawn(Arc::clone(&app.backends).keep_asking());
     tracing::info!(%address, "listening");
     Ok(Server { address, stop, listener, runtime, app })
 }
