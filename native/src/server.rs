@@ -13,7 +13,6 @@ mod reply;
 mod routes;
 mod served;
 mod sessions;
-mod threads;
 mod turns;
 
 use std::io;
@@ -231,11 +230,14 @@ impl Server {
         for session in self.app.sessions.all() {
             self.app.wind_up(&session.state);
         }
-        self.app.backends.stop();
+        self.app.backends.stop(GOODBYE);
         self.runtime.shutdown_background();
         tracing::info!("stopped");
     }
 }
+
+/// How long the stop waits for sessions at backends to be ended, which is a courtesy.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Everything that requests share.
 struct App {

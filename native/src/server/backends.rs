@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout_at;
 use vmcp_core::aggregate::{BackendTools, Merged, Naming, merge};
 use vmcp_core::mcp::client::{Answer, Goal, List, Standing};
 
-use super::served::{Due, Served};
-use super::threads::{Full, Threads};
+use super::served::Served;
 use crate::logging::chain;
+use crate::pool::{self, Pool};
 use crate::transport::Cancel;
 
 /// How long a client's list waits for a backend of which nothing is known.
@@ -36,15 +36,17 @@ pub(super) struct Backends {
     naming: Naming,
     runtime: Handle,
     /// Threads for calls of clients.
-    calls: Threads,
+    calls: Pool,
     calls_limit: usize,
     calls_running: AtomicUsize,
     /// Threads for the gateway's own business, so that it and the clients do not take each other's.
-    errands: Threads,
+    errands: Pool,
     errand_permits: Arc<Semaphore>,
     errands_waiting: AtomicUsize,
     /// Grows with every change of a list.
     changes: AtomicU64,
+    /// Tells of every answer and every failure.
+    news: watch::Sender<()>,
     merged: Mutex<(u64, Arc<Merged>)>,
     /// By place: whether it was said that a backend is missing.
     missed: Vec<AtomicBool>,
@@ -53,7 +55,7 @@ pub(super) struct Backends {
 }
 
 /// Why a call cannot be made now.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
     /// The limit of the whole server.
     #[error("{limit} calls to backends are running, and no more are allowed; try again later")]
@@ -71,6 +73,9 @@ pub(super) enum Refused {
         /// How many.
         running: usize,
     },
+    /// There is no thread for it.
+    #[error(transparent)]
+    Thread(pool::Refused),
 }
 
 /// The right to one call, until it is dropped.
@@ -88,13 +93,14 @@ impl Backends {
             all,
             naming,
             runtime,
-            calls: Threads::new("vmcp-call", calls_limit + CHANGING),
+            calls: Pool::new(calls_limit.saturating_add(CHANGING)),
             calls_limit,
             calls_running: AtomicUsize::new(0),
-            errands: Threads::new("vmcp-errand", ERRANDS + CHANGING),
+            errands: Pool::new(ERRANDS + CHANGING),
             errand_permits: Arc::new(Semaphore::new(ERRANDS)),
             errands_waiting: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
+            news: watch::Sender::new(()),
             merged: Mutex::default(),
             stop: Cancel::new(),
         }
@@ -110,7 +116,7 @@ impl Backends {
     pub(super) fn warm_up(self: &Arc<Self>) {
         let now = Instant::now();
         for served in &self.all {
-            if served.due(now) == Due::Ask {
+            if served.claim(now) {
                 self.ask(Arc::clone(served));
             }
         }
@@ -121,7 +127,7 @@ impl Backends {
         self.warm_up();
         for (served, missed) in self.all.iter().zip(&self.missed) {
             let mut known = served.known();
-            if let Due::Await(since) = served.due(Instant::now()) {
+            if let Some(since) = served.asking() {
                 let patience = if known.borrow().tools.is_some() { NEWER } else { FIRST };
                 let answered = known.wait_for(|known| !known.is_asking());
                 // Late is late; what is there is taken.
@@ -137,6 +143,26 @@ impl Backends {
             }
         }
         self.merged()
+    }
+
+    /// A merged list with a tool of this name. If none is known, every backend whose list is not fresh is asked, and the
+    /// first that has it ends the wait.
+    pub(super) async fn with_tool(self: &Arc<Self>, name: &str) -> Option<Arc<Merged>> {
+        let mut news = self.news.subscribe();
+        let mut merged = self.merged();
+        if merged.tool(name).is_none() {
+            self.warm_up();
+        }
+        loop {
+            if merged.tool(name).is_some() {
+                return Some(merged);
+            }
+            let now = Instant::now();
+            let deadlines = self.all.iter().filter_map(|served| Some(served.asking()? + FIRST));
+            let last = deadlines.filter(|deadline| *deadline > now).max()?;
+            timeout_at(last.into(), news.changed()).await.ok()?.ok()?;
+            merged = self.merged();
+        }
     }
 
     /// The merged list as it is known now.
@@ -184,10 +210,12 @@ impl Backends {
                     asked.end(standing);
                 }
             };
-            let started = backends.errands.run(job);
-            let result = match started {
+            let result = match backends.errands.try_spawn(job) {
                 Ok(()) => finished.await.ok(),
-                Err(Full) => None,
+                Err(refused) => {
+                    tracing::debug!(error = chain(&refused), "an errand found no thread");
+                    None
+                }
             };
             backends.keep(&served, result);
         });
@@ -205,13 +233,14 @@ impl Backends {
                 served.answered(None, now)
             }
             Some(Ok(_)) | None => {
-                tracing::warn!(backend = served.name, "tools not listed: no thread was free");
+                tracing::warn!(backend = served.name, "tools not listed: the question was not asked");
                 served.answered(None, now)
             }
         };
         if changed {
             self.changes.fetch_add(1, Ordering::AcqRel);
         }
+        self.news.send_replace(());
     }
 
     /// Ends conversations that nobody needs any longer, in the background and if it can be done.
@@ -232,8 +261,8 @@ impl Backends {
                 }
                 drop(permit);
             };
-            if backends.errands.run(job).is_err() {
-                tracing::debug!("sessions of backends were not ended: no thread was free");
+            if let Err(refused) = backends.errands.try_spawn(job) {
+                tracing::debug!(error = chain(&refused), "sessions at a backend were not ended");
             }
         });
     }
@@ -255,24 +284,30 @@ impl Backends {
         Ok(slot)
     }
 
-    /// Stops what runs for the gateway itself.
-    pub(super) fn stop(&self) {
+    /// Stops what runs for the gateway itself, and waits a moment for what is polite: ends of sessions.
+    pub(super) fn stop(&self, patience: Duration) {
         self.stop.cancel();
+        let until = Instant::now() + patience;
+        while self.errands_waiting.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.errands.close();
+        let left = self.errands.wait(until.saturating_duration_since(Instant::now()));
+        if left > 0 {
+            tracing::debug!(errands = left, "stopped before every session at a backend was ended");
+        }
     }
 }
 
 impl Slot {
     /// Runs a call on a thread of its own; the slot is free again when it is over.
     pub(super) fn run(self, job: impl FnOnce(&Arc<Served>) + Send + 'static) -> Result<(), Refused> {
-        let backends = Arc::clone(&self.backends);
-        let limit = backends.calls_limit;
-        backends
-            .calls
-            .run(move || {
-                job(&self.served);
-                drop(self);
-            })
-            .map_err(|Full| Refused::Full { limit })
+        let calls = self.backends.calls.clone();
+        let job = move || {
+            job(&self.served);
+            drop(self);
+        };
+        calls.try_spawn(job).map_err(Refused::Thread)
     }
 }
 

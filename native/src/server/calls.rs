@@ -41,11 +41,10 @@ enum Outcome {
 impl App {
     /// Answers `tools/call`. Without a session, the call ends with its stream.
     pub(super) async fn call_tool(self: &Arc<Self>, call: CallTool<'_>, session: Option<InUse<Client>>) -> Reply {
-        let mut merged = self.backends.merged();
-        if merged.tool(&call.name).is_none() {
-            merged = self.backends.fresh().await;
-        }
-        let Some(tool) = merged.tool(&call.name) else { return written(call.unknown()) };
+        let merged = self.backends.with_tool(&call.name).await;
+        let Some(tool) = merged.as_deref().and_then(|merged| merged.tool(&call.name)) else {
+            return written(call.unknown());
+        };
         let Some((place, served)) = self.backends.find(&tool.backend) else { return written(call.unknown()) };
         let link = session.as_ref().map_or_else(|| Arc::clone(&served.own), |session| session.state.link(place));
         let mut conversation = match served.stateless() {

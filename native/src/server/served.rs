@@ -56,17 +56,6 @@ pub(super) struct Known {
     failures: u32,
 }
 
-/// What is to be done about a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// Nothing: it is fresh, or it cannot be had now.
-    Nothing,
-    /// It has to be asked for.
-    Ask,
-    /// It was asked for then, and the answer has not come.
-    Await(Instant),
-}
-
 impl Served {
     /// `deadline` is how long a call may be silent.
     pub(super) fn new(
@@ -164,23 +153,22 @@ impl Served {
         self.known.subscribe()
     }
 
-    /// What is to be done about its list at `now`. [`Due::Ask`] is said to one caller only, who has to ask and to call
-    /// [`Served::answered`].
-    pub(super) fn due(&self, now: Instant) -> Due {
-        let mut due = Due::Nothing;
+    /// Whether its list has to be asked for at `now`: it is not fresh, nobody is asking, and the last question did not
+    /// fail a moment ago. One caller is told so, who has to ask and to call [`Served::answered`].
+    pub(super) fn claim(&self, now: Instant) -> bool {
         self.known.send_if_modified(|known| {
             let within = |since: Option<Instant>, time| since.is_some_and(|since| now.duration_since(since) < time);
-            due = match known.asking {
-                Some(since) => Due::Await(since),
-                None if within(known.answered, FRESH) || within(known.failed, PAUSE) => Due::Nothing,
-                None => {
-                    known.asking = Some(now);
-                    Due::Ask
-                }
-            };
-            due == Due::Ask
-        });
-        due
+            if known.asking.is_some() || within(known.answered, FRESH) || within(known.failed, PAUSE) {
+                return false;
+            }
+            known.asking = Some(now);
+            true
+        })
+    }
+
+    /// Since when a question is on its way.
+    pub(super) fn asking(&self) -> Option<Instant> {
+        self.known.borrow().asking
     }
 
     /// The backend says that its tools are others now: the list is asked for when it is next needed.
