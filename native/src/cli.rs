@@ -52,6 +52,7 @@ struct Cli {
 enum Command {
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
+    Serve(serve::ServeArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Version(version::VersionArgs),
@@ -141,6 +142,7 @@ pub fn main() -> ExitCode {
     let ending = match command {
         Command::Validate(args) => validate::run(&args, &global),
         Command::Inspect(args) => inspect::run(&args, &global),
+        Command::Serve(args) => serve::run(&args, &global),
         Command::Check(args) => check::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Version(args) => version::run(&args),
