@@ -126,7 +126,7 @@ fn without_a_bundle_the_system_roots_alone_decide() {
     );
     let calls = [call("known_echo", "text", "a"), call("known-too_echo", "text", "b")];
     let told = Client::TypeScript1.drive(&gateway.url(), &calls);
-    assert_eq!(told.tools, [known.tools_as("known"), known.tools_as("known-too")].concat());
+    assert_eq!(told.tools, [known.tools_as("known-too"), known.tools_as("known")].concat());
     assert_eq!(told.results, [Ok("known heard a".to_owned()), Ok("known heard b".to_owned())]);
     gateway.stop().says_of("unknown", &["issued by \"private\""]);
 }
