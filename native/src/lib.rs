@@ -12,6 +12,7 @@ mod demo;
 #[cfg(feature = "server")]
 pub mod logging;
 pub mod materials;
+pub mod pool;
 #[cfg(feature = "server")]
 pub mod render;
 pub mod roots;

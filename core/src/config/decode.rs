@@ -17,6 +17,9 @@ use crate::secret::Secret;
 use crate::text::Span;
 use crate::yaml::{Entries, Node, Scalar, Shape, Value};
 
+/// In a mapping with more keys than this, no key is guessed.
+const KEYS_COMPARED: usize = 256;
+
 /// The mistake is among the findings already; whoever sees this stays silent about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reported;
@@ -30,22 +33,23 @@ pub(crate) struct Given<'n, 't> {
     pub(crate) span: Span,
     /// What it is.
     pub(crate) shape: Shape<'n, 't>,
+    /// Whether the text broke off inside of it, so that nothing can be said to be missing from it.
+    pub(crate) truncated: bool,
 }
 
 impl<'n, 't> Given<'n, 't> {
     pub(crate) fn new(key: Span, node: Node<'n, 't>) -> Self {
-        Self { key, span: node.span(), shape: node.shape() }
+        Self { key, span: node.span(), shape: node.shape(), truncated: node.is_truncated() }
     }
 
     /// A list item: where something is missing from it, its first key is pointed at.
     fn item(node: Node<'n, 't>) -> Self {
-        let shape = node.shape();
-        let span = node.span();
-        let key = match shape {
-            Shape::Mapping(entries) => entries.iter().next().map_or(span, |(key, _)| key.span()),
-            _ => span,
+        let item = Self::new(node.span(), node);
+        let key = match item.shape {
+            Shape::Mapping(entries) => entries.iter().next().map_or(item.span, |(key, _)| key.span()),
+            _ => item.span,
         };
-        Self { key, span, shape }
+        Self { key, ..item }
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -354,7 +358,7 @@ pub(crate) fn key_text<'n>(key: Node<'n, '_>, path: &Path<'_>, findings: &mut Fi
     }
 }
 
-/// Reports a key that the struct does not have, with the one that was probably meant.
+/// Reports a key that the struct does not have. Gives the one that was surely meant, if it is not there as well.
 pub(crate) fn unknown_key(
     name: &str,
     span: Span,
@@ -362,22 +366,24 @@ pub(crate) fn unknown_key(
     present: Entries<'_, '_>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
-) {
-    let path = path.key(name);
-    let Some(mut diagnostic) = findings.draft(code::CONFIG_UNKNOWN_KEY, span, &path, || {
+) -> Option<&'static str> {
+    let meant = nearest(name, table.keys.iter().map(|key| key.name))
+        // Looking at each entry for each entry takes long where there are many.
+        .filter(|meant| present.iter().len() <= KEYS_COMPARED && present.get(meant).is_none());
+    let draft = findings.draft(code::CONFIG_UNKNOWN_KEY, span, &path.key(name), || {
         let keys = table.keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
         format!("`{}` is no key of {}; expected {keys}", shown(name), table.noun)
-    }) else {
-        return;
-    };
-    let absent = |candidate: &&str| {
-        !present.iter().any(|(key, _)| matches!(key.shape(), Shape::Scalar(scalar) if scalar.text == *candidate))
-    };
-    if let Some(meant) = nearest(name, table.keys.iter().map(|key| key.name)).filter(absent) {
-        let edit = Edit { span, replacement: meant.to_owned() };
-        diagnostic = diagnostic.fix(format!("did you mean `{meant}`?"), Vec::from([edit]), false);
+    });
+    if let Some(draft) = draft {
+        findings.push(match meant {
+            Some(meant) => {
+                let edit = Edit { span, replacement: meant.to_owned() };
+                draft.fix(format!("did you mean `{meant}`?"), Vec::from([edit]), false)
+            }
+            None => draft,
+        });
     }
-    findings.push(diagnostic);
+    meant
 }
 
 /// Reports that something has another type. A shape that was reported before is left alone.

@@ -206,22 +206,24 @@ macro_rules! model {
                 let table = <Self as $crate::config::model::Described>::table();
                 let entries = $crate::config::decode::entries(given, path, findings)?;
                 let mut value = Self {
-                    origin: $crate::config::source::Origin::new(given.key, given.span),
+                    origin: match given.truncated {
+                        false => $crate::config::source::Origin::new(given.key, given.span),
+                        true => $crate::config::source::Origin::blank(given.key, given.span),
+                    },
                     ..Self::default()
                 };
                 for (key, node) in entries.iter() {
                     let Some(name) = $crate::config::decode::key_text(key, path, findings) else { continue };
                     let given = $crate::config::decode::Given::new(key.span(), node);
-                    let read = match name {
-                        $($key => $crate::config::decode::read_slot(
-                            &mut value.$field, &given, &path.key($key), findings,
-                        ),)*
-                        _ => {
-                            $crate::config::decode::unknown_key(name, key.span(), table, entries, path, findings);
-                            Ok(())
-                        }
+                    let unread = match name {
+                        $($key => {
+                            let path = path.key($key);
+                            let read = $crate::config::decode::read_slot(&mut value.$field, &given, &path, findings);
+                            (read.is_err() || given.truncated).then_some($key)
+                        })*
+                        _ => $crate::config::decode::unknown_key(name, key.span(), table, entries, path, findings),
                     };
-                    if let (Err(_), Some(position)) = (read, table.position(name)) {
+                    if let Some(position) = unread.and_then(|key| table.position(key)) {
                         value.origin.mark_unread(position);
                     }
                 }

@@ -46,7 +46,9 @@ impl Field for Refill {
                     let given = Given::new(key.span(), node);
                     read_slot(&mut period, &given, &path.key("duration"), findings)?;
                 }
-                Some(name) => unknown_key(name, key.span(), &TABLE, entries, path, findings),
+                Some(name) => {
+                    unknown_key(name, key.span(), &TABLE, entries, path, findings);
+                }
             }
         }
         Ok(Self(period))

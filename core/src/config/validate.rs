@@ -225,6 +225,9 @@ fn replace(span: Span, by: &str) -> Vec<Edit> {
 /// The names of all backends, unless some name is missing or could not be read: then nothing is said about names that
 /// stand elsewhere.
 fn backends_named(config: &Config) -> Option<BTreeSet<&str>> {
+    if config.is_unread("backends") {
+        return None;
+    }
     let names = config.backends.iter().map(|backend| Some(backend.name.as_ref()?.value.as_str()));
     names.collect::<Option<BTreeSet<_>>>().filter(|names| !names.is_empty())
 }

@@ -21,7 +21,7 @@ fn config(backends: &str, outgoing: &str) -> (Config, Vec<Diagnostic>) {
     );
     let parsed = yaml::parse(&text, &Positions::identity());
     let mut findings = parsed.diagnostics;
-    let config = config::decode(parsed.tree.root(), &mut findings);
+    let config = config::read(parsed.tree.root(), &mut findings);
     (config, findings)
 }
 
