@@ -26,7 +26,7 @@ help: ## list the tasks
 demo: ## two private CAs, two HTTPS MCP servers, a ConfigMap, and vmcp in front of them (ARGS=--once stops after the proof)
 	cargo run --locked --package vmcp-native --bin vmcp -- demo $(ARGS)
 
-preview: preview-build ## build the ConfigMap previewer and serve it on loopback (PORT=8080)
+preview: preview-build ## build the ConfigMap previewer and serve it on loopback (PORT=8080; a free port without it)
 	node www/serve.mjs target/www $(PORT)
 
 preview-build: $(PACK)/web ## build the previewer into target/www
@@ -78,7 +78,7 @@ bench: ## time and memory from text to catalog, pool assembly, calls through vmc
 	cargo build --locked --release --package vmcp-native --bin vmcp --package vmcp-tests --bin bench
 	$(if $(filter 1,$(GO)),GO_VMCP="$(CURDIR)/$(GO_VMCP)") target/release/bench $(ARGS)
 
-fuzz: ## feed hostile input to the config and PEM readers (FUZZ_SECONDS=60 each; needs a nightly toolchain, installs one if missing)
+fuzz: ## feed hostile input to the config and PEM readers (FUZZ_SECONDS=60 each; needs a C++ compiler)
 	fuzz/run $(FUZZ_SECONDS)
 
 # The Go program that is the oracle: the release nearest to what docs/compatibility.md describes.

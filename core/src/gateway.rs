@@ -241,7 +241,8 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
     if modern::has_signal(headers, method, params) {
         return modern::turn(headers, &message, streams, serves);
     }
-    if let Some(version) = headers.protocol_version
+    // Before `initialize` nothing is negotiated: what its header says does not count.
+    if let Some(version) = headers.protocol_version.filter(|_| method != "initialize")
         && Revision::parse(version).is_none_or(|revision| revision.era() != Era::Legacy)
     {
         let message =
@@ -254,7 +255,7 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
             check_session(session, Some(request.id), &request.method)?;
             let asker = Asker { id: request.id, era: Era::Legacy, capabilities: None, streams };
             match request.method.as_ref() {
-                "ping" => Ok(Turn::Answer(Response::json(200, jsonrpc::result(request.id.text(), "{}")))),
+                "ping" => Ok(Turn::Answer(asker.respond(jsonrpc::result(request.id.text(), "{}")))),
                 "tools/list" => ListTools::read(asker, request.params).map(Turn::ListTools),
                 "tools/call" => CallTool::read(asker, request.params, Vec::new()).map(Turn::CallTool),
                 _ => Err(no_such_method(200, request.id)),

@@ -13,6 +13,7 @@ mod name;
 mod outcome;
 mod pem;
 mod pool;
+mod server_name;
 mod time;
 mod verify;
 
@@ -25,3 +26,15 @@ pub use pool::{Authority, Origin, Pool, Role, Source, Trusted};
 pub use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 pub use time::{Difference, Rfc3339};
 pub use verify::Presented;
+
+/// A certificate of `tests/data/certificates`.
+#[cfg(test)]
+macro_rules! fixture {
+    ($name:literal) => {{
+        let file = include_bytes!(concat!("../../../tests/data/certificates/", $name, ".pem"));
+        let scan = super::super::pem::Scan::new(file);
+        super::super::Certificate::parse(&scan.items[0].content.as_ref().unwrap().bytes).unwrap()
+    }};
+}
+#[cfg(test)]
+use fixture;

@@ -1,21 +1,23 @@
-//! Any text as a configuration: reading must end without a panic, and every finding must point into the text.
+//! Any bytes as an input: reading must end without a panic, and every finding and every configuration must stand in the
+//! text.
 //!
 //! What the findings say is not judged here.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vmcp_core::config::decode;
-use vmcp_core::yaml::{Positions, documents};
+use vmcp_core::judge::judge;
+use vmcp_core::text::Span;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(text) = core::str::from_utf8(bytes) else { return };
-    let positions = Positions::default();
-    for document in documents(text, &positions) {
-        let mut findings = document.diagnostics;
-        decode(document.tree.root(), &mut findings);
-        for place in findings.iter().filter_map(|finding| finding.place.as_ref()) {
-            assert!(text.get(place.span.range()).is_some(), "{:?} is no part of the text", place.span);
-        }
+    let judgement = judge(bytes);
+    let text = judgement.text.as_str();
+    let inside = |span: Span| assert!(text.get(span.range()).is_some(), "{span:?} is no part of the text");
+    let findings = judgement.documents.iter().flat_map(|document| &document.findings).chain(&judgement.diagnostics);
+    for finding in findings {
+        finding.place.iter().for_each(|place| inside(place.span));
+        finding.help.iter().flat_map(|help| &help.edits).for_each(|edit| inside(edit.span));
+        assert!(!finding.message.contains('\n'), "a message of several lines: {:?}", finding.message);
     }
+    judgement.secrets.into_iter().for_each(inside);
 });

@@ -2,6 +2,7 @@
 //!
 //! It judges nothing itself: every command reads its input, asks the core, and hands the answer to [`crate::render`].
 
+mod check;
 mod explain;
 pub(crate) mod input;
 mod inspect;
@@ -51,6 +52,8 @@ struct Cli {
 enum Command {
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
+    Serve(serve::ServeArgs),
+    Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Version(version::VersionArgs),
 }
@@ -139,6 +142,8 @@ pub fn main() -> ExitCode {
     let ending = match command {
         Command::Validate(args) => validate::run(&args, &global),
         Command::Inspect(args) => inspect::run(&args, &global),
+        Command::Serve(args) => serve::run(&args, &global),
+        Command::Check(args) => check::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Version(args) => version::run(&args),
     };
@@ -158,6 +163,14 @@ pub(crate) fn print(text: &str) -> Result<(), Unjudged> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Unjudged::Output(error)),
         _ => Ok(()),
+    }
+}
+
+/// Says on standard error what is being done, unless `-q` asks not to.
+pub(crate) fn note(global: &Global, text: &str) {
+    if !global.quiet {
+        // Where standard error is gone, nobody wants to know.
+        drop(writeln!(io::stderr().lock(), "{text}"));
     }
 }
 

@@ -190,7 +190,16 @@ impl Caller {
     #[must_use]
     pub fn answer(&self, reply: &Reply, server: &ServerInfo) -> Response {
         let message = self.message(reply, server);
-        self.respond(message)
+        let status = match (self.era, reply.error().map(|error| error.code)) {
+            // 2026-07-28, basic/index and streamable-http: these have a status of their own.
+            (Era::Modern, Some(code::MISSING_CAPABILITY | code::INVALID_PARAMS)) => 400,
+            (Era::Modern, Some(code::METHOD_NOT_FOUND)) => 404,
+            _ => 200,
+        };
+        match status {
+            200 => self.respond(message),
+            status => Response::json(status, message),
+        }
     }
 
     /// The response by itself, for a stream that has begun. It is the backend's, with the client's id, less what the
@@ -218,8 +227,8 @@ impl Caller {
         }
         match (self.era, reply.era) {
             (Era::Legacy, Era::Legacy) => reply.with_id(id),
-            (Era::Legacy, Era::Modern) => jsonrpc::result(id, &for_legacy(result)),
-            (Era::Modern, _) => jsonrpc::result(id, &complete(result, server, Cached::No)),
+            (Era::Legacy, Era::Modern) => reply.with_id_and_result(id, &for_legacy(result)),
+            (Era::Modern, _) => reply.with_id_and_result(id, &complete(result, server, Cached::No)),
         }
     }
 
@@ -252,7 +261,7 @@ impl Caller {
 
 impl Asker<'_> {
     /// A message as this client reads it.
-    fn respond(&self, message: String) -> Response {
+    pub(super) fn respond(&self, message: String) -> Response {
         respond(self.streams, message)
     }
 }
@@ -271,14 +280,16 @@ fn respond(streams: Streams, message: String) -> Response {
 /// A modern result less what a legacy client does not know or may refuse: the fields of the hop, and structured
 /// content that is no object (2025-11-25, schema, CallToolResult).
 fn for_legacy(result: &str) -> String {
-    let own_meta = json::member(result, "_meta")
-        .map(|own_meta| json::rewrite(own_meta, |member| member.is(meta::SERVER_INFO), &[]))
-        .filter(|own_meta| own_meta != "{}");
+    let names_the_hop = |own_meta: &str| json::member(own_meta, meta::SERVER_INFO).is_some();
+    let own_meta = json::member(result, "_meta").filter(|own_meta| names_the_hop(own_meta));
+    let rest = own_meta.map(|own_meta| json::rewrite(own_meta, |member| member.is(meta::SERVER_INFO), &[]));
     let goes = |member: &json::Member<'_>| {
-        ["resultType", "ttlMs", "cacheScope", "_meta"].iter().any(|name| member.is(name))
+        ["resultType", "ttlMs", "cacheScope"].iter().any(|name| member.is(name))
+            || member.is("_meta") && own_meta.is_some()
             || member.is("structuredContent") && !member.value.starts_with('{')
     };
-    let with = own_meta.as_deref().map(|own_meta| ("_meta", own_meta));
+    // What held nothing but the name of the hop goes with it.
+    let with = rest.as_deref().filter(|rest| *rest != "{}").map(|rest| ("_meta", rest));
     json::rewrite(result, goes, with.as_slice())
 }
 

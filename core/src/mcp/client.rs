@@ -383,7 +383,10 @@ impl Exchange {
                     State::Probing => self.probed(last),
                     State::Initializing => self.initialized(last, session),
                     State::Announcing => match last {
-                        Received::Acknowledged => self.proceed(),
+                        Received::Acknowledged => {
+                            self.queue.extend(self.standing.clone().map(Output::Learned));
+                            self.proceed();
+                        }
                         last => self.fail(INITIALIZED, problem_of(&last), Ran::No),
                     },
                     State::Calling => self.called(last),
@@ -496,8 +499,7 @@ impl Exchange {
         let announce = wire::message(&legacy, jsonrpc::notification(INITIALIZED, None));
         let standing = Arc::new(Standing::Legacy(legacy));
         self.opened = true;
-        self.standing = Some(Arc::clone(&standing));
-        self.queue.push_back(Output::Learned(standing));
+        self.standing = Some(standing);
         self.send(State::Announcing, announce, Wait::Acknowledgement, Due::Acknowledgement, revision);
     }
 
@@ -762,9 +764,9 @@ mod tests {
             br#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}"#,
         ));
         exchange.handle(Input::End);
-        assert!(matches!(exchange.poll(), Some(Output::Learned(_))));
         assert!(matches!(exchange.poll(), Some(Output::Send { wait: Wait::Acknowledgement, .. })));
         exchange.handle(head(202));
+        assert!(matches!(exchange.poll(), Some(Output::Learned(_))));
         assert!(matches!(exchange.poll(), Some(Output::Send { wait: Wait::Call, .. })));
         let request = exchange.withdraw().unwrap();
         assert_eq!(request.header("mcp-session-id"), Some("s"));

@@ -512,3 +512,106 @@ fn hexadecimal(bytes: &[u8]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_certificate_says_what_it_is() {
+        let ca = fixture!("ca");
+        assert_eq!(ca.subject.to_string(), "CN=Acme Test CA,O=Acme");
+        assert_eq!(ca.subject.short(), "Acme Test CA");
+        assert!(ca.is_self_issued());
+        assert_eq!((ca.serial.as_str(), ca.version), ("1000", 3));
+        assert_eq!(Rfc3339(ca.not_before).to_string(), "2020-01-01T00:00:00Z");
+        assert_eq!(Rfc3339(ca.not_after).to_string(), "2120-01-01T00:00:00Z");
+        assert_eq!(ca.key.to_string(), "ECDSA P-256");
+        let sha256 = include_str!("../../../tests/data/certificates/ca.sha256");
+        assert_eq!(ca.fingerprint().to_string(), sha256.trim());
+        assert_eq!(ca.basic_constraints, Some(BasicConstraints { ca: true, path_length: None }));
+        assert_eq!((ca.may_sign_certificates, ca.may_serve_tls), (Some(true), None));
+        let server = fixture!("server");
+        assert_eq!(server.issuer, ca.subject);
+        assert_eq!(server.may_serve_tls, Some(true));
+        let names: Vec<String> = fixture!("self").names.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["mcp.example", "127.0.0.1"]);
+        assert_eq!(fixture!("ca-path0").basic_constraints, Some(BasicConstraints { ca: true, path_length: Some(0) }));
+    }
+
+    #[test]
+    fn keys_have_kind_and_size() {
+        let key = |certificate: Certificate| (certificate.key.to_string(), certificate.key.is_accepted());
+        assert_eq!(key(fixture!("ca-p521")), ("ECDSA P-521".into(), true));
+        assert_eq!(key(fixture!("ca-ed25519")), ("Ed25519".into(), true));
+        assert_eq!(key(fixture!("ca-rsa2048")), ("RSA 2048".into(), true));
+        assert_eq!(key(fixture!("ca-rsa1024")), ("RSA 1024".into(), false));
+    }
+
+    #[test]
+    fn authority_needs_every_word() {
+        let why = |certificate: Certificate| certificate.no_authority().map(|why| why.to_string());
+        assert_eq!(why(fixture!("ca")), None);
+        assert_eq!(why(fixture!("ca-v1")), None);
+        assert_eq!(why(fixture!("intermediate-any")), None);
+        assert_eq!(why(fixture!("ca-no-bc")).unwrap(), "it has no basic constraints; a CA has `CA:TRUE`");
+        assert_eq!(why(fixture!("ca-false")).unwrap(), "its basic constraints say `CA:FALSE`; a CA has `CA:TRUE`");
+        assert_eq!(
+            why(fixture!("ca-no-sign")).unwrap(),
+            "its key usage does not allow signing certificates; a CA has `keyCertSign`"
+        );
+        assert_eq!(
+            why(fixture!("ca-client-only")).unwrap(),
+            "its extended key usage does not allow TLS servers; expected `serverAuth` or none"
+        );
+        assert_eq!(
+            why(fixture!("ca-critical")).unwrap(),
+            "it has the critical extension 1.2.3.4.5, which is not understood"
+        );
+    }
+
+    #[test]
+    fn what_is_no_certificate_says_why() {
+        let der = fixture!("ca").der().to_vec();
+        let why = |bytes: &[u8]| Certificate::parse(bytes).unwrap_err().to_string();
+        assert_eq!(why(b""), "its outer sequence is malformed");
+        assert_eq!(why(&der[..100]), "its outer sequence is malformed");
+        assert_eq!(why(&[&der[..], b"\0\0"].concat()), "2 bytes follow the certificate");
+        let changed = |from: &[u8], to: &[u8]| {
+            let at = der.windows(from.len()).position(|window| window == from).unwrap();
+            let mut copy = der.clone();
+            copy[at..at + to.len()].copy_from_slice(to);
+            why(&copy)
+        };
+        assert_eq!(changed(&[0xa0, 3, 2, 1, 2], &[0xa0, 3, 2, 1, 3]), "its version is not 1, 2 or 3");
+        assert_eq!(changed(&[2, 2, 0x10, 0], &[2, 2, 0xf0, 0]), "its serial number is negative");
+        assert_eq!(changed(b"200101000000Z", b"201301000000Z"), "its validity is malformed");
+        assert_eq!(
+            changed(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2], &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3]),
+            "the signature algorithm inside the signed part differs from the one outside"
+        );
+        // The subject key identifier becomes a second basic constraints extension, and a critical identifier.
+        assert_eq!(changed(&[0x55, 0x1d, 14], &[0x55, 0x1d, 19]), "it has the extension 2.5.29.19 twice");
+        assert_eq!(
+            changed(&[0x55, 0x1d, 19], &[0x55, 0x1d, 14]),
+            "its extension subject key identifier must not be critical"
+        );
+        assert_eq!(changed(&[0x0c, 0x0c], &[0x01, 0x0c]), "its issuer is malformed");
+    }
+
+    #[test]
+    fn any_damage_is_an_error_or_another_certificate_but_no_panic() {
+        let der = fixture!("self").der().to_vec();
+        for at in 0..der.len() {
+            for byte in [0x00, 0x7f, 0x80, 0xff, der[at] ^ 1] {
+                let mut copy = der.clone();
+                copy[at] = byte;
+                let _ = Certificate::parse(&copy);
+            }
+            let _ = Certificate::parse(&der[..at]);
+        }
+    }
+}

@@ -62,6 +62,8 @@ pub enum Broken {
     NoBegin,
     /// The `END` line bears another label, lacks dashes, or has text after them.
     EndLine(Span),
+    /// The `END` line goes on with the `BEGIN` of another block, so both are lost.
+    Joined(Span),
     /// The content is not base64: the first byte that does not fit.
     Base64(Span),
     /// Header lines run into the `END` line.
@@ -75,8 +77,6 @@ pub enum Before {
     Indentation,
     /// U+FEFF at the start of the file.
     ByteOrderMark,
-    /// The dashes of an `END` line: two blocks are joined.
-    Joined,
     /// Anything else.
     Text,
 }
@@ -155,6 +155,17 @@ fn next_block(file: &[u8], at: &mut usize) -> Option<Item> {
         let after_label = file.get(trailer..)?.strip_prefix(label_bytes).and_then(|rest| rest.strip_prefix(DASHES));
         let closed = after_label.is_some_and(|rest| line_at(rest, 0).0.is_empty());
         if !closed {
+            if after_label.is_some_and(|rest| rest.starts_with(BEGIN)) {
+                // The second block is lost with the first: its `END` is no finding of its own.
+                let second_end = find(file.get(trailer..)?, END).map_or(file.len(), |found| trailer + found + 1);
+                let span = marker.to(Span::new(begin, line_at(file, second_end).0.end));
+                return Some(Item {
+                    label: printable(label_bytes),
+                    span,
+                    marker,
+                    content: Err(Broken::Joined(end_line)),
+                });
+            }
             return item(Err(Broken::EndLine(end_line)));
         }
         let base64 = file.get(content_start..end).unwrap_or_default();
@@ -177,28 +188,43 @@ fn add_stray_markers(file: &[u8], items: &mut Vec<Item>) {
         let next = blocks.partition_point(|span| span.start as usize <= offset);
         next.checked_sub(1).and_then(|i| blocks.get(i)).is_some_and(|span| offset < span.end as usize)
     };
-    let mut stray = |begin: usize, label_start: usize, line_end: usize, broken: Broken| {
+    let block_between = |from: u32, to: usize| {
+        let next = blocks.partition_point(|span| span.start <= from);
+        blocks.get(next).is_some_and(|span| (span.start as usize) < to)
+    };
+    let stray = |begin: usize, label_start: usize, line_end: usize, broken: Broken| {
         let marker = Span::new(begin, line_end.max(label_start));
         let rest = file.get(label_start..marker.end as usize).unwrap_or_default();
-        let label = printable(rest.split(|&byte| byte == b'-').next().unwrap_or_default());
-        items.push(Item { label, span: marker, marker, content: Err(broken) });
+        let label = printable(rest.split(|&byte| byte == b'-').next().unwrap_or_default().trim_ascii());
+        Item { label, span: marker, marker, content: Err(broken) }
     };
+    // The `BEGIN` whose `END` is still to come.
+    let mut open: Option<Item> = None;
     let mut line_start = 0;
     while line_start < file.len() {
         let (line, next) = line_at(file, line_start);
         if file.get(line.clone()).is_some_and(|text| text.starts_with(&END[1..])) && !taken(line_start) {
-            stray(line_start, line_start + END.len() - 1, line.end, Broken::NoBegin);
+            let end = stray(line_start, line_start + END.len() - 1, line.end, Broken::NoBegin);
+            match open.take() {
+                // One block, one finding.
+                Some(begin) if begin.label == end.label && !block_between(begin.span.start, line_start) => {
+                    items.push(Item { span: begin.span.to(end.span), ..begin });
+                }
+                other => items.extend(other.into_iter().chain([end])),
+            }
         }
         let mut from = line_start;
         while let Some(found) = file.get(from..next).and_then(|rest| find(rest, BEGIN)) {
             let begin = from + found;
             from = begin + BEGIN.len();
             if !taken(begin) {
-                stray(begin, from, line.end, before(file.get(line_start..begin).unwrap_or_default()));
+                let broken = before(file.get(line_start..begin).unwrap_or_default());
+                items.extend(open.replace(stray(begin, from, line.end, broken)));
             }
         }
         line_start = next;
     }
+    items.extend(open);
 }
 
 /// Why a `BEGIN` that starts no block starts none, by what stands before it on its line.
@@ -206,7 +232,6 @@ fn before(text: &[u8]) -> Broken {
     match text {
         [] => Broken::NoEnd,
         [0xef, 0xbb, 0xbf] => Broken::NotAtLineStart(Before::ByteOrderMark),
-        text if text.ends_with(DASHES) => Broken::NotAtLineStart(Before::Joined),
         text if text.trim_ascii().is_empty() => Broken::NotAtLineStart(Before::Indentation),
         _ => Broken::NotAtLineStart(Before::Text),
     }
@@ -292,4 +317,123 @@ fn find(text: &[u8], word: &[u8]) -> Option<usize> {
 
 fn rfind(text: &[u8], word: &[u8]) -> Option<usize> {
     text.windows(word.len()).rposition(|window| window == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const BLOCK: &str = "-----BEGIN A-----\nYWJj\n-----END A-----\n";
+
+    /// Label, line, and content or what is broken.
+    fn read(file: &str) -> Vec<(String, u32, Result<Vec<u8>, Broken>)> {
+        let scan = Scan::new(file.as_bytes());
+        let line = |item: &Item| scan.line(item.span.start);
+        scan.items
+            .iter()
+            .map(|item| (item.label.clone(), line(item), item.content.clone().map(|content| content.bytes)))
+            .collect()
+    }
+
+    fn good(line: u32) -> (String, u32, Result<Vec<u8>, Broken>) {
+        ("A".into(), line, Ok(b"abc".to_vec()))
+    }
+
+    fn broken(line: u32, broken: Broken) -> (String, u32, Result<Vec<u8>, Broken>) {
+        ("A".into(), line, Err(broken))
+    }
+
+    #[test]
+    fn blocks_are_found_between_any_text() {
+        assert_eq!(read(BLOCK), [good(1)]);
+        assert_eq!(read(&format!("text: with a colon\n# comment\n{BLOCK}\nmore\n{BLOCK}")), [good(3), good(8)]);
+        assert_eq!(read(&BLOCK.replace('\n', "\r\n")), [good(1)]);
+        assert_eq!(read(BLOCK.trim_end()), [good(1)]);
+        assert_eq!(read(&BLOCK.replace("-----\n", "----- \t\n")), [good(1)]);
+        assert_eq!(read("-----BEGIN A-----\nY W\tJ\nj\n-----END A-----"), [good(1)]);
+        assert_eq!(read("-----BEGIN A-----\n-----END A-----"), [("A".into(), 1, Ok(vec![]))]);
+        assert_eq!(read(""), []);
+    }
+
+    #[test]
+    fn a_span_covers_the_block_and_a_line_counts_from_one() {
+        let file = format!("x\r\ny\rz\n{BLOCK}");
+        let scan = Scan::new(file.as_bytes());
+        let item = &scan.items[0];
+        assert_eq!(&file[item.span.range()], BLOCK.trim_end());
+        assert_eq!(&file[item.marker.range()], "-----BEGIN A-----");
+        assert_eq!(scan.line(item.span.start), 4);
+    }
+
+    #[test]
+    fn what_go_passes_over_is_said() {
+        let indented = BLOCK.replace('-', " -").replace(" - - - - -", "  -----");
+        let first = |file: &str| read(file).into_iter().next().unwrap();
+        assert_eq!(first(&indented), broken(1, Broken::NotAtLineStart(Before::Indentation)));
+        assert_eq!(first(&format!("\u{feff}{BLOCK}")), broken(1, Broken::NotAtLineStart(Before::ByteOrderMark)));
+        assert_eq!(first(&format!("x {BLOCK}")), broken(1, Broken::NotAtLineStart(Before::Text)));
+        assert_eq!(first("-----BEGIN A-----\nYWJj\n"), broken(1, Broken::NoEnd));
+        assert_eq!(first("x\n-----END A-----\n"), broken(2, Broken::NoBegin));
+        assert_eq!(first("-----BEGIN A----\nYWJj\n-----END A-----\n"), broken(1, Broken::BeginLine).label("A----"));
+        assert_eq!(first("-----BEGIN A-----\nYWJj\n-----END B-----\n"), broken(1, Broken::EndLine(Span::new(23, 38))));
+        assert_eq!(first("-----BEGIN A-----\nYWJj\n-----END A-----x\n"), broken(1, Broken::EndLine(Span::new(23, 39))));
+        assert_eq!(first("-----BEGIN A-----\nYW!j\n-----END A-----\n"), broken(1, Broken::Base64(Span::new(20, 21))));
+        assert_eq!(first("-----BEGIN A-----\nYWJ\n-----END A-----\n"), broken(1, Broken::Base64(Span::new(20, 21))));
+        assert_eq!(first("-----BEGIN A-----\na: b\n-----END A-----"), broken(1, Broken::Headers));
+        assert_eq!(first("-----BEGIN A-----\na: b\n-----END A: -----\nx"), broken(1, Broken::Headers));
+    }
+
+    trait Labelled {
+        fn label(self, label: &str) -> Self;
+    }
+    impl Labelled for (String, u32, Result<Vec<u8>, Broken>) {
+        fn label(mut self, label: &str) -> Self {
+            self.0 = label.to_string();
+            self
+        }
+    }
+
+    #[test]
+    fn a_broken_block_does_not_hide_the_next() {
+        let cut = "-----BEGIN A-----\nYWJj\n";
+        assert_eq!(read(&format!("{cut}{BLOCK}")), [broken(1, Broken::NoEnd), good(3)]);
+        let bad = BLOCK.replace("YWJj", "!!!!");
+        assert_eq!(read(&format!("{bad}{BLOCK}")), [broken(1, Broken::Base64(Span::new(18, 19))), good(4)]);
+        let other = BLOCK.replace("END A", "END B");
+        assert_eq!(read(&format!("{other}{BLOCK}")), [broken(1, Broken::EndLine(Span::new(23, 38))), good(4)]);
+    }
+
+    #[test]
+    fn joined_blocks_are_both_lost_and_said_once() {
+        let joined = broken(1, Broken::Joined(Span::new(23, 55)));
+        assert_eq!(read(&format!("{}{BLOCK}{BLOCK}", BLOCK.trim_end())), [joined, good(6)]);
+    }
+
+    #[test]
+    fn headers_are_kept_apart() {
+        let scan = Scan::new(b"-----BEGIN A-----\nProc-Type: 4\n\nYWJj\n-----END A-----\n");
+        let content = scan.items[0].content.as_ref().unwrap();
+        assert_eq!((content.bytes.as_slice(), content.headers), (&b"abc"[..], Some(Span::new(18, 31))));
+    }
+
+    #[test]
+    fn base64_is_strict_where_go_is() {
+        let decode = |text: &str| decode_base64(text.as_bytes());
+        assert_eq!(decode("YQ=="), Ok(b"a".to_vec()));
+        assert_eq!(decode("YWI="), Ok(b"ab".to_vec()));
+        assert_eq!(decode("YWI=\r\n"), Ok(b"ab".to_vec()));
+        // Bits beyond the last byte are not looked at.
+        assert_eq!(decode("YWJ="), Ok(b"ab".to_vec()));
+        assert_eq!(decode("YWJj").as_deref(), Ok(&b"abc"[..]));
+        assert_eq!(decode(""), Ok(vec![]));
+        for bad in ["Y", "YQ", "YQ=", "YQ===", "YWI==", "=", "YQ==YQ==", "Y-_j", "YW\u{0}j"] {
+            assert!(decode(bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -4,10 +4,9 @@
 //! signature; the TLS stack does.
 
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::net::IpAddr;
 
 use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath};
@@ -16,6 +15,7 @@ use super::certificate::{Certificate, CertificateProblem, NoAuthority};
 use super::name::DistinguishedName;
 use super::outcome::{IssuerProblem, PresentedCertificate, Reason, TrustError, TrustedBy, TrustedSummary};
 use super::pool::{Authority, Pool, Role, Trusted};
+use super::server_name;
 
 /// What a server presented.
 #[derive(Clone, Copy, Debug)]
@@ -186,32 +186,20 @@ fn judge_end_entity<'p>(
     if now < certificate.not_before {
         return Err(Reason::NotYetValid { not_before: certificate.not_before, now });
     }
-    let wrong_name = || Reason::WrongName {
-        expected: server_name(presented.server_name),
-        names: PresentedCertificate::new(certificate, 0).names,
-    };
-    if certificate.names.is_empty() {
-        return Err(wrong_name());
+    if !server_name::covers(&certificate.names, presented.server_name) {
+        return Err(Reason::WrongName {
+            expected: server_name::text(presented.server_name),
+            names: PresentedCertificate::new(certificate, 0).names,
+        });
     }
-    let parsed = EndEntityCert::try_from(presented.end_entity)
-        .map_err(|error| Reason::Unreadable(CertificateProblem::NotTaken(error.to_string())))?;
-    parsed.verify_is_valid_for_subject_name(presented.server_name).map_err(|_| wrong_name())?;
     if certificate.may_serve_tls == Some(false) {
         return Err(Reason::WrongPurpose);
     }
     if !certificate.key.is_accepted() {
         return Err(Reason::WeakKey(certificate.key.clone()));
     }
-    Ok(parsed)
-}
-
-fn server_name(name: &ServerName<'_>) -> String {
-    match name {
-        ServerName::DnsName(name) => name.as_ref().to_string(),
-        ServerName::IpAddress(rustls_pki_types::IpAddr::V4(address)) => IpAddr::from(*address.as_ref()).to_string(),
-        ServerName::IpAddress(rustls_pki_types::IpAddr::V6(address)) => IpAddr::from(*address.as_ref()).to_string(),
-        _ => String::new(),
-    }
+    EndEntityCert::try_from(presented.end_entity)
+        .map_err(|error| Reason::Unreadable(CertificateProblem::NotTaken(error.to_string())))
 }
 
 /// Why a part of a pool does not vouch for a certificate.

@@ -3,7 +3,7 @@
 
 use super::*;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ enum Then {
     Close,
 }
 
-/// A connection, plain or TLS.
+/// A connection.
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
@@ -34,39 +34,20 @@ struct Server {
 
 impl Server {
     fn new(answer: impl Fn(&mut dyn Stream, &Got) -> Then + Send + Sync + 'static) -> Self {
-        Self::with(|stream| Box::new(stream), answer)
-    }
-
-    /// A server over TLS.
-    fn tls(
-        config: Arc<rustls::ServerConfig>,
-        answer: impl Fn(&mut dyn Stream, &Got) -> Then + Send + Sync + 'static,
-    ) -> Self {
-        let wrap = move |stream| -> Box<dyn Stream> {
-            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            Box::new(rustls::StreamOwned::new(session, stream))
-        };
-        Self::with(wrap, answer)
-    }
-
-    fn with(
-        wrap: impl Fn(TcpStream) -> Box<dyn Stream> + Send + Sync + 'static,
-        answer: impl Fn(&mut dyn Stream, &Got) -> Then + Send + Sync + 'static,
-    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self { address: listener.local_addr().unwrap(), got: Arc::default(), connections: Arc::default() };
         let (got, connections) = (Arc::clone(&server.got), Arc::clone(&server.connections));
-        let (wrap, answer) = (Arc::new(wrap), Arc::new(answer));
+        let answer = Arc::new(answer);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let connection = connections.fetch_add(1, Ordering::SeqCst);
-                let (got, wrap, answer) = (Arc::clone(&got), Arc::clone(&wrap), Arc::clone(&answer));
+                let (got, answer) = (Arc::clone(&got), Arc::clone(&answer));
                 std::thread::spawn(move || {
-                    let mut stream = wrap(stream.unwrap());
-                    while let Some((head, body)) = read_request(&mut *stream) {
+                    let mut stream = stream.unwrap();
+                    while let Some((head, body)) = read_request(&mut stream) {
                         let request = Got { connection, head, body };
                         got.lock().unwrap().push(request.clone());
-                        if let Then::Close = answer(&mut *stream, &request) {
+                        if let Then::Close = answer(&mut stream, &request) {
                             return;
                         }
                     }

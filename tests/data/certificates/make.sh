@@ -5,7 +5,6 @@ set -eu
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-days=36500
 
 key() { # name, algorithm and options
     name=$1; shift
@@ -13,21 +12,39 @@ key() { # name, algorithm and options
 }
 p256() { key "$1" -algorithm EC -pkeyopt ec_paramgen_curve:P-256; }
 
-# root NAME SUBJECT EXTENSIONS…: a self-signed certificate of version 3.
-root() {
+# `openssl ca` and not `openssl x509`, because only it takes dates.
+cat >"$work/ca.cnf" <<'END'
+[ca]
+default_ca = this
+[this]
+database = $ENV::work/index
+serial = $ENV::work/serial
+new_certs_dir = $ENV::work
+default_md = default
+policy = any
+unique_subject = no
+[any]
+countryName = optional
+organizationName = optional
+commonName = optional
+END
+export work
+: >"$work/index"
+echo 1000 >"$work/serial"
+sign() { # name, subject, options of `openssl ca`; extensions come from standard input
     name=$1; subject=$2; shift 2
-    printf '%s\n' "$@" >"$work/$name.ext"
+    cat >"$work/$name.ext"
     openssl req -new -key "$work/$name.key" -subj "$subject" -out "$work/$name.csr"
-    openssl x509 -req -in "$work/$name.csr" -signkey "$work/$name.key" -days $days -set_serial "0x10$(printf %s "$name" | cksum | cut -c1-6)" \
-        -extfile "$work/$name.ext" -out "$name.pem" 2>/dev/null
+    openssl ca -batch -notext -config "$work/ca.cnf" -preserveDN -startdate 20200101000000Z -enddate 21200101000000Z \
+        -extfile "$work/$name.ext" -in "$work/$name.csr" -out "$name.pem" "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
 }
-# issue NAME SUBJECT ISSUER EXTENSIONS…
-issue() {
+root() { # name, subject, extensions: self-signed
+    name=$1; subject=$2; shift 2
+    printf '%s\n' "$@" | sign "$name" "$subject" -selfsign -keyfile "$work/$name.key"
+}
+issue() { # name, subject, issuer, extensions
     name=$1; subject=$2; issuer=$3; shift 3
-    printf '%s\n' "$@" >"$work/$name.ext"
-    openssl req -new -key "$work/$name.key" -subj "$subject" -out "$work/$name.csr"
-    openssl x509 -req -in "$work/$name.csr" -CA "$issuer.pem" -CAkey "$work/$issuer.key" -days $days \
-        -set_serial "0x20$(printf %s "$name" | cksum | cut -c1-6)" -extfile "$work/$name.ext" ${digest:-} -out "$name.pem" 2>/dev/null
+    printf '%s\n' "$@" | sign "$name" "$subject" -cert "$issuer.pem" -keyfile "$work/$issuer.key" ${digest:-}
 }
 ca='basicConstraints=critical,CA:TRUE
 keyUsage=critical,keyCertSign,cRLSign
@@ -56,12 +73,11 @@ key ca-rsa2048 -algorithm RSA -pkeyopt rsa_keygen_bits:2048; root ca-rsa2048 '/C
 key ca-rsa1024 -algorithm RSA -pkeyopt rsa_keygen_bits:1024; root ca-rsa1024 '/CN=Test CA RSA 1024' "$ca"
 p256 server-below-rsa1024; issue server-below-rsa1024 '/CN=mcp.example' ca-rsa1024 "$server"
 key server-rsa1024 -algorithm RSA -pkeyopt rsa_keygen_bits:1024; issue server-rsa1024 '/CN=mcp.example' ca "$server"
-p256 server-sha1; digest=-sha1 issue server-sha1 '/CN=mcp.example' ca-rsa2048 "$server"
+p256 server-sha1; digest='-md sha1'; issue server-sha1 '/CN=mcp.example' ca-rsa2048 "$server"; digest=
 
 # Certificates that say less or other than a CA should.
 p256 ca-v1
-openssl req -new -key "$work/ca-v1.key" -subj '/CN=Test CA v1' -out "$work/ca-v1.csr"
-openssl x509 -req -in "$work/ca-v1.csr" -signkey "$work/ca-v1.key" -days $days -set_serial 0x31 -out ca-v1.pem 2>/dev/null
+root ca-v1 '/CN=Test CA v1' ''
 p256 server-below-v1; issue server-below-v1 '/CN=mcp.example' ca-v1 "$server"
 p256 ca-no-bc; root ca-no-bc '/CN=Test CA without BC' 'subjectKeyIdentifier=hash'
 p256 server-below-no-bc; issue server-below-no-bc '/CN=mcp.example' ca-no-bc "$server"
@@ -89,10 +105,11 @@ p256 server-client-only; issue server-client-only '/CN=mcp.example' ca "$server"
 p256 server-critical; issue server-critical '/CN=mcp.example' ca "$server" '1.2.3.4.5=critical,DER:0500'
 p256 server-cn-only; issue server-cn-only '/CN=mcp.example' ca 'basicConstraints=CA:FALSE'
 p256 self-v1
-openssl req -new -key "$work/self-v1.key" -subj '/CN=mcp.example' -out "$work/self-v1.csr"
-openssl x509 -req -in "$work/self-v1.csr" -signkey "$work/self-v1.key" -days $days -set_serial 0x32 -out self-v1.pem 2>/dev/null
+root self-v1 '/CN=mcp.example' ''
 
 # Real handshakes need the keys of the servers that cannot be made at run time. They guard nothing.
 for name in server-below-v1 server-sha1 self-v1 server-rsa1024 server-below-rsa1024; do
     cp "$work/$name.key" "$name.key"
 done
+
+openssl x509 -in ca.pem -noout -fingerprint -sha256 | sed 's/.*=//; s/://g' | tr 'A-F' 'a-f' >ca.sha256

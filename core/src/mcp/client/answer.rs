@@ -23,8 +23,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// From a response whose text is owned.
-    pub(super) fn read(text: String, era: Era) -> Option<Self> {
+    /// From the text of a response; `None` if it is none.
+    #[must_use]
+    pub fn read(text: String, era: Era) -> Option<Self> {
         let Ok(Message::Response(response)) = jsonrpc::parse_text(&text) else { return None };
         let (part, is_error) = match response.outcome {
             Outcome::Result(part) => (part, false),
@@ -79,6 +80,19 @@ impl Reply {
                 text
             }
             None => json::rewrite(&self.text, |member| member.is("id"), &[("id", id)]),
+        }
+    }
+
+    /// The whole response with another id and another result (both JSON), every other byte as it came.
+    #[must_use]
+    pub fn with_id_and_result(&self, id: &str, result: &str) -> String {
+        match &self.id {
+            Some(range) if !self.is_error => {
+                let own_id = self.text.get(range.clone()).unwrap_or_default();
+                let own_result = self.text.get(self.outcome.clone()).unwrap_or_default();
+                json::Splice::new(&self.text).replace(own_id, id).replace(own_result, result).finish()
+            }
+            _ => jsonrpc::result(id, result),
         }
     }
 

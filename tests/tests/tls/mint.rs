@@ -1,0 +1,138 @@
+//! Certificates made at run time, and those of `tests/data/certificates` that rcgen cannot make.
+//!
+//! It knows nothing of handshakes.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+pub const HOST: &str = "mcp.example";
+
+/// A certificate with its key.
+pub struct Minted {
+    pub certificate: CertificateDer<'static>,
+    params: CertificateParams,
+    key: KeyPair,
+}
+
+impl Minted {
+    pub fn key(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
+    }
+
+    pub fn pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
+    }
+
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    /// Signs with the key of `self`, whatever its certificate allows.
+    pub fn issue(&self, params: CertificateParams) -> Minted {
+        self.issue_with_key(params, p256())
+    }
+
+    pub fn issue_with_key(&self, params: CertificateParams, key: KeyPair) -> Minted {
+        let issuer = Issuer::from_params(&self.params, &self.key);
+        let certificate = params.signed_by(&key, &issuer).unwrap().der().clone();
+        Minted { certificate, params, key }
+    }
+
+    /// Another certificate of the same key and name.
+    pub fn again(&self, change: impl FnOnce(&mut CertificateParams)) -> Minted {
+        let mut params = self.params.clone();
+        change(&mut params);
+        let key = KeyPair::from_pem(&self.key.serialize_pem()).unwrap();
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        Minted { certificate, params, key }
+    }
+}
+
+pub fn self_signed(params: CertificateParams) -> Minted {
+    self_signed_with_key(params, p256())
+}
+
+pub fn self_signed_with_key(params: CertificateParams, key: KeyPair) -> Minted {
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    Minted { certificate, params, key }
+}
+
+pub fn p256() -> KeyPair {
+    KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap()
+}
+
+/// An ordinary CA.
+pub fn ca(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+/// An ordinary server of these names and addresses.
+pub fn server(names: &[&str]) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or("server"));
+    params.subject_alt_names = names
+        .iter()
+        .map(|name| match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName((*name).try_into().unwrap()),
+        })
+        .collect();
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params
+}
+
+pub fn with(mut params: CertificateParams, change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    change(&mut params);
+    params
+}
+
+pub fn expired(params: &mut CertificateParams) {
+    params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+}
+
+pub fn not_yet(params: &mut CertificateParams) {
+    params.not_before = rcgen::date_time_ymd(4000, 1, 1);
+}
+
+pub fn unknown_critical(params: &mut CertificateParams) {
+    let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4, 5], vec![5, 0]);
+    extension.set_criticality(true);
+    params.custom_extensions.push(extension);
+}
+
+pub fn pem(label: &str, der: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut letters = String::new();
+    for chunk in der.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, &byte| (bits << 8) | u32::from(byte)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let digit = (bits >> (18 - 6 * i)) & 63;
+            letters.push(if i <= chunk.len() { LETTERS[digit as usize] as char } else { '=' });
+        }
+    }
+    let lines: Vec<&str> = letters.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// A certificate of `tests/data/certificates`.
+pub fn fixture(name: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(path(name, "pem")).unwrap()
+}
+
+pub fn fixture_key(name: &str) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::from_pem_file(path(name, "key")).unwrap()
+}
+
+fn path(name: &str, extension: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/certificates").join(format!("{name}.{extension}"))
+}
