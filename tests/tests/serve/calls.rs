@@ -240,7 +240,7 @@ fn stopping_lets_a_call_finish() {
 #[test]
 fn a_call_that_takes_too_long_is_ended_with_an_error() {
     let backend = Backend::start();
-    let timeouts = "operational: {timeouts: {perWorkload: {b: 200ms}}}";
+    let timeouts = "operational: {timeouts: {perWorkload: {b: 1s}}}";
     let server = serve_all(offer(&[("b", &backend.url())], timeouts), Options::default());
     let session = open_session(server.address());
     let body = call(server.address(), &session, 5, "b_wait").json();
