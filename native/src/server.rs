@@ -3,12 +3,17 @@
 //! It decides nothing about MCP, trust or configuration: it is handed backends that discovery has made, drives the core's
 //! state machines, and keeps clients from waiting for each other.
 
+mod backends;
+mod calls;
+mod client;
 mod connection;
 mod guard;
-mod legacy;
+mod link;
 mod reply;
 mod routes;
+mod served;
 mod sessions;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,9 +25,18 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use vmcp_core::aggregate::Naming;
+use vmcp_core::config::{self, EffectiveConfig};
+use vmcp_core::discovery::Backend;
+use vmcp_core::gateway::ServerInfo;
+use vmcp_core::mcp::client::{Declared, Limits, Settings};
+
+use crate::transport::{TransportError, TransportOptions};
+use backends::Backends;
+use client::Client;
 use connection::Patience;
 use guard::Guard;
-use legacy::Client;
+use served::Served;
 use sessions::Sessions;
 
 /// How the listener behaves. [`Options::default`] is what `vmcp serve` does without flags.
@@ -62,10 +76,49 @@ impl Default for Options {
 }
 
 /// What is served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Offer {
     /// `name` of the configuration: what clients see as the server's name.
     pub name: String,
+    /// The backends.
+    pub backends: Vec<Offered>,
+    /// How their tools are named.
+    pub naming: Naming,
+}
+
+impl Offer {
+    /// What a configuration offers with the backends that discovery let pass.
+    #[must_use]
+    pub fn new(config: &EffectiveConfig, backends: Vec<Backend>) -> Self {
+        let timeouts = config.operational.as_ref().and_then(|operational| operational.timeouts.as_ref());
+        let deadline = |backend: &Backend| {
+            let own = timeouts.and_then(|timeouts| timeouts.per_workload.get(&backend.name)).map(|time| time.value);
+            let time = own.or_else(|| Some(timeouts?.default.as_ref()?.value));
+            time.and_then(config::Duration::to_std).filter(|time| !time.is_zero()).unwrap_or(DEADLINE)
+        };
+        let naming = config.aggregation.as_ref().and_then(|aggregation| {
+            aggregation.conflict_resolution.as_ref().filter(|strategy| strategy.as_str() == "prefix")?;
+            let format = aggregation.conflict_resolution_config.as_ref()?.prefix_format.as_ref()?;
+            Some(Naming::Prefix { format: format.value.clone() })
+        });
+        Self {
+            name: config.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+            backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
+            naming: naming.unwrap_or_else(Naming::default_prefix),
+        }
+    }
+}
+
+/// How long a call may be silent where nothing else is configured, as in the Go program.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// One backend that is served.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// It.
+    pub backend: Backend,
+    /// How long a call may be silent.
+    pub deadline: Duration,
 }
 
 /// Why there is no server.
@@ -80,18 +133,33 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// Discovery let a backend pass that cannot be called.
+    #[error("backend `{backend}` cannot be called")]
+    Backend {
+        /// Its name.
+        backend: String,
+        /// Why.
+        #[source]
+        source: TransportError,
+    },
     /// No threads or no file descriptors.
     #[error("the system gave no resources to run on")]
     Runtime(#[source] io::Error),
 }
 
 /// A running server. Dropping it ends it at once; [`Server::stop`] lets answers finish.
-#[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
     runtime: Runtime,
+    app: Arc<App>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// Starts to serve, and returns when the port is bound. No backend is waited for.
@@ -110,20 +178,35 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         .map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
+    let served = offer.backends.iter().map(|offered| served(offered)).collect::<Result<Vec<_>, _>>()?;
+    let backends = Backends::new(served, offer.naming, options.max_backend_calls, runtime.handle().clone());
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
-        offer,
+        server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
+        backends: Arc::new(backends),
     });
     let (stop, stopped) = watch::channel(false);
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
     let listener =
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
-    runtime.spawn(app.keep_house(options.session_ttl, stopped));
+    runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
+    app.backends.warm_up();
     tracing::info!(%address, "listening");
-    Ok(Server { address, stop, listener, runtime })
+    Ok(Server { address, stop, listener, runtime, app })
 }
+
+fn served(offered: &Offered) -> Result<Served, StartError> {
+    let backend = &offered.backend;
+    // What a client could answer (sampling, elicitation, roots) is not relayed, so nothing is declared.
+    let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
+    Served::new(backend, offered.deadline, Arc::new(settings), &TransportOptions::default())
+        .map_err(|source| StartError::Backend { backend: backend.name.clone(), source })
+}
+
+/// Of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Server {
     /// The address that is really listened on.
@@ -144,16 +227,24 @@ impl Server {
         self.stop.send_replace(true);
         // The task ends by itself; were it to panic, there is nothing left to do for it.
         drop(self.runtime.block_on(self.listener));
+        for session in self.app.sessions.all() {
+            self.app.wind_up(&session.state);
+        }
+        self.app.backends.stop(GOODBYE);
         self.runtime.shutdown_background();
         tracing::info!("stopped");
     }
 }
 
+/// How long the stop waits for sessions at backends to be ended, which is a courtesy.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// Everything that requests share.
 struct App {
     guard: Guard,
     sessions: Sessions<Client>,
-    offer: Offer,
+    server: Arc<ServerInfo>,
+    backends: Arc<Backends>,
 }
 
 impl App {
@@ -167,14 +258,22 @@ impl App {
             }
         }
         for session in self.sessions.all() {
-            session.state.wind_up();
+            session.state.close_stream();
         }
     }
 
+    /// Ends the sessions that have expired.
     fn sweep(&self) {
         for session in self.sessions.sweep(Instant::now()) {
             tracing::debug!("session expired");
-            session.state.wind_up();
+            self.wind_up(&session.state);
+        }
+    }
+
+    /// A session has ended: so do its calls, its stream and its sessions at backends.
+    fn wind_up(&self, client: &Client) {
+        for (place, standing) in client.wind_up() {
+            self.backends.end(place, vec![standing]);
         }
     }
 }

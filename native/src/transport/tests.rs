@@ -3,8 +3,7 @@
 
 use super::*;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Mutex;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 
@@ -14,7 +13,7 @@ enum Then {
     Close,
 }
 
-/// A connection, plain or TLS.
+/// A connection.
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
@@ -34,39 +33,20 @@ struct Server {
 
 impl Server {
     fn new(answer: impl Fn(&mut dyn Stream, &Got) -> Then + Send + Sync + 'static) -> Self {
-        Self::with(|stream| Box::new(stream), answer)
-    }
-
-    /// A server over TLS.
-    fn tls(
-        config: Arc<rustls::ServerConfig>,
-        answer: impl Fn(&mut dyn Stream, &Got) -> Then + Send + Sync + 'static,
-    ) -> Self {
-        let wrap = move |stream| -> Box<dyn Stream> {
-            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            Box::new(rustls::StreamOwned::new(session, stream))
-        };
-        Self::with(wrap, answer)
-    }
-
-    fn with(
-        wrap: impl Fn(TcpStream) -> Box<dyn Stream> + Send + Sync + 'static,
-        answer: impl Fn(&mut dyn Stream, &Got) -> Then + Send + Sync + 'static,
-    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self { address: listener.local_addr().unwrap(), got: Arc::default(), connections: Arc::default() };
         let (got, connections) = (Arc::clone(&server.got), Arc::clone(&server.connections));
-        let (wrap, answer) = (Arc::new(wrap), Arc::new(answer));
+        let answer = Arc::new(answer);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let connection = connections.fetch_add(1, Ordering::SeqCst);
-                let (got, wrap, answer) = (Arc::clone(&got), Arc::clone(&wrap), Arc::clone(&answer));
+                let (got, answer) = (Arc::clone(&got), Arc::clone(&answer));
                 std::thread::spawn(move || {
-                    let mut stream = wrap(stream.unwrap());
-                    while let Some((head, body)) = read_request(&mut *stream) {
+                    let mut stream = stream.unwrap();
+                    while let Some((head, body)) = read_request(&mut stream) {
                         let request = Got { connection, head, body };
                         got.lock().unwrap().push(request.clone());
-                        if let Then::Close = answer(&mut *stream, &request) {
+                        if let Then::Close = answer(&mut stream, &request) {
                             return;
                         }
                     }
@@ -325,6 +305,33 @@ fn a_request_without_effect_is_made_again_on_a_new_connection() {
     assert!(!response.observed().reused);
     assert_eq!(whole(response).unwrap(), "ok");
     assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn only_what_cannot_have_been_done_is_repeated() {
+    let call = |connections| {
+        let endpoint = Endpoint::parse("http://a.example/").unwrap();
+        Call::new(endpoint, Timeouts::default(), None, Cancel::new(), connections)
+    };
+    let failed = |stage, sent| Failure { stage, sent, message: String::new() };
+    let (reused, new) = (Observed { reused: true, ..Observed::default() }, Observed::default());
+    let unsent = failed(Stage::Send, Sent::Nothing);
+    let unanswered = failed(Stage::FirstByte, Sent::Maybe);
+    let any = call(Connections::IdleOrNew);
+    assert!(may_repeat(&unsent, Method::Post, &any, &reused));
+    assert!(!may_repeat(&unanswered, Method::Post, &any, &reused));
+    assert!(may_repeat(&unanswered, Method::Get, &any, &reused));
+    assert!(may_repeat(&unanswered, Method::Delete, &any, &reused));
+    assert!(!may_repeat(&unsent, Method::Post, &any, &new));
+    assert!(!may_repeat(&unsent, Method::Post, &call(Connections::New), &reused));
+    assert!(!may_repeat(&failed(Stage::Body, Sent::Maybe), Method::Get, &any, &reused));
+    assert!(!may_repeat(&failed(Stage::Cancelled, Sent::Nothing), Method::Post, &any, &reused));
+    any.note_answered();
+    assert!(!may_repeat(&unanswered, Method::Get, &any, &reused));
+    let late = call(Connections::IdleOrNew);
+    let until = late.until(Some(Duration::ZERO), Instant::now());
+    let unanswered = late.broken(Stage::FirstByte, until, &std::io::ErrorKind::TimedOut.into());
+    assert!(!may_repeat(&unanswered, Method::Get, &late, &reused));
 }
 
 #[test]
@@ -864,7 +871,8 @@ fn transport_to(addresses: Vec<SocketAddr>, port: u16) -> BackendTransport {
     let resolver = Resolver::with(move |_, _| Ok(addresses.clone()));
     let tls = trusting(Vec::new());
     let endpoint = Endpoint::parse(&format!("http://backend.example:{port}/mcp")).unwrap();
-    let dialer = Dialer { resolver, proxies: Proxies::none(), proxy_tls: Arc::clone(&tls), tls };
+    let dialer =
+        Dialer { resolver, proxies: Proxies::none(), proxy_tls: Arc::clone(&tls), tls, answered: Mutex::default() };
     BackendTransport::with_dialer(&endpoint, &Credentials::Unauthenticated, &[], dialer, &plain()).unwrap()
 }
 
@@ -877,6 +885,27 @@ fn the_next_address_is_tried() {
     let response = send(&transport, &post("{}")).unwrap();
     assert_eq!(response.observed().address, Some(server.address));
     assert!(server.got()[0].head.contains(&format!("\r\nhost: backend.example:{port}\r\n")));
+}
+
+#[test]
+fn the_address_that_answered_goes_first_from_then_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let live = listener.local_addr().unwrap();
+    let dead = SocketAddr::new("127.0.0.77".parse().unwrap(), live.port());
+    let transport = transport_to(vec![dead, live], live.port());
+    let once = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&mut stream).unwrap();
+        say(&mut stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
+    });
+    assert_eq!(call(&transport, &post("{}")).unwrap(), "ok");
+    once.join().unwrap();
+    // Nobody listens any more: the refusals stand in the order in which the addresses were tried.
+    let failure = send(&transport, &post("{}")).unwrap_err();
+    assert_eq!(
+        failure.message.replace(&live.port().to_string(), "PORT"),
+        "connecting to backend.example:PORT: 127.0.0.1: connection refused; 127.0.0.77: connection refused"
+    );
 }
 
 #[test]
@@ -900,7 +929,8 @@ fn an_unknown_name_is_said() {
     let resolver = Resolver::with(|_, _| Err(std::io::Error::other("Name or service not known")));
     let tls = trusting(Vec::new());
     let endpoint = Endpoint::parse("https://gone.example/mcp").unwrap();
-    let dialer = Dialer { resolver, proxies: Proxies::none(), proxy_tls: Arc::clone(&tls), tls };
+    let dialer =
+        Dialer { resolver, proxies: Proxies::none(), proxy_tls: Arc::clone(&tls), tls, answered: Mutex::default() };
     let transport =
         BackendTransport::with_dialer(&endpoint, &Credentials::Unauthenticated, &[], dialer, &plain()).unwrap();
     let failure = send(&transport, &post("{}")).unwrap_err();
