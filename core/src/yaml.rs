@@ -3,6 +3,7 @@
 //! It knows nothing about the configuration. The parser is named in `yaml/parse.rs` and nowhere else.
 
 mod characters;
+mod emit;
 mod encoding;
 mod mapping;
 mod parse;
@@ -10,6 +11,7 @@ mod positions;
 mod resolve;
 mod syntax;
 
+pub use emit::{EmitError, emit};
 pub use encoding::{Decoded, decode};
 pub use parse::{Documents, Parsed, documents, parse};
 pub use positions::Positions;

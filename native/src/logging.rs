@@ -4,6 +4,7 @@
 //! It decides nothing about what is logged and keeps no secrets out by itself: secrets never become attributes, because
 //! their type shows none.
 
+use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -52,6 +53,19 @@ pub fn install(format: Format, colour: Colour, level: Level) {
     let lines = Lines { format, colour, level, write: |line: &[u8]| drop(std::io::stderr().lock().write_all(line)) };
     // A second installation fails, and the first one stays in force: that is what is promised.
     drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)));
+}
+
+/// An error and its causes, for the log.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// The layer that makes lines.

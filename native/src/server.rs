@@ -3,12 +3,17 @@
 //! It decides nothing about MCP, trust or configuration: it is handed backends that discovery has made, drives the core's
 //! state machines, and keeps clients from waiting for each other.
 
+mod backends;
+mod calls;
+mod client;
 mod connection;
 mod guard;
-mod legacy;
+mod link;
 mod reply;
 mod routes;
+mod served;
 mod sessions;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,9 +25,18 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use vmcp_core::aggregate::Naming;
+use vmcp_core::config::{self, EffectiveConfig};
+use vmcp_core::discovery::Backend;
+use vmcp_core::gateway::ServerInfo;
+use vmcp_core::mcp::client::{Declared, Limits, Settings};
+
+use crate::transport::{TransportError, TransportOptions};
+use backends::Backends;
+use client::Client;
 use connection::Patience;
 use guard::Guard;
-use legacy::Client;
+use served::Served;
 use sessions::Sessions;
 
 /// How the listener behaves. [`Options::default`] is what `vmcp serve` does without flags.
@@ -44,6 +58,17 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// How long calls in flight may go on when the server stops.
     pub drain: Duration,
+    /// Whether SIGTERM and SIGINT are this server's.
+    pub signals: Signals,
+}
+
+/// What SIGTERM and SIGINT do to the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signals {
+    /// What they did before.
+    Untouched,
+    /// From before the first request on, they end [`Server::run`] and nothing else.
+    Stop,
 }
 
 impl Default for Options {
@@ -57,15 +82,55 @@ impl Default for Options {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             drain: Duration::from_secs(10),
+            signals: Signals::Untouched,
         }
     }
 }
 
 /// What is served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Offer {
     /// `name` of the configuration: what clients see as the server's name.
     pub name: String,
+    /// The backends.
+    pub backends: Vec<Offered>,
+    /// How their tools are named.
+    pub naming: Naming,
+}
+
+impl Offer {
+    /// What a configuration offers with the backends that discovery let pass.
+    #[must_use]
+    pub fn new(config: &EffectiveConfig, backends: Vec<Backend>) -> Self {
+        let timeouts = config.operational.as_ref().and_then(|operational| operational.timeouts.as_ref());
+        let deadline = |backend: &Backend| {
+            let own = timeouts.and_then(|timeouts| timeouts.per_workload.get(&backend.name)).map(|time| time.value);
+            let time = own.or_else(|| Some(timeouts?.default.as_ref()?.value));
+            time.and_then(config::Duration::to_std).filter(|time| !time.is_zero()).unwrap_or(DEADLINE)
+        };
+        let naming = config.aggregation.as_ref().and_then(|aggregation| {
+            aggregation.conflict_resolution.as_ref().filter(|strategy| strategy.as_str() == "prefix")?;
+            let format = aggregation.conflict_resolution_config.as_ref()?.prefix_format.as_ref()?;
+            Some(Naming::Prefix { format: format.value.clone() })
+        });
+        Self {
+            name: config.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+            backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
+            naming: naming.unwrap_or_else(Naming::default_prefix),
+        }
+    }
+}
+
+/// How long a call may be silent where nothing else is configured, as in the Go program.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// One backend that is served.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// It.
+    pub backend: Backend,
+    /// How long a call may be silent.
+    pub deadline: Duration,
 }
 
 /// Why there is no server.
@@ -80,18 +145,34 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// Discovery let a backend pass that cannot be called.
+    #[error("backend `{backend}` cannot be called")]
+    Backend {
+        /// Its name.
+        backend: String,
+        /// Why.
+        #[source]
+        source: TransportError,
+    },
     /// No threads or no file descriptors.
     #[error("the system gave no resources to run on")]
     Runtime(#[source] io::Error),
 }
 
 /// A running server. Dropping it ends it at once; [`Server::stop`] lets answers finish.
-#[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
     runtime: Runtime,
+    signals: Option<Heard>,
+    app: Arc<App>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// Starts to serve, and returns when the port is bound. No backend is waited for.
@@ -110,20 +191,40 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         .map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
+    let served = offer.backends.iter().map(|offered| served(offered)).collect::<Result<Vec<_>, _>>()?;
+    let backends = Backends::new(served, offer.naming, options.max_backend_calls, runtime.handle().clone());
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
-        offer,
+        server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
+        backends: Arc::new(backends),
     });
     let (stop, stopped) = watch::channel(false);
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
     let listener =
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
-    runtime.spawn(app.keep_house(options.session_ttl, stopped));
+    runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
+    app.backends.warm_up();
+    runtime.spawn(Arc::clone(&app.backends).keep_asking());
+    let signals = match options.signals {
+        Signals::Untouched => None,
+        Signals::Stop => Some(runtime.block_on(async { Heard::new() }).map_err(StartError::Runtime)?),
+    };
     tracing::info!(%address, "listening");
-    Ok(Server { address, stop, listener, runtime })
+    Ok(Server { address, stop, listener, runtime, signals, app })
 }
+
+fn served(offered: &Offered) -> Result<Served, StartError> {
+    let backend = &offered.backend;
+    // What a client could answer (sampling, elicitation, roots) is not relayed, so nothing is declared.
+    let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
+    Served::new(backend, offered.deadline, Arc::new(settings), &TransportOptions::default())
+        .map_err(|source| StartError::Backend { backend: backend.name.clone(), source })
+}
+
+/// Of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Server {
     /// The address that is really listened on.
@@ -132,9 +233,15 @@ impl Server {
         self.address
     }
 
-    /// Serves until the process is told to stop (SIGTERM or SIGINT), then as [`Server::stop`].
-    pub fn run(self) {
-        self.runtime.block_on(signalled());
+    /// Serves until the process is told to stop ([`Signals::Stop`]), then as [`Server::stop`].
+    pub fn run(mut self) {
+        match &mut self.signals {
+            Some(signals) => {
+                let signal = self.runtime.block_on(signals.next());
+                tracing::info!(signal, "told to stop");
+            }
+            None => self.runtime.block_on(std::future::pending()),
+        }
         self.stop();
     }
 
@@ -144,16 +251,24 @@ impl Server {
         self.stop.send_replace(true);
         // The task ends by itself; were it to panic, there is nothing left to do for it.
         drop(self.runtime.block_on(self.listener));
+        for session in self.app.sessions.all() {
+            self.app.wind_up(&session.state);
+        }
+        self.app.backends.stop(GOODBYE);
         self.runtime.shutdown_background();
         tracing::info!("stopped");
     }
 }
 
+/// How long the stop waits for sessions at backends to be ended, which is a courtesy.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// Everything that requests share.
 struct App {
     guard: Guard,
     sessions: Sessions<Client>,
-    offer: Offer,
+    server: Arc<ServerInfo>,
+    backends: Arc<Backends>,
 }
 
 impl App {
@@ -167,42 +282,64 @@ impl App {
             }
         }
         for session in self.sessions.all() {
-            session.state.wind_up();
+            session.state.close_stream();
         }
     }
 
+    /// Ends the sessions that have expired.
     fn sweep(&self) {
         for session in self.sessions.sweep(Instant::now()) {
             tracing::debug!("session expired");
-            session.state.wind_up();
+            self.wind_up(&session.state);
+        }
+    }
+
+    /// A session has ended: so do its calls, its stream and its sessions at backends.
+    fn wind_up(&self, client: &Client) {
+        for (place, standing) in client.wind_up() {
+            self.backends.end(place, vec![standing]);
         }
     }
 }
 
-async fn signalled() {
-    let name = {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            match signal(SignalKind::terminate()) {
-                Ok(mut terminate) => tokio::select! {
-                    _ = tokio::signal::ctrl_c() => "SIGINT",
-                    _ = terminate.recv() => "SIGTERM",
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "SIGTERM will end the program without a graceful stop");
-                    drop(tokio::signal::ctrl_c().await);
-                    "SIGINT"
-                }
-            }
+/// The signals that mean stop.
+#[cfg(unix)]
+struct Heard {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Heard {
+    /// Takes the signals over; on a runtime.
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
-        #[cfg(not(unix))]
-        {
-            drop(tokio::signal::ctrl_c().await);
-            "Ctrl-C"
-        }
-    };
-    tracing::info!(signal = name, "told to stop");
+    }
+}
+
+/// The signals that mean stop.
+#[cfg(windows)]
+struct Heard(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Heard {
+    /// Takes the signals over; on a runtime.
+    fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        self.0.recv().await;
+        "Ctrl-C"
+    }
 }
 
 fn written(host: &str, port: u16) -> String {

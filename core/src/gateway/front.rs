@@ -69,7 +69,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Whether the client reads this media type; without `Accept` it reads all (RFC 9110 section 12.5.1).
-    pub(super) fn accepts(&self, media_type: &str) -> bool {
+    pub fn accepts(&self, media_type: &str) -> bool {
         self.accept.is_empty() || http::accepts(&self.accept.join(","), media_type)
     }
 

@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 
 use super::parse::Builder;
 use super::{Kind, NodeId, Style};
-use crate::config::limits;
 use crate::diagnostic::{Diagnostic, Place, code};
 
 /// Below this many entries comparing each with each is quicker than building a set.
@@ -124,7 +123,7 @@ impl Builder<'_, '_> {
                 };
                 for &(key, value) in self.entries_of(range) {
                     steps += 1;
-                    if steps > limits::MERGE_STEPS {
+                    if steps > self.budget.merge_steps {
                         break 'sources;
                     }
                     if self.key(key).is_none_or(|text| known.insert(text)) {
@@ -137,8 +136,8 @@ impl Builder<'_, '_> {
                 self.report_merge(source);
             }
         }
-        if self.merge_steps > limits::MERGE_STEPS {
-            let message = format!("`<<` takes over more than {} entries in this document", limits::MERGE_STEPS);
+        if self.merge_steps > self.budget.merge_steps {
+            let message = format!("`<<` takes over more than {} entries in this document", self.budget.merge_steps);
             self.refuse(Diagnostic::new(code::EXCESSIVE_MERGING, message).at(self.data(value).span));
             return;
         }

@@ -40,6 +40,17 @@ pub fn parse<'t>(text: &'t str, positions: &Positions) -> Parsed<'t> {
 /// Yields at least one item, which has no root if the text holds no document.
 #[must_use]
 pub fn documents<'t, 'p>(text: &'t str, positions: &'p Positions) -> Documents<'t, 'p> {
+    within(Budget { nodes: limits::NODES, merge_steps: limits::MERGE_STEPS }, text, positions)
+}
+
+/// What one document may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    nodes: usize,
+    pub(super) merge_steps: usize,
+}
+
+fn within<'t, 'p>(budget: Budget, text: &'t str, positions: &'p Positions) -> Documents<'t, 'p> {
     let forbidden = characters::first_forbidden(text);
     let readable = forbidden.and_then(|(at, _)| text.get(..at)).unwrap_or(text);
     let options = granit_parser::options! {
@@ -55,6 +66,7 @@ pub fn documents<'t, 'p>(text: &'t str, positions: &'p Positions) -> Documents<'
         text: readable,
         parser: Parser::new_from_str_with_options(readable, options),
         positions,
+        budget,
         forbidden,
         read: 0,
         state: State::Reading,
@@ -66,6 +78,7 @@ pub struct Documents<'t, 'p> {
     text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     positions: &'p Positions,
+    budget: Budget,
     /// The text ends for us at the first character that YAML does not allow.
     forbidden: Option<(usize, char)>,
     read: usize,
@@ -101,7 +114,7 @@ impl<'t> Iterator for Documents<'t, '_> {
             }
             State::Reading => {}
         }
-        let mut builder = Builder::new(self.text, self.positions, self.forbidden);
+        let mut builder = Builder::new(self.text, self.positions, self.budget, self.forbidden);
         let outcome = builder.document(&mut self.parser);
         self.forbidden = builder.forbidden;
         match outcome {
@@ -154,6 +167,7 @@ pub(super) struct Builder<'t, 'p> {
     positions: &'p Positions,
     /// Where [`Positions::seek`] looked last.
     hint: usize,
+    pub(super) budget: Budget,
     forbidden: Option<(usize, char)>,
     tree: Tree<'t>,
     diagnostics: Vec<Diagnostic>,
@@ -170,10 +184,11 @@ pub(super) struct Builder<'t, 'p> {
 }
 
 impl<'t, 'p> Builder<'t, 'p> {
-    fn new(text: &'t str, positions: &'p Positions, forbidden: Option<(usize, char)>) -> Self {
+    fn new(text: &'t str, positions: &'p Positions, budget: Budget, forbidden: Option<(usize, char)>) -> Self {
         Self {
             text,
             positions,
+            budget,
             hint: 0,
             forbidden,
             tree: Tree::default(),
@@ -193,8 +208,9 @@ impl<'t, 'p> Builder<'t, 'p> {
             let (event, span) = match parser.next_event() {
                 None => return self.end_of_text(),
                 Some(Err(error)) => {
-                    let at = error.marker().byte_offset().unwrap_or(self.text.len());
-                    let (code, message) = syntax::describe(error.kind());
+                    let marked = error.marker().byte_offset().unwrap_or(self.text.len());
+                    let at = syntax::culprit(error.kind(), self.text, marked);
+                    let (code, message) = syntax::describe(error.kind(), self.text.get(at..).unwrap_or_default());
                     self.stop(at, code, message);
                     return Outcome::Stopped;
                 }
@@ -236,8 +252,8 @@ impl<'t, 'p> Builder<'t, 'p> {
                 self.stop(start, code::TOO_DEEP, syntax::too_deep());
                 return Outcome::Stopped;
             }
-            if self.tree.nodes.len() > limits::NODES {
-                let message = format!("the document has more than {} values", limits::NODES);
+            if self.tree.nodes.len() > self.budget.nodes {
+                let message = format!("the document has more than {} values", self.budget.nodes);
                 self.stop(start, code::TOO_MANY_NODES, message);
                 self.refused = true;
                 return Outcome::Stopped;
@@ -463,6 +479,11 @@ impl<'t, 'p> Builder<'t, 'p> {
             let end = container.end;
             self.close(container, end);
         }
+        // There is a document, even if nothing of it could be read.
+        if self.tree.root.is_none() {
+            let id = self.add(at, at, 0, Kind::Bad);
+            self.tree.root = Some(id);
+        }
     }
 
     fn report_forbidden(&mut self) {
@@ -491,7 +512,7 @@ impl<'t, 'p> Builder<'t, 'p> {
     }
 
     fn add(&mut self, start: usize, end: usize, tag: u32, kind: Kind<'t>) -> NodeId {
-        self.visits += 1;
+        self.visits = self.visits.saturating_add(1);
         let span = self.span(start, end);
         let id = NodeId(u32::try_from(self.tree.nodes.len()).unwrap_or(u32::MAX));
         self.tree.nodes.push(Data { span, tag, kind });
@@ -575,143 +596,4 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Node, Shape};
-    use super::*;
-    use alloc::string::String;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    /// Flow notation of a tree, scalars as JSON strings if they were quoted.
-    fn shown(node: Node<'_, '_>) -> String {
-        match node.shape() {
-            Shape::Scalar(scalar) if scalar.plain => scalar.text.to_owned(),
-            Shape::Scalar(scalar) => format!("{:?}", scalar.text),
-            Shape::Sequence(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(",")),
-            Shape::Mapping(entries) => {
-                let entries: Vec<_> =
-                    entries.iter().map(|(key, value)| format!("{}:{}", shown(key), shown(value))).collect();
-                format!("{{{}}}", entries.join(","))
-            }
-            Shape::Bad => "BAD".to_owned(),
-        }
-    }
-
-    fn root(text: &str) -> String {
-        parse(text, &Positions::identity()).tree.root().map_or("nothing".to_owned(), shown)
-    }
-
-    /// `code start..end message`, one a line.
-    fn findings(text: &str) -> Vec<String> {
-        parse(text, &Positions::identity())
-            .diagnostics
-            .iter()
-            .map(|d| {
-                let span = d.place.as_ref().unwrap().span;
-                format!("{} {}..{} {}", d.code, span.start, span.end, d.message)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_document_becomes_a_tree() {
-        assert_eq!(root("a: [x, 'y', {b: }]\nc:\n- d\n"), r#"{a:[x,"y",{b:}],c:[d]}"#);
-        assert_eq!(root(""), "nothing");
-        assert_eq!(root("# only a comment\n"), "nothing");
-        assert_eq!(root("---\n"), "");
-        assert_eq!(root("a: 1\n---\nb: [\n"), "{a:1}");
-        assert_eq!(findings("a: 1\n---\nb: [\n"), [""; 0]);
-    }
-
-    #[test]
-    fn a_span_covers_the_value() {
-        let text = "a:\n  - b: 'c'\n    d: [e, f]\n  - |\n    g\n";
-        let parsed = parse(text, &Positions::identity());
-        let mut found = Vec::new();
-        fn walk<'t>(text: &'t str, node: Node<'_, '_>, found: &mut Vec<&'t str>) {
-            found.push(text.get(node.span().range()).unwrap());
-            match node.shape() {
-                Shape::Sequence(items) => items.iter().for_each(|item| walk(text, item, found)),
-                Shape::Mapping(entries) => entries.iter().for_each(|(key, value)| {
-                    walk(text, key, found);
-                    walk(text, value, found);
-                }),
-                _ => {}
-            }
-        }
-        walk(text, parsed.tree.root().unwrap(), &mut found);
-        assert_eq!(
-            found,
-            [
-                "a:\n  - b: 'c'\n    d: [e, f]\n  - |\n    g\n",
-                "a",
-                "- b: 'c'\n    d: [e, f]\n  - |\n    g\n",
-                "b: 'c'\n    d: [e, f]",
-                "b",
-                "'c'",
-                "d",
-                "[e, f]",
-                "e",
-                "f",
-                "g\n"
-            ]
-        );
-    }
-
-    #[test]
-    fn aliases_share_the_node_and_bad_ones_are_reported() {
-        let parsed = parse("a: &x {k: v}\nb: *x\n", &Positions::identity());
-        let Shape::Mapping(entries) = parsed.tree.root().unwrap().shape() else { panic!() };
-        let ids: Vec<_> = entries.iter().map(|(_, value)| value.id()).collect();
-        assert_eq!(ids.first(), ids.get(1));
-        assert_eq!(root("l: [&x a, *x, &x b, *x]"), "{l:[a,a,b,b]}");
-        assert_eq!(root("a: *nope\nb: c"), "{a:BAD,b:c}");
-        assert_eq!(
-            findings("a: *nope\nb: c"),
-            ["yaml/undefined-alias 3..8 `*nope` refers to nothing; expected `&nope` before it"]
-        );
-        assert_eq!(root("a: &x [*x, b]"), "{a:[BAD,b]}");
-        assert_eq!(findings("a: &x [*x, b]"), ["yaml/recursive-alias 7..9 `*x` stands inside of what it refers to"]);
-    }
-
-    #[test]
-    fn merge_keys_add_what_is_not_there() {
-        assert_eq!(root("a: &x {p: 1, q: 2}\nm:\n  <<: *x\n  q: 3"), "{a:{p:1,q:2},m:{q:3,p:1}}");
-        assert_eq!(root("a: [&x {p: 1}, &y {p: 2, r: 3}]\nm: {<<: [*x, *y]}"), "{a:[{p:1},{p:2,r:3}],m:{p:1,r:3}}");
-        assert_eq!(root("m: {'<<': v}"), r#"{m:{"<<":v}}"#);
-        assert_eq!(root("m: {!!merge '<<': {a: b}}"), "{m:{a:b}}");
-        assert_eq!(root("s: <<"), "{s:<<}");
-        assert_eq!(
-            findings("m: {<<: 5}"),
-            ["yaml/merge-value 8..9 `<<` is given something else; expected a map or a list of maps"]
-        );
-        assert_eq!(
-            findings("m: {<<: [{a: b}, [c]]}"),
-            ["yaml/merge-value 17..20 `<<` is given something else; expected a map or a list of maps"]
-        );
-        assert_eq!(
-            findings("m:\n  <<: {a: b}\n  <<: {c: d}"),
-            ["yaml/duplicate-key 18..20 key `<<` stands here twice; the first one counts"]
-        );
-    }
-
-    #[test]
-    fn repeated_keys_are_reported_and_the_first_one_counts() {
-        assert_eq!(root("a: 1\n'a': 2\nb: 3\na: 4"), "{a:1,b:3}");
-        assert_eq!(
-            findings("a: 1\n'a': 2\nb: 3\na: 4"),
-            [
-                "yaml/duplicate-key 5..8 key `a` stands here twice; the first one counts",
-                "yaml/duplicate-key 17..18 key `a` stands here twice; the first one counts"
-            ]
-        );
-        let parsed = parse("a: 1\na: 2", &Positions::identity());
-        let related = &parsed.diagnostics[0].related[0];
-        assert_eq!((related.place.span, &*related.message), (Span::new(0, 1), "first here"));
-        let many: String = (0..20_000).map(|i| format!("k{}: v\n", i % 19_999)).collect();
-        assert_eq!(
-            findings(&many),
-            ["yaml/duplicate-key 188880..188882 key `k0` stands here twice; the first one counts"]
-        );
-    }
-}
+mod tests;

@@ -9,17 +9,11 @@ use granit_parser::ErrorKind;
 
 use crate::diagnostic::{Code, code};
 
-/// The code and message of a parser's error.
-pub(super) fn describe(kind: &ErrorKind) -> (Code, String) {
+/// The code and message of a parser's error that is found before `rest`.
+pub(super) fn describe(kind: &ErrorKind, rest: &str) -> (Code, String) {
     let message = match kind {
         ErrorKind::RecursionLimitExceeded => return (code::TOO_DEEP, too_deep()),
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar
-        | ErrorKind::InvalidBlockEntryWhitespace
-        | ErrorKind::InvalidMappingValueWhitespace => return (code::TAB, tab()),
+        kind if is_tab(kind) => return (code::TAB, tab()),
         ErrorKind::DuplicateVersionDirective
         | ErrorKind::UnsupportedYamlMajorVersion
         | ErrorKind::DuplicateTagDirective
@@ -36,7 +30,7 @@ pub(super) fn describe(kind: &ErrorKind) -> (Code, String) {
         | ErrorKind::InvalidTagDirectiveTerminator
         | ErrorKind::ExpectedTagDirectiveBang => return (code::DIRECTIVE, directive()),
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
-            format!("`{close}` closes a `{open}`; expected `{}`", closing(*open))
+            format!("`{open}` is closed by `{close}`; expected `{}`", closing(*open))
         }
         ErrorKind::UnclosedFlowCollection { open } => {
             format!("`{open}` is never closed; expected `{}` before the end", closing(*open))
@@ -44,9 +38,62 @@ pub(super) fn describe(kind: &ErrorKind) -> (Code, String) {
         ErrorKind::UnexpectedCharacter { character } => {
             format!("`{}` cannot begin a value; put the text in quotes", character.escape_default())
         }
+        ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofImplicitFlowMapping
+        | ErrorKind::UnexpectedEofBlockSequence
+        | ErrorKind::UnexpectedEofBlockMapping
+        | ErrorKind::UnexpectedEof
+            if rest.trim().is_empty() =>
+        {
+            String::from("the text ends in the middle of a value")
+        }
         kind => String::from(fixed(kind)),
     };
     (code::SYNTAX, message)
+}
+
+/// Where an error really is: the parser marks the quote before an escape, and what stands beside a tab.
+pub(super) fn culprit(kind: &ErrorKind, text: &str, marked: usize) -> usize {
+    let (before, after) = text.split_at_checked(marked).unwrap_or((text, ""));
+    match kind {
+        ErrorKind::UnknownQuotedScalarEscape => {
+            let mut escapes = after.char_indices();
+            while let Some((at, c)) = escapes.next() {
+                let known = "0abt\tnvfre \"/\\N_LPxuU\n\r";
+                if c == '\\' && !escapes.next().is_some_and(|(_, name)| known.contains(name)) {
+                    return marked + at;
+                }
+            }
+            marked
+        }
+        // The entry of a list is marked, not its dash.
+        ErrorKind::ExpectedBlockMappingKey => {
+            let dash = before.trim_end_matches(' ');
+            if dash.len() < before.len() && dash.ends_with('-') { dash.len() - 1 } else { marked }
+        }
+        kind if is_tab(kind) && !after.starts_with('\t') => {
+            if before.ends_with('\t') {
+                marked - 1
+            } else {
+                marked + after.find('\t').unwrap_or(0)
+            }
+        }
+        _ => marked,
+    }
+}
+
+fn is_tab(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInPlainScalar
+            | ErrorKind::InvalidBlockEntryWhitespace
+            | ErrorKind::InvalidMappingValueWhitespace
+    )
 }
 
 /// What is said of a tab among the spaces that indent a line.
@@ -82,15 +129,15 @@ fn fixed(kind: &ErrorKind) -> &'static str {
         }
         ErrorKind::ExpectedBlockMappingKey => "expected a key here, indented as the keys before it",
         ErrorKind::ExpectedBlockSequenceEntry => "expected `- ` here, indented as the entries before it",
-        ErrorKind::ExpectedNodeContent => "expected a value here",
-        ErrorKind::ExpectedFlowMappingSeparator => "expected `,` or `}` here",
-        ErrorKind::ExpectedFlowSequenceSeparator => "expected `,` or `]` here",
-        ErrorKind::UnexpectedEofFlowSequence
+        ErrorKind::ExpectedNodeContent
+        | ErrorKind::UnexpectedEofFlowSequence
         | ErrorKind::UnexpectedEofFlowMapping
         | ErrorKind::UnexpectedEofImplicitFlowMapping
         | ErrorKind::UnexpectedEofBlockSequence
         | ErrorKind::UnexpectedEofBlockMapping
-        | ErrorKind::UnexpectedEof => "the text ends in the middle of a value",
+        | ErrorKind::UnexpectedEof => "expected a value here",
+        ErrorKind::ExpectedFlowMappingSeparator => "expected `,` or `}` here",
+        ErrorKind::ExpectedFlowSequenceSeparator => "expected `,` or `]` here",
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             "this line is neither a key with `:` nor part of the value before it; expected `key: value`"
         }

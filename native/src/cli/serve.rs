@@ -2,12 +2,25 @@
 //!
 //! It judges nothing itself and answers no request; see [`crate::server`].
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
+use tracing::Level;
+use vmcp_core::config::{Config, allowable, unenforced};
+use vmcp_core::diagnostic::{Diagnostic, Scope, Severity};
+use vmcp_core::discovery::Catalog;
+use vmcp_core::report::Finding;
 
-use crate::logging;
+use super::input::Input;
+use super::judge::{World, judge};
+use super::{Global, Unjudged, Verdict};
+use crate::logging::{self, Colour, Format};
+use crate::materials::Source;
+use crate::render::human::{self, Paint};
+use crate::render::{Judged, json};
+use crate::server::{self, Offer, Options, Signals};
 
 /// Serve the configured backends to MCP clients
 ///
@@ -65,7 +78,7 @@ pub(crate) struct ServeArgs {
     pub(crate) debug: bool,
     /// How log lines look: `text` on a terminal, else `json`
     #[arg(long, value_name = "FORMAT", env = "VMCP_LOG_FORMAT", value_enum, help_heading = LOGS)]
-    pub(crate) log_format: Option<logging::Format>,
+    pub(crate) log_format: Option<Format>,
 }
 
 const LISTENER: &str = "Listener";
@@ -81,6 +94,131 @@ Exit codes:
   0  stopped as asked
   1  the configuration cannot be served, or the address cannot be listened on
   2  wrong usage, or a file that cannot be read";
+
+pub(super) fn run(args: &ServeArgs, global: &Global) -> Result<Verdict, Unjudged> {
+    let format = args.log_format.unwrap_or_else(Format::of_standard_error);
+    let colour = if global.color.on(&std::io::stderr()) { Colour::On } else { Colour::Off };
+    let level = match (args.debug, global.quiet) {
+        (true, _) => Level::DEBUG,
+        (false, true) => Level::WARN,
+        (false, false) => Level::INFO,
+    };
+    logging::install(format, colour, level);
+
+    let world = World::new(Source::this_machine());
+    let input = Input::read(&args.config, &args.stdin_name)?;
+    let judgement = judge(input, Some(&world)).keep(args.configmap.as_deref())?;
+    let (judged, document) = judgement.into_single();
+    say(&judged, format, colour, global);
+    let Some((config, catalog)) = document else {
+        tracing::error!(file = judged.file, "not started: there is no configuration");
+        return Ok(Verdict::Wrong);
+    };
+    let obstacles = obstacles(args, &judged, &config, &catalog);
+    for obstacle in &obstacles {
+        tracing::error!("not started: {obstacle}");
+    }
+    if !obstacles.is_empty() {
+        return Ok(Verdict::Wrong);
+    }
+    for rejected in &catalog.rejected {
+        let reasons: Vec<_> = rejected.reasons.iter().map(|reason| reason.message.as_str()).collect();
+        tracing::warn!(backend = rejected.name, reason = reasons.join("; "), "backend rejected; it is not served");
+    }
+    for backend in &catalog.backends {
+        tracing::info!(backend = backend.name, url = %backend.endpoint, "backend is served");
+    }
+    match server::start(Offer::new(&config.effective(), catalog.backends), &args.options()) {
+        Ok(server) => {
+            server.run();
+            Ok(Verdict::Fine)
+        }
+        Err(error) => {
+            tracing::error!("not started: {}", logging::chain(&error));
+            Ok(Verdict::Wrong)
+        }
+    }
+}
+
+/// What keeps the configuration from being served, each as one line.
+fn obstacles(args: &ServeArgs, judged: &Judged, config: &Config, catalog: &Catalog) -> Vec<String> {
+    let mut obstacles = Vec::new();
+    let stops = |finding: &&Diagnostic| finding.severity() == Severity::Error && finding.scope == Scope::Config;
+    match judged.diagnostics.iter().filter(stops).count() {
+        0 => {}
+        count => obstacles.push(format!("{} has {count} errors that concern no single backend", judged.file)),
+    }
+    let allowed = |key: &dyn Fn(&str) -> bool| args.allow_unenforced.iter().any(|name| key(name));
+    for key in unenforced(config).iter().filter(|key| key.must_be_allowed()) {
+        if !allowed(&|name| key.is_named(name)) {
+            obstacles.push(format!(
+                "`{}` is not enforced yet: {}; `--allow-unenforced={}` starts all the same",
+                key.key, key.meaning, key.key
+            ));
+        }
+    }
+    if args.enable_audit && config.audit.is_none() && !allowed(&|name| name == "audit") {
+        obstacles.push(
+            "`--enable-audit` is not enforced yet: nothing is recorded; `--allow-unenforced=audit` starts all the same"
+                .to_owned(),
+        );
+    }
+    for name in args.allow_unenforced.iter().filter(|name| !is_allowable(name)) {
+        tracing::warn!(key = name, "`--allow-unenforced` names a key that needs no permission");
+    }
+    let names = |of: &Catalog| of.rejected.iter().map(|one| format!("`{}`", one.name)).collect::<Vec<_>>().join(", ");
+    if catalog.backends.is_empty() {
+        obstacles.push(match catalog.rejected.len() {
+            0 => "there is no backend to serve".to_owned(),
+            _ => format!("every backend is rejected: {}", names(catalog)),
+        });
+    } else if args.strict && !catalog.rejected.is_empty() {
+        obstacles.push(format!("`--strict` is given and a backend is rejected: {}", names(catalog)));
+    }
+    obstacles
+}
+
+fn is_allowable(name: &str) -> bool {
+    allowable().any(|key| key == name || key.rsplit('.').next() == Some(name))
+}
+
+/// Shows every finding: drawn where people read the log, else as log lines.
+fn say(judged: &Judged, format: Format, colour: Colour, global: &Global) {
+    if format == Format::Text {
+        let shown = if global.quiet && judged.valid() {
+            String::new()
+        } else {
+            human::findings(judged, Paint::new(colour == Colour::On))
+        };
+        // Where standard error is gone, there is nobody left to tell.
+        drop(std::io::stderr().lock().write_all(shown.as_bytes()));
+        return;
+    }
+    for Finding { code, severity, message, help, path, file, line, column, .. } in json::findings(judged) {
+        let (code, line, column) = (code.id(), line.map(u64::from), column.map(u64::from));
+        match severity {
+            Severity::Error => tracing::error!(code, file, line, column, path, help, "{message}"),
+            Severity::Warning => tracing::warn!(code, file, line, column, path, help, "{message}"),
+            Severity::Note => tracing::info!(code, file, line, column, path, help, "{message}"),
+        }
+    }
+}
+
+impl ServeArgs {
+    fn options(&self) -> Options {
+        Options {
+            host: self.host.clone(),
+            port: self.port,
+            session_ttl: self.session_ttl,
+            max_sessions: self.max_sessions,
+            max_backend_calls: self.max_backend_calls,
+            allowed_origins: self.allowed_origin.clone(),
+            allowed_hosts: self.allowed_host.clone(),
+            signals: Signals::Stop,
+            ..Options::default()
+        }
+    }
+}
 
 /// A positive duration as the configuration writes them: `30m`, `1h30m`, `500ms`.
 pub(super) fn time(text: &str) -> Result<Duration, String> {

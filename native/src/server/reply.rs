@@ -10,10 +10,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
+use vmcp_core::gateway;
+use vmcp_core::mcp::sse;
+
+/// Between two comments on a stream that has nothing to say; proxies commonly give up after 60 seconds.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// The answer to one request.
 pub(super) type Reply = Response<Content>;
@@ -28,6 +33,7 @@ pub(super) enum Content {
 
 /// Server-sent events from a channel. It ends when the sending side is dropped.
 pub(super) struct Events {
+    opening: Option<Bytes>,
     channel: mpsc::Receiver<Bytes>,
     quiet: Pin<Box<Sleep>>,
     every: Duration,
@@ -38,10 +44,19 @@ impl Events {
     /// Passes on what comes through `channel`, and a comment whenever nothing came for `every`, so that proxies keep the
     /// connection. `until_closed` is dropped when the client is gone or the stream has ended.
     pub(super) fn new(channel: mpsc::Receiver<Bytes>, every: Duration, until_closed: impl Send + 'static) -> Self {
-        Self { channel, quiet: Box::pin(sleep(every)), every, _until_closed: Box::new(until_closed) }
+        Self { opening: None, channel, quiet: Box::pin(sleep(every)), every, _until_closed: Box::new(until_closed) }
+    }
+
+    /// Says at once that the stream stands: some clients wait for a first byte.
+    pub(super) fn with_opening(mut self) -> Self {
+        self.opening = Some(Bytes::from_static(sse::COMMENT));
+        self
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(opening) = self.opening.take() {
+            return Poll::Ready(Some(opening));
+        }
         let event = match self.channel.poll_recv(cx) {
             Poll::Ready(event) => event,
             Poll::Pending => {
@@ -109,12 +124,24 @@ pub(super) fn bare(status: StatusCode) -> Reply {
     reply
 }
 
-/// An event stream; proxies are told not to hold it back.
+/// An event stream.
 pub(super) fn events(events: Events) -> Reply {
     let mut reply = Response::new(Content::Events(events));
-    let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    for (name, value) in gateway::STREAM_HEADERS {
+        reply.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    reply
+}
+
+/// An answer that the core has written.
+pub(super) fn written(response: gateway::Response) -> Reply {
+    let mut reply = Response::new(if response.body.is_empty() { Content::empty() } else { response.body.into() });
+    // The core writes the three digits of a known status, and header values of visible ASCII.
+    *reply.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            reply.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
     reply
 }

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::crypto::SecureRandom;
+use vmcp_core::gateway;
 
-/// The name of a session: 128 random bits, written as 32 hexadecimal digits.
+/// The name of a session: a random UUID, 122 bits of which are random.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct SessionId(u128);
 
@@ -19,13 +20,13 @@ impl SessionId {
     fn random(random: &dyn SecureRandom) -> Option<Self> {
         let mut bytes = [0; 16];
         random.fill(&mut bytes).ok()?;
-        Some(Self(u128::from_be_bytes(bytes)))
+        gateway::session_id(bytes).parse().ok()
     }
 }
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        f.write_str(&gateway::session_id(self.0.to_be_bytes()))
     }
 }
 
@@ -43,11 +44,10 @@ pub(super) struct NotAnId;
 impl FromStr for SessionId {
     type Err = NotAnId;
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let written = text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if !written {
-            return Err(NotAnId);
-        }
-        u128::from_str_radix(text, 16).map(Self).map_err(|_| NotAnId)
+        let digits: String = text.chars().filter(|c| *c != '-').collect();
+        let id = u128::from_str_radix(&digits, 16).map(Self).map_err(|_| NotAnId)?;
+        // One spelling only, so that an id is one text everywhere.
+        if id.to_string() == text { Ok(id) } else { Err(NotAnId) }
     }
 }
 
@@ -242,15 +242,12 @@ mod tests {
         let (a, b) = (sessions.open(1, now).unwrap().id, sessions.open(2, now).unwrap().id);
         assert_ne!(a, b);
         assert_eq!(a.to_string().parse(), Ok(a));
-        assert_eq!(a.to_string().len(), 32);
+        assert_eq!(a.to_string().len(), 36);
         assert_eq!(format!("{a:?}"), "[session]");
-        for text in [
-            "",
-            "0",
-            "+0000000000000000000000000000001",
-            "0000000000000000000000000000000g",
-            "ABCDEF00000000000000000000000000",
-        ] {
+        let spelled = a.to_string();
+        for text in
+            ["", "0", "-", "nonsense", &spelled.to_uppercase(), &spelled.replace('-', ""), &format!("{spelled}-")]
+        {
             assert_eq!(text.parse::<SessionId>(), Err(NotAnId), "{text}");
         }
         assert_eq!(NotOpened::NoRandom.to_string(), "the system gave no random bytes for a session id");

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -14,22 +14,26 @@ use crate::http::PATIENCE;
 
 /// A running server. Its threads end with the process.
 #[derive(Clone)]
-pub struct Backend(Arc<Shared>);
+pub(crate) struct Backend(Arc<Shared>);
 
 struct Shared {
     address: SocketAddr,
     seen: Mutex<Vec<Seen>>,
     gate: Gate,
+    /// How many sessions were opened, and how many of the first are no longer known.
     sessions: AtomicUsize,
+    forgotten: AtomicUsize,
+    stopped: AtomicBool,
+    connections: Mutex<Vec<TcpStream>>,
 }
 
 /// One request that came.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// `initialize`, `tools/call`…; `DELETE` for the end of a session.
-    pub method: String,
-    pub session: Option<String>,
-    pub body: Value,
+    pub(crate) method: String,
+    pub(crate) session: Option<String>,
+    pub(crate) body: Value,
 }
 
 /// What was asked for `wait` or `slow` goes on when a test says so.
@@ -42,17 +46,24 @@ struct Gate {
 impl Backend {
     /// Tools: `echo` answers with its arguments and session, `wait` answers when it is let go, `slow` reports progress
     /// first and goes on when it is let go, `fail` is a JSON-RPC error.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let shared = Arc::new(Shared {
             address: listener.local_addr().unwrap(),
             seen: Mutex::default(),
             gate: Gate::default(),
             sessions: AtomicUsize::new(0),
+            forgotten: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            connections: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                if serving.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                serving.connections.lock().unwrap().push(stream.try_clone().unwrap());
                 let shared = Arc::clone(&serving);
                 thread::spawn(move || shared.connection(stream));
             }
@@ -60,24 +71,41 @@ impl Backend {
         Self(shared)
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.0.address)
     }
 
     /// Lets one waiting call go on, now or when it comes.
-    pub fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         *self.0.gate.open.lock().unwrap() += 1;
         self.0.gate.changed.notify_all();
     }
 
-    /// The requests of this method so far.
-    pub fn seen(&self, method: &str) -> Vec<Seen> {
+    /// Closes the port and all connections.
+    pub(crate) fn stop(&self) {
+        self.0.stopped.store(true, Ordering::SeqCst);
+        for connection in self.0.connections.lock().unwrap().iter() {
+            let _ = connection.shutdown(std::net::Shutdown::Both);
+        }
+        // Wakes the listener, which then closes; refused connections prove it.
+        while TcpStream::connect(self.0.address).is_ok() {
+            thread::yield_now();
+        }
+    }
+
+    /// From now on, no session that was opened is known.
+    pub(crate) fn forget(&self) {
+        self.0.forgotten.store(self.0.sessions.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// The requests of this method so far; `waited` for calls of `wait` that were let go.
+    pub(crate) fn seen(&self, method: &str) -> Vec<Seen> {
         self.0.seen.lock().unwrap().iter().filter(|seen| seen.method == method).cloned().collect()
     }
 }
 
 /// The URL of a server that takes connections and never says a word.
-pub fn hanging() -> String {
+pub(crate) fn hanging() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     thread::spawn(move || listener.incoming().map_while(Result::ok).collect::<Vec<_>>());
@@ -85,7 +113,7 @@ pub fn hanging() -> String {
 }
 
 /// The URL of a server that is not there.
-pub fn dead() -> String {
+pub(crate) fn dead() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}/mcp", listener.local_addr().unwrap())
 }
@@ -116,7 +144,7 @@ impl Shared {
             let done = match (verb.as_str(), method.as_str()) {
                 ("DELETE", _) => plain(out, 200, None, ""),
                 ("POST", "initialize") => {
-                    let id = format!("s{}", self.sessions.fetch_add(1, Ordering::Relaxed));
+                    let id = format!("s{}", self.sessions.fetch_add(1, Ordering::SeqCst));
                     let result = json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
                         "serverInfo": {"name": "fake", "version": "1"}});
                     plain(out, 200, Some(&id), &answer(&body, "result", result))
@@ -125,6 +153,7 @@ impl Shared {
                     let error = json!({"code": -32600, "message": "Bad Request: Missing session ID"});
                     plain(out, 400, None, &answer(&body, "error", error))
                 }
+                ("POST", _) if self.is_forgotten(session.as_deref()) => plain(out, 404, None, ""),
                 ("POST", "tools/list") => {
                     let tool = |name| json!({"name": name, "inputSchema": {"type": "object"}});
                     let tools = ["echo", "wait", "slow", "fail"].map(tool);
@@ -143,6 +172,11 @@ impl Shared {
         }
     }
 
+    fn is_forgotten(&self, session: Option<&str>) -> bool {
+        let number = session.and_then(|session| session.strip_prefix('s')?.parse::<usize>().ok());
+        number.is_none_or(|number| number < self.forgotten.load(Ordering::SeqCst))
+    }
+
     fn call(&self, out: &mut TcpStream, session: Option<String>, body: &Value) -> std::io::Result<()> {
         let text = |text: &str| json!({"content": [{"type": "text", "text": text}]});
         match body["params"]["name"].as_str() {
@@ -153,6 +187,7 @@ impl Shared {
             }
             Some("wait") => {
                 self.gate.pass();
+                self.seen.lock().unwrap().push(Seen { method: "waited".into(), session, body: Value::Null });
                 plain(out, 200, None, &answer(body, "result", text("waited")))
             }
             Some("slow") => {
@@ -166,7 +201,12 @@ impl Shared {
                 event(out, &answer(body, "result", text("slow")))?;
                 out.write_all(b"0\r\n\r\n")
             }
-            _ => plain(out, 200, None, &answer(body, "error", json!({"code": -7, "message": "it failed", "data": [1.50]}))),
+            _ => plain(
+                out,
+                200,
+                None,
+                &answer(body, "error", json!({"code": -7, "message": "it failed", "data": [1.50]})),
+            ),
         }
     }
 }
@@ -183,7 +223,8 @@ fn event(out: &mut TcpStream, data: &str) -> std::io::Result<()> {
 fn plain(out: &mut TcpStream, status: u16, session: Option<&str>, body: &str) -> std::io::Result<()> {
     let session = session.map(|id| format!("mcp-session-id: {id}\r\n")).unwrap_or_default();
     let length = body.len();
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{session}content-length: {length}\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{session}content-length: {length}\r\n\r\n");
     out.write_all((head + body).as_bytes())
 }
 

@@ -7,30 +7,30 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Nothing here takes longer unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An answer whose body is still to be read.
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
     connection: BufReader<TcpStream>,
 }
 
 /// Sends a request on a connection of its own and reads the head of the answer.
-pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut connection = BufReader::new(connect(address));
     write(connection.get_mut(), method, path, headers, body);
     Answer::read(connection)
 }
 
-pub fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let connection = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     connection.set_write_timeout(Some(PATIENCE)).unwrap();
     connection
 }
 
-pub fn write(connection: &mut TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
+pub(crate) fn write(connection: &mut TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head.push_str("host: localhost\r\n");
@@ -43,7 +43,7 @@ pub fn write(connection: &mut TcpStream, method: &str, path: &str, headers: &[(&
 }
 
 impl Answer {
-    pub fn read(mut connection: BufReader<TcpStream>) -> Self {
+    pub(crate) fn read(mut connection: BufReader<TcpStream>) -> Self {
         let line = line(&mut connection);
         let status =
             line.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or_else(|| panic!("no status: {line:?}"));
@@ -56,12 +56,12 @@ impl Answer {
         Self { status, headers, connection }
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// The whole body.
-    pub fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         let mut body = Vec::new();
         if let Some(length) = self.header("content-length") {
             body.resize(length.parse().unwrap(), 0);
@@ -74,13 +74,13 @@ impl Answer {
         String::from_utf8(body).unwrap()
     }
 
-    pub fn json(&mut self) -> serde_json::Value {
+    pub(crate) fn json(&mut self) -> serde_json::Value {
         let text = self.text();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
     /// The data of the next event that has any; `None` at the end of the stream.
-    pub fn event(&mut self) -> Option<serde_json::Value> {
+    pub(crate) fn event(&mut self) -> Option<serde_json::Value> {
         loop {
             let chunk = String::from_utf8(self.chunk()?).unwrap();
             let data: String = chunk.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
@@ -91,7 +91,7 @@ impl Answer {
     }
 
     /// The next chunk of a chunked body: the server writes an event as one.
-    pub fn chunk(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
         let size = usize::from_str_radix(line(&mut self.connection).trim(), 16).ok()?;
         let mut chunk = vec![0; size + 2];
         self.connection.read_exact(&mut chunk).ok()?;
@@ -100,7 +100,7 @@ impl Answer {
     }
 
     /// The connection, for the next request on it.
-    pub fn connection(self) -> BufReader<TcpStream> {
+    pub(crate) fn connection(self) -> BufReader<TcpStream> {
         self.connection
     }
 }

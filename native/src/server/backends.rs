@@ -1,0 +1,336 @@
+//! All backends of one server: their lists, kept and merged; and who may call how many of them at a time.
+//!
+//! It answers no client.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout_at};
+use vmcp_core::aggregate::{BackendTools, Merged, Naming, merge};
+use vmcp_core::mcp::client::{Answer, Goal, List, Standing};
+
+use super::served::Served;
+use crate::logging::chain;
+use crate::pool::{self, Pool};
+use crate::transport::Cancel;
+
+/// How long a client's list waits for a backend of which nothing is known.
+const FIRST: Duration = Duration::from_secs(5);
+/// How long it waits for a newer list than the one that is there.
+const NEWER: Duration = Duration::from_secs(1);
+/// How long it waits for a backend that failed the last time.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How often it is looked which backends should be asked again.
+const LOOK: Duration = Duration::from_secs(1);
+/// Errands (lists, ends of sessions) that run side by side.
+const ERRANDS: usize = 64;
+/// Threads that have finished a job and are not back yet.
+const CHANGING: usize = 16;
+/// Errands that may wait for their turn; more ends of sessions are not sent.
+const PATIENT_ERRANDS: usize = 4096;
+
+/// All backends.
+pub(super) struct Backends {
+    all: Vec<Arc<Served>>,
+    places: HashMap<String, usize>,
+    naming: Naming,
+    runtime: Handle,
+    /// Threads for calls of clients.
+    calls: Pool,
+    calls_limit: usize,
+    calls_running: AtomicUsize,
+    /// Threads for the gateway's own business, so that it and the clients do not take each other's.
+    errands: Pool,
+    errand_permits: Arc<Semaphore>,
+    errands_waiting: AtomicUsize,
+    /// Grows with every change of a list.
+    changes: AtomicU64,
+    /// Tells of every answer and every failure.
+    news: watch::Sender<()>,
+    merged: Mutex<(u64, Arc<Merged>)>,
+    /// By place: whether it was said that a backend is missing.
+    missed: Vec<AtomicBool>,
+    /// Stops what runs for the gateway itself.
+    stop: Cancel,
+}
+
+/// Why a call cannot be made now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// The limit of the whole server.
+    #[error("{limit} calls to backends are running, and no more are allowed; try again later")]
+    Full {
+        /// The limit.
+        limit: usize,
+    },
+    /// What this backend's share is at the moment.
+    #[error(
+        "{running} calls to backend `{backend}` are running, which is as many as fit while others need room; try again later"
+    )]
+    Share {
+        /// Which.
+        backend: String,
+        /// How many.
+        running: usize,
+    },
+    /// There is no thread for it.
+    #[error(transparent)]
+    Thread(pool::Refused),
+}
+
+/// The right to one call, until it is dropped.
+pub(super) struct Slot {
+    backends: Arc<Backends>,
+    served: Arc<Served>,
+}
+
+impl Backends {
+    pub(super) fn new(all: Vec<Served>, naming: Naming, calls_limit: usize, runtime: Handle) -> Self {
+        let all: Vec<_> = all.into_iter().map(Arc::new).collect();
+        Self {
+            places: all.iter().enumerate().map(|(place, served)| (served.name.clone(), place)).collect(),
+            missed: all.iter().map(|_| AtomicBool::new(false)).collect(),
+            all,
+            naming,
+            runtime,
+            calls: Pool::new(calls_limit.saturating_add(CHANGING)),
+            calls_limit,
+            calls_running: AtomicUsize::new(0),
+            errands: Pool::new(ERRANDS + CHANGING),
+            errand_permits: Arc::new(Semaphore::new(ERRANDS)),
+            errands_waiting: AtomicUsize::new(0),
+            changes: AtomicU64::new(0),
+            news: watch::Sender::new(()),
+            merged: Mutex::default(),
+            stop: Cancel::new(),
+        }
+    }
+
+    /// The backend of this name, and its place.
+    pub(super) fn find(&self, name: &str) -> Option<(usize, &Arc<Served>)> {
+        let place = *self.places.get(name)?;
+        Some((place, self.all.get(place)?))
+    }
+
+    /// Asks again, for ever and ever more rarely, the backends that have not answered.
+    pub(super) async fn keep_asking(self: Arc<Self>) {
+        loop {
+            sleep(LOOK).await;
+            let now = Instant::now();
+            for served in self.all.iter().filter(|served| served.claim_again(now)) {
+                self.ask(Arc::clone(served));
+            }
+        }
+    }
+
+    /// Asks every backend whose list is not fresh, and waits for nobody.
+    pub(super) fn warm_up(self: &Arc<Self>) {
+        let now = Instant::now();
+        for served in self.all.iter().filter(|served| served.claim(now)) {
+            self.ask(Arc::clone(served));
+        }
+    }
+
+    /// The merged list with what is fresh, or can be had before the deadline of each backend; who is missing is logged.
+    pub(super) async fn fresh(self: &Arc<Self>) -> Arc<Merged> {
+        self.warm_up();
+        for (served, missed) in self.all.iter().zip(&self.missed) {
+            let mut known = served.known();
+            if let Some(since) = served.asking() {
+                let patience = match (known.borrow().tools.is_some(), known.borrow().has_failed()) {
+                    (true, _) => NEWER,
+                    (false, true) => AGAIN,
+                    (false, false) => FIRST,
+                };
+                let answered = known.wait_for(|known| !known.is_asking());
+                // Late is late; what is there is taken.
+                drop(timeout_at((since + patience).into(), answered).await);
+            }
+            let missing = known.borrow().tools.is_none();
+            if missing != missed.swap(missing, Ordering::Relaxed) {
+                if missing {
+                    tracing::warn!(backend = served.name, "backend is missing from the list of tools");
+                } else {
+                    tracing::info!(backend = served.name, "backend is in the list of tools again");
+                }
+            }
+        }
+        self.merged()
+    }
+
+    /// A merged list with a tool of this name. If none is known, every backend whose list is not fresh is asked, and the
+    /// first that has it ends the wait.
+    pub(super) async fn with_tool(self: &Arc<Self>, name: &str) -> Option<Arc<Merged>> {
+        let mut news = self.news.subscribe();
+        let mut merged = self.merged();
+        if merged.tool(name).is_none() {
+            self.warm_up();
+        }
+        loop {
+            if merged.tool(name).is_some() {
+                return Some(merged);
+            }
+            let now = Instant::now();
+            let deadlines = self.all.iter().filter_map(|served| Some(served.asking()? + FIRST));
+            let last = deadlines.filter(|deadline| *deadline > now).max()?;
+            timeout_at(last.into(), news.changed()).await.ok()?.ok()?;
+            merged = self.merged();
+        }
+    }
+
+    /// The merged list as it is known now.
+    pub(super) fn merged(&self) -> Arc<Merged> {
+        let changes = self.changes.load(Ordering::Acquire);
+        {
+            let (of, merged) = &*self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+            if *of == changes {
+                return Arc::clone(merged);
+            }
+        }
+        let lists: Vec<_> =
+            self.all.iter().filter_map(|served| Some((served, served.known().borrow().tools.clone()?))).collect();
+        let lists: Vec<_> =
+            lists.iter().map(|(served, listed)| BackendTools { backend: &served.name, tools: &listed.items }).collect();
+        let merged = Arc::new(merge(&self.naming, &lists));
+        let mut kept = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 < changes {
+            if kept.1.warnings != merged.warnings {
+                for warning in &merged.warnings {
+                    tracing::warn!("{warning}");
+                }
+            }
+            *kept = (changes, Arc::clone(&merged));
+        }
+        merged
+    }
+
+    /// Asks a backend for its tools, in the background.
+    fn ask(self: &Arc<Self>, served: Arc<Served>) {
+        let backends = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
+            let mut conversation = served.own.join(|| served.from_nothing()).await;
+            let (done, finished) = tokio::sync::oneshot::channel();
+            let (asked, stop) = (Arc::clone(&served), backends.stop.clone());
+            let job = move || {
+                let (result, withdrawal) = asked.run(Goal::List(List::Tools), &mut conversation, &stop, |_| {});
+                if let Some(request) = withdrawal {
+                    asked.send_aside(&request);
+                }
+                // Nobody waits any longer when the server has stopped.
+                drop(done.send(result));
+                for standing in conversation.superfluous() {
+                    asked.end(standing);
+                }
+            };
+            let result = match backends.errands.try_spawn(job) {
+                Ok(()) => finished.await.ok(),
+                Err(refused) => {
+                    tracing::debug!(error = chain(&refused), "an errand found no thread");
+                    None
+                }
+            };
+            backends.keep(&served, result);
+        });
+    }
+
+    fn keep(&self, served: &Served, result: Option<Result<Answer, vmcp_core::mcp::client::CallError>>) {
+        let now = Instant::now();
+        let changed = match result {
+            Some(Ok(Answer::Listed(listed))) => {
+                tracing::debug!(backend = served.name, tools = listed.items.len(), "tools listed");
+                served.answered(Some(listed), now)
+            }
+            Some(Err(error)) => {
+                tracing::warn!(backend = served.name, error = chain(&error), "tools not listed");
+                served.answered(None, now)
+            }
+            Some(Ok(_)) | None => {
+                tracing::warn!(backend = served.name, "tools not listed: the question was not asked");
+                served.answered(None, now)
+            }
+        };
+        if changed {
+            self.changes.fetch_add(1, Ordering::AcqRel);
+        }
+        self.news.send_replace(());
+    }
+
+    /// Ends conversations that nobody needs any longer, in the background and if it can be done.
+    pub(super) fn end(self: &Arc<Self>, place: usize, standings: Vec<Arc<Standing>>) {
+        let Some(served) = self.all.get(place).filter(|_| !standings.is_empty()).cloned() else { return };
+        if self.errands_waiting.fetch_add(1, Ordering::Relaxed) >= PATIENT_ERRANDS {
+            self.errands_waiting.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let backends = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let permit = Arc::clone(&backends.errand_permits).acquire_owned().await;
+            backends.errands_waiting.fetch_sub(1, Ordering::Relaxed);
+            // The permit goes with the job: as many run as there are permits.
+            let job = move || {
+                for standing in standings {
+                    served.end(standing);
+                }
+                drop(permit);
+            };
+            if let Err(refused) = backends.errands.try_spawn(job) {
+                tracing::debug!(error = chain(&refused), "sessions at a backend were not ended");
+            }
+        });
+    }
+
+    /// Makes room for a call to this backend.
+    ///
+    /// A backend may have no more calls running than there is room left, so that one that answers slowly leaves room
+    /// for the others, and two of them still do. Where there is one backend only, it has all of it.
+    pub(super) fn admit(self: &Arc<Self>, served: &Arc<Served>) -> Result<Slot, Refused> {
+        let running = self.calls_running.fetch_add(1, Ordering::AcqRel);
+        let own = served.running.fetch_add(1, Ordering::AcqRel);
+        let slot = Slot { backends: Arc::clone(self), served: Arc::clone(served) };
+        if running >= self.calls_limit {
+            return Err(Refused::Full { limit: self.calls_limit });
+        }
+        if self.all.len() > 1 && own >= self.calls_limit - running {
+            return Err(Refused::Share { backend: served.name.clone(), running: own });
+        }
+        Ok(slot)
+    }
+
+    /// Stops what runs for the gateway itself, and waits a moment for what is polite: ends of sessions.
+    pub(super) fn stop(&self, patience: Duration) {
+        self.stop.cancel();
+        let until = Instant::now() + patience;
+        while self.errands_waiting.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.errands.close();
+        let left = self.errands.wait(until.saturating_duration_since(Instant::now()));
+        if left > 0 {
+            tracing::debug!(errands = left, "stopped before every session at a backend was ended");
+        }
+    }
+}
+
+impl Slot {
+    /// Runs a call on a thread of its own; the slot is free again when it is over.
+    pub(super) fn run(self, job: impl FnOnce(&Arc<Served>) + Send + 'static) -> Result<(), Refused> {
+        let calls = self.backends.calls.clone();
+        let job = move || {
+            job(&self.served);
+            drop(self);
+        };
+        calls.try_spawn(job).map_err(Refused::Thread)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.served.running.fetch_sub(1, Ordering::AcqRel);
+        self.backends.calls_running.fetch_sub(1, Ordering::AcqRel);
+    }
+}

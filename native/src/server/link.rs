@@ -1,0 +1,146 @@
+//! One conversation with one backend, shared by everything that speaks for the same client: opened by whoever needs it
+//! first, while the others wait for that and for nothing else.
+//!
+//! It sends nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use vmcp_core::mcp::client::{Standing, Start};
+
+/// Where a conversation stands.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Closed,
+    Opening,
+    Open(Arc<Standing>),
+    /// Its client is gone: what is opened now is ended at once.
+    Ended,
+}
+
+/// Somebody's use of a link: how the exchange begins, and what it learns.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    link: Arc<Link>,
+    start: Start,
+    opening: bool,
+    superfluous: Vec<Arc<Standing>>,
+}
+
+impl Link {
+    /// Takes part in the conversation. If nobody has opened it, the caller does, beginning as `from_nothing` says; if
+    /// somebody is at it, this waits.
+    pub(super) async fn join(self: &Arc<Self>, from_nothing: impl Fn() -> Start) -> Conversation {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some((start, opening)) = self.try_join(&from_nothing) {
+                return Conversation { link: Arc::clone(self), start, opening, superfluous: Vec::new() };
+            }
+            changed.await;
+        }
+    }
+
+    fn try_join(&self, from_nothing: impl Fn() -> Start) -> Option<(Start, bool)> {
+        let mut state = self.lock();
+        match &*state {
+            State::Open(standing) => Some((Start::Standing(Arc::clone(standing)), false)),
+            State::Opening => None,
+            State::Ended => Some((from_nothing(), false)),
+            State::Closed => {
+                *state = State::Opening;
+                Some((from_nothing(), true))
+            }
+        }
+    }
+
+    /// The conversation, if it is open.
+    pub(super) fn standing(&self) -> Option<Arc<Standing>> {
+        match &*self.lock() {
+            State::Open(standing) => Some(Arc::clone(standing)),
+            _ => None,
+        }
+    }
+
+    /// Forgets the conversation if it is still this one.
+    pub(super) fn forget(&self, standing: &Arc<Standing>) {
+        let mut state = self.lock();
+        if matches!(&*state, State::Open(open) if Arc::ptr_eq(open, standing)) {
+            *state = State::Closed;
+        }
+    }
+
+    /// Closes it for ever. The caller ends what is returned.
+    pub(super) fn end(&self) -> Option<Arc<Standing>> {
+        let before = std::mem::replace(&mut *self.lock(), State::Ended);
+        self.changed.notify_waiters();
+        match before {
+            State::Open(standing) => Some(standing),
+            _ => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Conversation {
+    /// One that begins with what is open elsewhere and changes nothing there.
+    pub(super) fn beside(link: Arc<Link>, standing: Arc<Standing>) -> Self {
+        Self { link, start: Start::Standing(standing), opening: false, superfluous: Vec::new() }
+    }
+
+    /// How the exchange begins.
+    pub(super) fn start(&self) -> Start {
+        self.start.clone()
+    }
+
+    /// The exchange has opened the conversation, perhaps because the session it began with is gone. Of two that are
+    /// opened at once, the link keeps the first.
+    pub(super) fn learned(&mut self, standing: &Arc<Standing>) {
+        let mut state = self.link.lock();
+        let kept = match (&*state, &self.start) {
+            (State::Ended, _) => false,
+            (State::Open(open), Start::Standing(begun)) => Arc::ptr_eq(open, begun),
+            (State::Open(_), _) => false,
+            (State::Opening, _) => self.opening,
+            (State::Closed, _) => true,
+        };
+        if kept {
+            *state = State::Open(Arc::clone(standing));
+            self.start = Start::Standing(Arc::clone(standing));
+            self.opening = false;
+            self.link.changed.notify_waiters();
+        } else {
+            self.superfluous.push(Arc::clone(standing));
+        }
+    }
+
+    /// Conversations that this exchange opened and the link does not keep: to be ended when the exchange is over.
+    pub(super) fn superfluous(&mut self) -> Vec<Arc<Standing>> {
+        std::mem::take(&mut self.superfluous)
+    }
+}
+
+impl Drop for Conversation {
+    /// Whoever was to open it did not: the next one tries.
+    fn drop(&mut self) {
+        if self.opening {
+            let mut state = self.link.lock();
+            if matches!(*state, State::Opening) {
+                *state = State::Closed;
+            }
+            drop(state);
+            self.link.changed.notify_waiters();
+        }
+    }
+}

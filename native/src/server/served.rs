@@ -1,0 +1,240 @@
+//! One backend as the server keeps it: the way to it, how it speaks, what it lists, and how much is asked of it.
+//!
+//! It decides nothing about who may call it and knows no client.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use vmcp_core::discovery::Backend;
+use vmcp_core::mcp::client::{
+    Answer, CallError, Exchange, Goal, Listed, Problem, Ran, ServerMessage, Settings, Standing, Start,
+};
+use vmcp_core::mcp::http::Stage;
+use vmcp_core::mcp::{Era, http};
+
+use super::link::{Conversation, Link};
+use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
+
+/// How long a list is as good as asked for now.
+const FRESH: Duration = Duration::from_secs(30);
+/// How long after a failure a client's question is the next one.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long the gateway itself waits at least, and at most, before it asks again a backend of which nothing is known.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long an old list is believed while the backend does not answer.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// How long everything but a call may take.
+const PROMPT: Duration = Duration::from_secs(10);
+
+/// One backend.
+pub(super) struct Served {
+    /// Its name.
+    pub(super) name: String,
+    /// The gateway's own conversation with it: for lists, and for clients without sessions.
+    pub(super) own: Arc<Link>,
+    /// Calls that run.
+    pub(super) running: AtomicUsize,
+    transport: BackendTransport,
+    for_calls: Patience,
+    /// Of everything that nobody but the gateway waits for.
+    for_errands: Patience,
+    settings: Arc<Settings>,
+    exchanges: AtomicU64,
+    era: Mutex<Option<Era>>,
+    known: watch::Sender<Known>,
+}
+
+/// What is known of its tools.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// As it listed them last.
+    pub(super) tools: Option<Arc<Listed>>,
+    /// Since when a question is on its way.
+    asking: Option<Instant>,
+    answered: Option<Instant>,
+    failed: Option<Failed>,
+}
+
+/// Questions that failed, since the last answer.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    first: Instant,
+    last: Instant,
+    times: u32,
+}
+
+impl Served {
+    /// `deadline` is how long a call may be silent.
+    pub(super) fn new(
+        backend: &Backend,
+        deadline: Duration,
+        settings: Arc<Settings>,
+        options: &TransportOptions,
+    ) -> Result<Self, TransportError> {
+        Ok(Self {
+            name: backend.name.clone(),
+            own: Arc::default(),
+            running: AtomicUsize::new(0),
+            transport: BackendTransport::new(backend, options)?,
+            for_calls: Patience::of(deadline),
+            for_errands: Patience::of(deadline.min(PROMPT)),
+            settings,
+            exchanges: AtomicU64::new(0),
+            era: Mutex::new(None),
+            known: watch::Sender::new(Known::default()),
+        })
+    }
+
+    /// How an exchange begins when there is no conversation.
+    pub(super) fn from_nothing(&self) -> Start {
+        match *self.era.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(era) => Start::Remembered(era),
+            None => Start::Unknown,
+        }
+    }
+
+    /// The gateway's own conversation if the backend has no sessions, so that it serves every client.
+    pub(super) fn stateless(&self) -> Option<Arc<Standing>> {
+        self.own.standing().filter(|standing| standing.era() == Era::Modern)
+    }
+
+    /// Walks one exchange to its end, on this thread. The second part is for [`Served::send_aside`] once the caller
+    /// has been told.
+    pub(super) fn run(
+        &self,
+        goal: Goal,
+        conversation: &mut Conversation,
+        cancel: &Cancel,
+        mut event: impl FnMut(ServerMessage),
+    ) -> (Result<Answer, CallError>, Option<http::Request>) {
+        let patience = if matches!(goal, Goal::Call(_)) { &self.for_calls } else { &self.for_errands };
+        let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
+        let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(&self.settings));
+        let result = self.transport.run(&mut exchange, patience, cancel, |_, said| match said {
+            Said::Event(message) => event(message),
+            Said::Learned(standing) => self.learned(&standing, conversation),
+        });
+        let withdrawal = match &result {
+            Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
+                if matches!(failure.stage, Stage::Cancelled | Stage::FirstByte | Stage::Body) =>
+            {
+                exchange.withdraw()
+            }
+            _ => None,
+        };
+        (result, withdrawal)
+    }
+
+    fn learned(&self, standing: &Arc<Standing>, conversation: &mut Conversation) {
+        *self.era.lock().unwrap_or_else(PoisonError::into_inner) = standing.memory();
+        if standing.era() == Era::Legacy
+            && let Some(replaced) = self.stateless()
+        {
+            self.own.forget(&replaced);
+        }
+        conversation.learned(standing);
+    }
+
+    /// Ends a conversation, on this thread. It is a courtesy: a backend that does not hear it forgets by itself.
+    pub(super) fn end(&self, standing: Arc<Standing>) {
+        if !standing.has_session() {
+            return;
+        }
+        let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
+        let mut exchange = Exchange::new(Goal::End, Start::Standing(standing), number, Arc::clone(&self.settings));
+        if let Err(error) = self.transport.run(&mut exchange, &self.for_errands, &Cancel::new(), |_, _| {}) {
+            tracing::debug!(backend = self.name, %error, "session not ended");
+        }
+    }
+
+    /// Sends what nobody waits for, on this thread.
+    pub(super) fn send_aside(&self, request: &http::Request) {
+        let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
+        if let Err(failure) = self.transport.send(request, &timeouts, &Cancel::new()) {
+            tracing::debug!(backend = self.name, %failure, "cancellation not delivered");
+        }
+    }
+
+    /// What is known now; the receiver hears of changes.
+    pub(super) fn known(&self) -> watch::Receiver<Known> {
+        self.known.subscribe()
+    }
+
+    /// Whether its list has to be asked for at `now` because a client wants it: it is not fresh, nobody is asking, and
+    /// the last question did not fail a moment ago. One caller is told so, who has to ask and to call
+    /// [`Served::answered`].
+    pub(super) fn claim(&self, now: Instant) -> bool {
+        self.claim_if(now, |known| {
+            let fresh = known.answered.is_some_and(|answered| now.duration_since(answered) < FRESH);
+            !fresh && known.failed.is_none_or(|failed| now.duration_since(failed.last) >= PAUSE)
+        })
+    }
+
+    /// The same, because nothing is known of it and it was left alone for some time: longer with each failure.
+    pub(super) fn claim_again(&self, now: Instant) -> bool {
+        self.claim_if(now, |known| {
+            let pause = |failed: Failed| RETRY.0.saturating_mul(1 << failed.times.min(8)).min(RETRY.1);
+            known.tools.is_none() && known.failed.is_some_and(|failed| now.duration_since(failed.last) >= pause(failed))
+        })
+    }
+
+    fn claim_if(&self, now: Instant, due: impl FnOnce(&Known) -> bool) -> bool {
+        self.known.send_if_modified(|known| {
+            let claimed = known.asking.is_none() && due(known);
+            if claimed {
+                known.asking = Some(now);
+            }
+            claimed
+        })
+    }
+
+    /// Since when a question is on its way.
+    pub(super) fn asking(&self) -> Option<Instant> {
+        self.known.borrow().asking
+    }
+
+    /// The backend says that its tools are others now: the list is asked for when it is next needed.
+    pub(super) fn outdated(&self) {
+        self.known.send_modify(|known| known.answered = None);
+    }
+
+    /// Keeps what came of a question, nothing if it failed. Returns whether anything is different now.
+    pub(super) fn answered(&self, answer: Option<Listed>, now: Instant) -> bool {
+        let mut changed = false;
+        self.known.send_modify(|known| {
+            known.asking = None;
+            match answer {
+                Some(listed) => {
+                    (known.answered, known.failed) = (Some(now), None);
+                    changed = known.tools.as_deref() != Some(&listed);
+                    if changed {
+                        known.tools = Some(Arc::new(listed));
+                    }
+                }
+                None => {
+                    let before = known.failed.unwrap_or(Failed { first: now, last: now, times: 0 });
+                    known.answered = None;
+                    known.failed = Some(Failed { last: now, times: before.times.saturating_add(1), ..before });
+                    if now.duration_since(before.first) >= BELIEVED {
+                        changed = known.tools.take().is_some();
+                    }
+                }
+            }
+        });
+        changed
+    }
+}
+
+impl Known {
+    /// Whether a question is on its way.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    /// Whether the last question failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+}

@@ -1,0 +1,126 @@
+//! What one request at the MCP endpoint does: the core says what is asked, this file does it.
+//!
+//! It reads no HTTP body and calls no backend.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use hyper::header::HeaderMap;
+use vmcp_core::gateway::{self, Headers, Initialize, Serves, SessionState, Turn};
+use vmcp_core::mcp::{code, http, json};
+
+use super::App;
+use super::client::Client;
+use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
+use super::routes::refuse;
+use super::sessions::{InUse, NotOpened};
+
+impl App {
+    /// Answers a POST or DELETE.
+    pub(super) async fn turn(self: &Arc<Self>, method: &str, headers: &HeaderMap, body: Bytes) -> Reply {
+        let headers = read(headers);
+        let session = self.session(&headers);
+        let request = gateway::Request { method, headers, body: &body };
+        match gateway::turn(&request, state(&session), Serves::Both) {
+            Turn::Answer(response) => written(response),
+            Turn::Initialize(initialize) => self.initialize(&initialize),
+            Turn::Discover(discover) => written(discover.answer(&self.server, None)),
+            Turn::ListTools(list) => written(list.answer(&*self.backends.fresh().await, &self.server)),
+            Turn::CallTool(call) => {
+                // What stands alone has no session, whatever it names.
+                let session = session.ok().flatten().filter(|_| call.asker.capabilities.is_none());
+                self.call_tool(call, session).await
+            }
+            Turn::Notified(notified) => {
+                if let ("notifications/cancelled", Ok(Some(session))) = (&*notified.method, &session)
+                    && let Some(id) = notified.params.and_then(|params| json::member(params, "requestId"))
+                {
+                    session.state.cancel(id);
+                }
+                written(gateway::accepted())
+            }
+            Turn::Responded(_) => written(gateway::accepted()),
+            Turn::EndSession => {
+                if let Ok(Some(session)) = &session
+                    && let Some(ended) = self.sessions.end(session.id)
+                {
+                    self.wind_up(&ended.state);
+                }
+                written(gateway::ended())
+            }
+        }
+    }
+
+    /// Opens a session. No backend is asked: what is offered is what the gateway can do.
+    fn initialize(&self, initialize: &Initialize<'_>) -> Reply {
+        let open = || self.sessions.open(Client::new(initialize.session().clone()), Instant::now());
+        let opened = open().or_else(|refused| match refused {
+            NotOpened::Full { .. } => {
+                self.sweep();
+                open()
+            }
+            NotOpened::NoRandom => Err(refused),
+        });
+        match opened {
+            Ok(session) => written(initialize.answer(&self.server, &session.id.to_string(), None)),
+            Err(refused) => {
+                tracing::warn!(error = %refused, "session not opened");
+                written(initialize.refused(&refused.to_string()))
+            }
+        }
+    }
+
+    /// Opens the stream of what concerns no request (GET). One a session; it ends with the session.
+    pub(super) fn listen(&self, headers: &HeaderMap) -> Reply {
+        let headers = read(headers);
+        if !headers.accepts(http::EVENT_STREAM) {
+            let message = "this stream is written as events only; expected `Accept: text/event-stream`";
+            return refuse(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message);
+        }
+        let session = match self.session(&headers) {
+            Ok(Some(session)) => session,
+            Ok(None) => {
+                let message = "a stream needs the `Mcp-Session-Id` that `initialize` gave";
+                return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
+            }
+            Err(Unknown) => {
+                let message = "there is no such session; begin a new one with `initialize`";
+                return refuse(StatusCode::NOT_FOUND, code::SESSION_NOT_FOUND, message);
+            }
+        };
+        match session.state.listen() {
+            Ok(events) => reply::events(Events::new(events, KEEP_ALIVE, session).with_opening()),
+            Err(_) => refuse(StatusCode::CONFLICT, code::INVALID_REQUEST, "this session has a stream already"),
+        }
+    }
+
+    /// The session that a request names.
+    fn session(&self, headers: &Headers<'_>) -> Result<Option<InUse<Client>>, Unknown> {
+        let Some(name) = headers.session_id() else { return Ok(None) };
+        let found = name.parse().ok().and_then(|id| self.sessions.find(id, Instant::now()));
+        found.map(Some).ok_or(Unknown)
+    }
+}
+
+/// No session has this name.
+struct Unknown;
+
+fn state(session: &Result<Option<InUse<Client>>, Unknown>) -> SessionState<'_> {
+    match session {
+        Ok(None) => SessionState::Unnamed,
+        Ok(Some(session)) => SessionState::Open(&session.state.session),
+        Err(Unknown) => SessionState::Unknown,
+    }
+}
+
+fn read(headers: &HeaderMap) -> Headers<'_> {
+    let mut read = Headers::default();
+    for (name, value) in headers {
+        if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
+            read.add(name.as_str(), value);
+        }
+    }
+    read
+}
