@@ -41,7 +41,7 @@ lint: .setup-rust ## formatting and clippy
 	$(call STEP,lint: formatting)
 	cargo fmt --all --check
 	$(call STEP,lint: clippy)
-	cargo clippy --locked --workspace --all-targets -- $(DENY)
+	cargo clippy --locked --workspace --all-targets --features vmcp-tests/peers -- $(DENY)
 
 core-alone: .setup-rust ## the core alone, on a target that has no std at all and on WebAssembly
 	$(call STEP,core alone: $(BARE) and $(WASM))
@@ -50,6 +50,7 @@ core-alone: .setup-rust ## the core alone, on a target that has no std at all an
 
 rust: ## unit, property, case and TLS tests on this machine
 	$(call STEP,rust: build)
+	cargo build --locked --package vmcp-native --bin vmcp
 	cargo test --locked --workspace --all-targets --no-run
 	$(call STEP,rust: run)
 	cargo test --locked --workspace --all-targets --quiet
@@ -73,14 +74,27 @@ peers: .setup-peers ## through `vmcp serve`, with servers and clients that this 
 
 ##@ Measure and search
 .PHONY: bench fuzz compat deny
-bench: ## time and memory from text to catalog, pool assembly, calls through vmcp against direct ones
-	cargo run --locked --release --package vmcp-tests --bin bench -- $(ARGS)
+bench: ## time and memory from text to catalog, pool assembly, calls through vmcp against direct ones (GO=1 adds the Go vMCP's row)
+	$(if $(filter 1,$(GO)),$(MAKE) $(GO_VMCP))
+	cargo build --locked --release --package vmcp-native --bin vmcp --package vmcp-tests --bin bench
+	$(if $(filter 1,$(GO)),GO_VMCP="$(CURDIR)/$(GO_VMCP)") target/release/bench $(ARGS)
 
 fuzz: ## feed hostile input to the config and PEM readers (FUZZ_SECONDS=60 each; needs a C++ compiler)
 	fuzz/run $(FUZZ_SECONDS)
 
-compat: ## compare verdicts with the Go vMCP (needs Go)
-	cargo run --locked --release --package vmcp-tests --bin compat -- $(ARGS)
+# The Go program that is the oracle: the release nearest to what docs/compatibility.md describes.
+GO_VMCP_VERSION := v0.47.0
+GO_VMCP := target/tools/go/vmcp
+
+compat: $(GO_VMCP) ## compare verdicts with the Go vMCP over every case and thousands of edits of the good ones (needs Go 1.26)
+	$(call STEP,compare with the Go vMCP $(GO_VMCP_VERSION))
+	cargo build --locked --package vmcp-tests --bin compat
+	target/debug/compat $(GO_VMCP) $(ARGS)
+
+$(GO_VMCP):
+	@command -v go >/dev/null || { echo 'Go is missing; only this task needs it'; exit 1; }
+	$(call STEP,set-up: the Go vMCP $(GO_VMCP_VERSION) (some minutes once))
+	GOBIN="$(CURDIR)/$(@D)" go install github.com/stacklok/toolhive/cmd/vmcp@$(GO_VMCP_VERSION)
 
 deny: ## advisories, licences and sources with cargo-deny (installs it under target/tools: several minutes, once)
 	[ -x target/tools/bin/cargo-deny ] || cargo install --quiet --root target/tools --version 0.20.2 cargo-deny

@@ -12,7 +12,7 @@ use core::fmt;
 
 use super::pod::Pod;
 use super::{Config, limits};
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, Place, code};
 use crate::text::Span;
 use crate::yaml::{self, Node, Positions, Shape};
 
@@ -98,7 +98,7 @@ pub fn read(bytes: &[u8]) -> Input {
     let decoded = yaml::decode(bytes);
     input.diagnostics.extend(decoded.diagnostic);
     let text = decoded.text.into_owned();
-    Reader { text: &text, input: &mut input }.documents();
+    Reader { text: &text, input: &mut input, unjudged: 0, dropped: 0 }.documents();
     input.text = text;
     input
 }
@@ -106,6 +106,10 @@ pub fn read(bytes: &[u8]) -> Input {
 struct Reader<'i> {
     text: &'i str,
     input: &'i mut Input,
+    /// Configurations beyond the limit.
+    unjudged: usize,
+    /// Findings about the input beyond the limit.
+    dropped: usize,
 }
 
 impl Reader<'_> {
@@ -129,12 +133,32 @@ impl Reader<'_> {
         for document in documents {
             self.object(document);
         }
+        if self.unjudged > 0 {
+            let message = format!(
+                "{} more configurations are not judged; at most {} of one input are",
+                self.unjudged,
+                limits::CONFIGURATIONS
+            );
+            self.input.diagnostics.push(Diagnostic::new(code::TOO_MANY_CONFIGURATIONS, message));
+        }
+        if self.dropped > 0 {
+            let message = format!("{} more errors are not shown; at most {} are", self.dropped, limits::DIAGNOSTICS);
+            self.input.diagnostics.push(Diagnostic::new(code::CONFIG_TOO_MANY_ERRORS, message));
+        }
         if self.input.configs.is_empty() && !self.input.diagnostics.iter().any(explains_absence) {
             let message = format!(
                 "the input holds {}; expected a ConfigMap with `config.yaml`, or a configuration itself",
                 self.input.skipped.described(self.input.pods.len())
             );
             self.input.diagnostics.push(Diagnostic::new(code::NO_CONFIGURATION, message));
+        }
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if self.input.diagnostics.len() < limits::DIAGNOSTICS {
+            self.input.diagnostics.push(diagnostic);
+        } else {
+            self.dropped += 1;
         }
     }
 
@@ -163,6 +187,12 @@ impl Reader<'_> {
         let mut diagnostics = document.diagnostics;
         let secrets = document.tree.root().map(super::secrets).unwrap_or_default();
         let config = super::read(document.tree.root(), &mut diagnostics);
+        if document.tree.root().is_none() {
+            // A configuration that is not there has no place of its own; the text that should hold it has.
+            for diagnostic in &mut diagnostics {
+                diagnostic.place = Some(Place::input(Span::at(span.start as usize)));
+            }
+        }
         crate::diagnostic::sort(&mut diagnostics);
         self.input.configs.push(ConfigDocument { name, config, diagnostics, span, other_files, secrets });
     }
@@ -306,6 +336,9 @@ mod tests {
         let input = read(b"# nothing\n");
         assert_eq!(input.configs.len(), 1);
         assert_eq!(input.configs[0].diagnostics[0].code, code::CONFIG_EMPTY);
+        let input = read(b"kind: ConfigMap\ndata:\n  config.yaml: ''\n");
+        let place = input.configs[0].diagnostics[0].place.clone();
+        assert_eq!(place, Some(Place::input(Span::at(37))));
         let input = read(&alloc::vec![b' '; limits::INPUT_BYTES + 1]);
         assert_eq!(findings(&input), ["input/too-large [-] the input has 67108865 bytes; at most 67108864 are read"]);
         assert!(input.configs.is_empty());
@@ -317,6 +350,19 @@ mod tests {
             read(b"kind: ConfigMap\nx: [\n---\nkind: ConfigMap\nmetadata: {name: m}\ndata: {config.yaml: 'name: a'}\n");
         assert_eq!(names(&input), owned(&[("m", "a")]));
         assert_eq!(findings(&input), ["yaml/syntax [[] `[` is never closed; expected `]` before the end"]);
+    }
+
+    #[test]
+    fn what_one_input_may_cost_is_bounded() {
+        let many = "kind: ConfigMap\ndata: {config.yaml: x}\n---\n".repeat(limits::CONFIGURATIONS + 2);
+        let input = read(many.as_bytes());
+        assert_eq!(input.configs.len(), limits::CONFIGURATIONS);
+        assert_eq!(
+            findings(&input),
+            ["input/too-many-configurations [-] 2 more configurations are not judged; at most 1000 of one input are"]
+        );
+        let input = read("kind: [\n---\n".repeat(limits::DIAGNOSTICS + 3).as_bytes());
+        assert!(input.diagnostics.len() <= limits::DIAGNOSTICS + 1);
     }
 
     /// The same configuration, embedded in every style that can hold it: each token is found where it stands.

@@ -4,12 +4,14 @@
 pub const INPUT_BYTES: usize = 64 << 20;
 /// Levels of nesting in YAML.
 pub const NESTING: usize = 128;
+/// Configurations in one input.
+pub const CONFIGURATIONS: usize = 1000;
 /// Values in one YAML document (an alias counts once). A backend of the operator's has some thirty.
 pub const NODES: usize = 2_000_000;
 /// Entries that all `<<` of one YAML document together may look at.
 pub const MERGE_STEPS: usize = 1_000_000;
 /// Parts (scalars, lists, mappings) of free-form values such as `parameters`, all together. Aliases count each time.
-pub const FREE_FORM_PARTS: usize = 1 << 20;
+pub const FREE_FORM_PARTS: usize = 100_000;
 /// Errors of one input that are kept, and as many warnings and notes; the rest is counted.
 pub const DIAGNOSTICS: usize = 1000;
 /// Bytes of one CA bundle.

@@ -13,7 +13,6 @@ mod operational;
 mod outgoing;
 mod services;
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,7 +39,8 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     let top = &Path::TOP;
     findings.required_text(config, "name", &config.name, "the name of this server", top);
     findings.required_text(config, "groupRef", &config.group_ref, "the name of the backends' group", top);
-    backends::check(config, findings);
+    let names = &Names::of(config);
+    backends::check(config, names, findings);
     findings.required_block(
         config,
         "incomingAuth",
@@ -59,7 +59,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         top,
     );
     if let Some(outgoing) = &config.outgoing_auth {
-        outgoing::check(outgoing, config, &top.key("outgoingAuth"), findings);
+        outgoing::check(outgoing, names, &top.key("outgoingAuth"), findings);
     }
     findings.required_block(
         config,
@@ -69,10 +69,10 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         top,
     );
     if let Some(aggregation) = &config.aggregation {
-        aggregation::check(aggregation, config, &top.key("aggregation"), findings);
+        aggregation::check(aggregation, names, &top.key("aggregation"), findings);
     }
     if let Some(operational) = &config.operational {
-        operational::check(operational, config, &top.key("operational"), findings);
+        operational::check(operational, names, &top.key("operational"), findings);
     }
     composite::check(config, findings);
     headers::check_passthrough(&config.passthrough_headers, &top.key("passthroughHeaders"), findings);
@@ -202,7 +202,9 @@ impl Findings<'_> {
 
     /// A duration that is too short.
     fn at_least(&mut self, name: &str, span: Span, actual: Duration, expected: &str, path: &Path<'_>) {
-        self.report(code::CONFIG_OUT_OF_RANGE, span, path, || format!("`{name}` is {actual}; expected {expected}"));
+        self.report(code::CONFIG_OUT_OF_RANGE, span, &path.key(name), || {
+            format!("`{name}` is {actual}; expected {expected}")
+        });
     }
 }
 
@@ -222,25 +224,39 @@ fn replace(span: Span, by: &str) -> Vec<Edit> {
     Vec::from([Edit { span, replacement: by.into() }])
 }
 
-/// The names of all backends, unless some name is missing or could not be read: then nothing is said about names that
-/// stand elsewhere.
-fn backends_named(config: &Config) -> Option<BTreeSet<&str>> {
-    if config.is_unread("backends") {
-        return None;
+/// The names of all backends, sorted once for all who ask.
+struct Names<'c> {
+    /// Each with its backend's index.
+    sorted: Vec<(&'c str, usize)>,
+    /// Whether some name is missing or could not be read: then nothing is said about names that stand elsewhere.
+    incomplete: bool,
+}
+
+impl<'c> Names<'c> {
+    fn of(config: &'c Config) -> Self {
+        let named = |(index, backend): (usize, &'c super::model::StaticBackendConfig)| {
+            backend.name.as_ref().filter(|name| !name.is_empty()).map(|name| (name.as_str(), index))
+        };
+        let mut sorted = config.backends.iter().enumerate().filter_map(named).collect::<Vec<_>>();
+        sorted.sort_unstable();
+        let incomplete = sorted.len() < config.backends.len() || sorted.is_empty() || config.is_unread("backends");
+        Self { sorted, incomplete }
     }
-    let names = config.backends.iter().map(|backend| Some(backend.name.as_ref()?.value.as_str()));
-    names.collect::<Option<BTreeSet<_>>>().filter(|names| !names.is_empty())
+
+    fn contains(&self, name: &str) -> bool {
+        self.sorted.binary_search_by(|(found, _)| (*found).cmp(name)).is_ok()
+    }
 }
 
 /// Reports a name that should be a backend's and is none. `path` is the name's.
 fn warn_unknown_backend(
     code: Code,
     name: &Spanned<String>,
-    names: &BTreeSet<&str>,
+    names: &Names<'_>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
 ) {
-    if names.contains(name.as_str()) {
+    if names.incomplete || names.contains(name) {
         return;
     }
     let Some(draft) = findings.draft(code, name.span, path, || {
@@ -248,9 +264,91 @@ fn warn_unknown_backend(
     }) else {
         return;
     };
-    let meant = if names.len() <= NAMES_COMPARED { nearest(name, names.iter().copied()) } else { None };
+    let few = names.sorted.len() <= NAMES_COMPARED;
+    let meant = if few { nearest(name, names.sorted.iter().map(|&(name, _)| name)) } else { None };
     findings.push(match meant {
         Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(name.span, meant), false),
         None => draft,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{findings, findings_of_all};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_sound_configuration_has_no_findings() {
+        assert_eq!(findings(""), [""; 0]);
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_reported_at_once() {
+        assert_eq!(
+            findings_of_all("metadata: {}\n"),
+            [
+                "backend/none /backends «» there are no backends; expected a list of at least one under `backends`",
+                "config/missing-key  «» the configuration has no `aggregation`; expected how names of tools are kept apart, such as `{conflictResolution: prefix, …}`",
+                "config/missing-key  «» the configuration has no `groupRef`; expected the name of the backends' group",
+                "config/missing-key  «» the configuration has no `incomingAuth`; expected how callers are identified, such as `{type: oidc, …}`",
+                "config/missing-key  «» the configuration has no `name`; expected the name of this server",
+                "config/missing-key  «» the configuration has no `outgoingAuth`; expected what is sent to backends, at least `{source: inline}`",
+            ]
+        );
+        assert_eq!(
+            findings_of_all(
+                "name: ''\ngroupRef: ''\nbackends: []\nincomingAuth:\noutgoingAuth: ~\naggregation: null\n"
+            ),
+            [
+                "config/missing-key  «» the configuration has no `aggregation`; expected how names of tools are kept apart, such as `{conflictResolution: prefix, …}`",
+                "config/missing-key  «» the configuration has no `incomingAuth`; expected how callers are identified, such as `{type: oidc, …}`",
+                "config/missing-key  «» the configuration has no `outgoingAuth`; expected what is sent to backends, at least `{source: inline}`",
+                "config/missing-key /name «''» `name` is empty; expected the name of this server",
+                "config/missing-key /groupRef «''» `groupRef` is empty; expected the name of the backends' group",
+                "backend/none /backends «backends» there are no backends; expected a list of at least one under `backends`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_that_could_not_be_read_is_not_missing_as_well() {
+        assert_eq!(
+            findings_of_all(
+                "name: [x]\ngroupRef: {}\nbackends: x\nincomingAuth: 1\noutgoingAuth: []\naggregation: yes\n"
+            ),
+            [
+                "config/wrong-type /name «name» `name` is a list; expected text",
+                "config/wrong-type /groupRef «groupRef» `groupRef` is a mapping; expected text",
+                "config/wrong-type /backends «x» `backends` is text; expected a list",
+                "config/wrong-type /incomingAuth «1» `incomingAuth` is the number 1; expected a mapping",
+                "config/wrong-type /outgoingAuth «outgoingAuth» `outgoingAuth` is a list; expected a mapping",
+                "config/wrong-type /aggregation «yes» `aggregation` is text; expected a mapping",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_configuration_must_be_a_mapping() {
+        assert_eq!(
+            findings_of_all(""),
+            [
+                "config/empty  «» the configuration is empty; expected a mapping with `name`, `groupRef`, `backends` and more",
+            ]
+        );
+        assert_eq!(
+            findings_of_all("~\n"),
+            [
+                "config/empty  «~» the configuration is empty; expected a mapping with `name`, `groupRef`, `backends` and more",
+            ]
+        );
+        assert_eq!(
+            findings_of_all("- a\n"),
+            ["config/wrong-type  «» the configuration is a list; expected a mapping",]
+        );
+        assert_eq!(
+            findings_of_all("text\n"),
+            ["config/wrong-type  «text» the configuration is text; expected a mapping",]
+        );
+    }
 }

@@ -2,20 +2,18 @@
 //!
 //! Each error takes its own backend down and no other.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
 use super::super::model::{AuthStrategy, Config, StaticBackendConfig};
-use super::replace;
-use crate::diagnostic::{Place, code};
+use super::{Names, replace};
+use crate::diagnostic::{Place, code, nearest};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::headers::environment_segment;
 
-pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
+pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Findings<'_>) {
     let path = Path::TOP.key("backends");
     if config.backends.is_empty() && !super::Described::is_unread(config, "backends") {
         let origin = &config.backends.origin;
@@ -27,8 +25,8 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for (index, backend) in config.backends.iter().enumerate() {
         check_backend(config, backend, &path.index(index), findings);
     }
-    check_duplicates(config, &path, findings);
-    check_owners(config, &path, findings);
+    check_duplicates(config, names, &path, findings);
+    check_owners(config, names, &path, findings);
 }
 
 fn check_backend(config: &Config, backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
@@ -79,7 +77,7 @@ fn check_transport(backend: &StaticBackendConfig, path: &Path<'_>, findings: &mu
         format!("`transport` is `{}`, which cannot be served; expected {expected}", shown(transport))
     });
     if let Some(draft) = draft {
-        let meant = meant.or_else(|| crate::diagnostic::nearest(transport, ["streamable-http", "sse"]));
+        let meant = meant.or_else(|| nearest(transport, ["streamable-http", "sse"]));
         findings.push(match meant {
             Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(transport.span, meant), false),
             None => draft,
@@ -107,7 +105,17 @@ fn check_type(backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Fin
                 }
             }
         }
-        Some((kind, _)) => findings.bad_choice("type", kind, &["entry"], path),
+        Some((kind, _)) => {
+            let draft = findings.draft(code::CONFIG_BAD_VALUE, kind.span, &path.key("type"), || {
+                format!("`type` is `{}`; expected `entry`, or none for a workload", shown(kind))
+            });
+            if let Some(draft) = draft {
+                findings.push(match nearest(kind, ["entry"]) {
+                    Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(kind.span, meant), false),
+                    None => draft,
+                });
+            }
+        }
         None if super::Described::is_unread(backend, "type") => {}
         None => {
             if let Some(bundle) = bundle {
@@ -152,10 +160,12 @@ fn check_auth(
         }
         super::outgoing::check_strategy(auth, &path.key("auth"), findings);
     }
-    let plain = endpoint.is_some_and(|endpoint| endpoint.scheme() == Scheme::Http && !endpoint.is_loopback());
+    if !endpoint.is_some_and(|endpoint| endpoint.scheme() == Scheme::Http && !endpoint.is_loopback()) {
+        return;
+    }
     let strategy = config.auth_of(backend).written().and_then(|written| written.strategy());
     let sends = strategy.is_some_and(|strategy| strategy != AuthStrategy::Unauthenticated);
-    if let (true, true, Some(url)) = (plain, sends, &backend.url) {
+    if let (true, Some(url)) = (sends, &backend.url) {
         findings.report(code::BACKEND_PLAINTEXT_CREDENTIALS, url.span, &path.key("url"), || {
             "`url` is `http`, so this backend's credentials can be read on the way; expected `https`".into()
         });
@@ -163,10 +173,10 @@ fn check_auth(
 }
 
 /// Each bearer of a name that is not its own is rejected: nobody can say which of them was meant.
-fn check_duplicates(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
-    for (name, bearers) in bearers(config, |name| name) {
-        let &[first, second, ..] = bearers.as_slice() else { continue };
-        for &index in &bearers {
+fn check_duplicates(config: &Config, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
+    for bearers in names.sorted.chunk_by(|(a, _), (b, _)| a == b) {
+        let &[(name, first), (_, second), ..] = bearers else { continue };
+        for &(_, index) in bearers {
             let other = if index == first { second } else { first };
             let (Some(own), Some(other)) = (name_span(config, index), name_span(config, other)) else { continue };
             let path = path.index(index);
@@ -182,26 +192,21 @@ fn check_duplicates(config: &Config, path: &Path<'_>, findings: &mut Findings<'_
 }
 
 /// Names that are the same in the operator's header-forward variables.
-fn check_owners(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
-    let names = bearers(config, |name| name);
-    let mut owners = BTreeMap::<String, Vec<(&str, usize)>>::new();
-    for (name, bearers) in &names {
-        if let Some(&first) = bearers.first() {
-            owners.entry(environment_segment(name)).or_default().push((name, first));
-        }
-    }
-    for (owner, mut sharers) in owners {
-        sharers.sort_by_key(|&(_, index)| index);
-        let &[first, second, ..] = sharers.as_slice() else { continue };
-        for &(name, index) in &sharers {
-            let (other, other_index) = if index == first.1 { second } else { first };
-            let (Some(own), Some(place)) = (name_span(config, index), name_span(config, other_index)) else { continue };
-            let path = path.index(index);
+fn check_owners(config: &Config, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let first_bearers = names.sorted.chunk_by(|(a, _), (b, _)| a == b).filter_map(|bearers| bearers.first());
+    let mut owners = first_bearers.map(|&(name, index)| (environment_segment(name), index, name)).collect::<Vec<_>>();
+    owners.sort_unstable();
+    for sharers in owners.chunk_by(|(a, ..), (b, ..)| a == b) {
+        let [(owner, first, first_name), (_, second, second_name), ..] = sharers else { continue };
+        for (_, index, name) in sharers {
+            let (other, other_name) = if index == first { (second, second_name) } else { (first, first_name) };
+            let (Some(own), Some(place)) = (name_span(config, *index), name_span(config, *other)) else { continue };
+            let path = path.index(*index);
             let draft = findings.draft(code::BACKEND_FORWARD_COLLISION, own, &path.key("name"), || {
                 format!(
                     "`{}` and `{}` share the variable `TOOLHIVE_HEADER_FORWARD_{owner}`; expected names that differ in more than punctuation and case",
                     shown(name),
-                    shown(other)
+                    shown(other_name)
                 )
             });
             if let Some(draft) = draft {
@@ -211,17 +216,385 @@ fn check_owners(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Indexes of the backends by a key made of their name.
-fn bearers<'c, K: Ord>(config: &'c Config, key: impl Fn(&'c str) -> K) -> BTreeMap<K, Vec<usize>> {
-    let mut bearers = BTreeMap::<K, Vec<usize>>::new();
-    for (index, backend) in config.backends.iter().enumerate() {
-        if let Some(name) = backend.name.as_ref().filter(|name| !name.is_empty()) {
-            bearers.entry(key(name)).or_default().push(index);
-        }
-    }
-    bearers
-}
-
 fn name_span(config: &Config, index: usize) -> Option<crate::text::Span> {
     config.backends.get(index)?.name.as_ref().map(|name| name.span)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_key_of_a_backend_has_its_rules() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {}
+"
+            ),
+            [
+                "config/missing-key /backends/0 «{}» a backend has no `name`; expected a name of its own [backend 0]",
+                "config/missing-key /backends/0 «{}» a backend has no `transport`; expected `streamable-http` or `sse` [backend 0]",
+                "config/missing-key /backends/0 «{}» a backend has no `url`; expected an `http` or `https` URL [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: '', url: '', transport: ''}
+"
+            ),
+            [
+                "config/missing-key /backends/0/name «''» `name` is empty; expected a name of its own [backend 0]",
+                "config/missing-key /backends/0/url «''» `url` is empty; expected an `http` or `https` URL [backend 0]",
+                "config/missing-key /backends/0/transport «''» `transport` is empty; expected `streamable-http` or `sse` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'a.example/mcp', transport: sse}
+"
+            ),
+            [
+                "backend/bad-url /backends/0/url «'a.example/mcp'» `url` cannot be called: it is not an absolute URL; expected `http://host[:port]/path` or `https://…` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://user:pw@a.example/mcp', transport: streamable}
+"
+            ),
+            [
+                "backend/bad-url /backends/0/url «'https://user:pw@a.example/mcp'» `url` cannot be called: it carries user info before `@`; credentials belong in `outgoingAuth` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: stdio}
+"
+            ),
+            [
+                "backend/unsupported-transport /backends/0/transport «stdio» `transport` is `stdio`, which cannot be served; expected `streamable-http` or `sse` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: http}
+"
+            ),
+            [
+                "backend/unsupported-transport /backends/0/transport «http» `transport` is `http`, which cannot be served; expected `streamable-http` or `sse` [backend 0] {did you mean `streamable-http`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: streamable-htp}
+"
+            ),
+            [
+                "backend/unsupported-transport /backends/0/transport «streamable-htp» `transport` is `streamable-htp`, which cannot be served; expected `streamable-http` or `sse` [backend 0] {did you mean `streamable-http`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: [sse]}
+"
+            ),
+            ["config/wrong-type /backends/0/transport «transport» `transport` is a list; expected text [backend 0]",]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - ~
+"
+            ),
+            ["config/null-entry /backends/0 «~» `backends[0]` has nothing in it; expected a mapping [backend 0]",]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - text
+"
+            ),
+            ["config/wrong-type /backends/0 «text» `backends[0]` is text; expected a mapping [backend 0]",]
+        );
+    }
+
+    #[test]
+    fn a_type_is_entry_or_empty_or_told_by_something_else() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: /ca.crt}
+"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: ''}
+"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: container}
+"
+            ),
+            [
+                "backend/container /backends/0/type «container» `type` is `container`, the word of RFC THV-0055; read as empty, a workload",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, caBundlePath: /ca.crt}
+"
+            ),
+            [
+                "backend/inferred-entry /backends/0/caBundlePath «/ca.crt» `caBundlePath` stands beside an empty `type`; read as `type: entry`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, metadata: {workload_type: server_entry}}
+"
+            ),
+            [
+                "backend/inferred-entry /backends/0/metadata/workload_type «server_entry» `workload_type` is `server_entry` and `type` is empty; read as `type: entry`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, metadata: {workload_type: mcp_server}}
+"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: Entry}
+"
+            ),
+            [
+                "config/bad-value /backends/0/type «Entry» `type` is `Entry`; expected `entry`, or none for a workload [backend 0] {did you mean `entry`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: workload, caBundlePath: /ca.crt}
+"
+            ),
+            [
+                "config/bad-value /backends/0/type «workload» `type` is `workload`; expected `entry`, or none for a workload [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: container, caBundlePath: /ca.crt}
+"
+            ),
+            [
+                "backend/container /backends/0/type «container» `type` is `container`, the word of RFC THV-0055; read as empty, a workload",
+                "backend/ca-bundle-of-workload /backends/0/caBundlePath «/ca.crt» `caBundlePath` stands beside `type: container`; expected it on an entry only (`type: entry`) [backend 0] (the type: «container»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_ca_bundle_path_is_absolute_and_stands_beside_https() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: ca.crt}
+"
+            ),
+            [
+                "config/bad-path /backends/0/caBundlePath «ca.crt» `caBundlePath` is `ca.crt`, which is not absolute; expected an absolute path without `..` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: /etc/../ca.crt}
+"
+            ),
+            [
+                "config/bad-path /backends/0/caBundlePath «/etc/../ca.crt» `caBundlePath` is `/etc/../ca.crt`, which contains `..`; expected an absolute path without `..` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: '/a..b'}
+"
+            ),
+            [
+                "config/bad-path /backends/0/caBundlePath «'/a..b'» `caBundlePath` is `/a..b`, which contains `..`; expected an absolute path without `..` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                r#"
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: "/a\0b"}
+"#
+            ),
+            [
+                r#"config/bad-path /backends/0/caBundlePath «"/a\0b"» `caBundlePath` is `/a\u{0}b`, which contains a NUL character; expected an absolute path without `..` [backend 0]"#,
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'http://a.example/', transport: sse, type: entry, caBundlePath: /ca.crt}
+"
+            ),
+            [
+                "backend/ca-bundle-without-tls /backends/0/caBundlePath «/ca.crt» `caBundlePath` stands beside an `http` URL, where no certificate is ever shown; expected an `https` URL [backend 0] (the URL: «'http://a.example/'»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn all_bearers_of_one_name_are_rejected() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: sse}
+  - {name: b, url: 'https://b.example/', transport: sse}
+  - {name: a, url: 'https://c.example/', transport: sse}
+  - {name: 'a', url: 'https://d.example/', transport: sse}
+"
+            ),
+            [
+                "backend/duplicate-name /backends/0/name «a» `a` is the name of 3 backends; expected a name of its own for each [backend 0] (also used here: «a»)",
+                "backend/duplicate-name /backends/2/name «a» `a` is the name of 3 backends; expected a name of its own for each [backend 2] (also used here: «a»)",
+                "backend/duplicate-name /backends/3/name «'a'» `a` is the name of 3 backends; expected a name of its own for each [backend 3] (also used here: «a»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_that_share_a_header_forward_variable_are_told() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a.b, url: 'https://a.example/', transport: sse}
+  - {name: a-b, url: 'https://b.example/', transport: sse}
+  - {name: c, url: 'https://c.example/', transport: sse}
+"
+            ),
+            [
+                "backend/forward-collision /backends/0/name «a.b» `a.b` and `a-b` share the variable `TOOLHIVE_HEADER_FORWARD_A_B`; expected names that differ in more than punctuation and case (the other name: «a-b»)",
+                "backend/forward-collision /backends/1/name «a-b» `a-b` and `a.b` share the variable `TOOLHIVE_HEADER_FORWARD_A_B`; expected names that differ in more than punctuation and case (the other name: «a.b»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_auth_block_under_a_backend_is_its_strategy() {
+        assert_eq!(findings("
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, auth: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: KEY}}}
+"), [
+            "backend/inline-auth /backends/0/auth «auth» `auth` is read as the entry of `outgoingAuth.backends` for this backend; Go refuses the key",
+        ]);
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, auth: {type: header_injection}}
+"
+            ),
+            [
+                "config/missing-key /backends/0/auth «auth» an auth strategy has no `headerInjection`; expected the block for `type: header_injection` [backend 0]",
+                "backend/inline-auth /backends/0/auth «auth» `auth` is read as the entry of `outgoingAuth.backends` for this backend; Go refuses the key",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, auth: text}
+"
+            ),
+            [
+                "backend/inline-auth /backends/0/auth «auth» `auth` is read as the entry of `outgoingAuth.backends` for this backend; Go refuses the key",
+                "config/wrong-type /backends/0/auth «text» `auth` is text; expected a mapping [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, auth: {type: unauthenticated}}
+outgoingAuth: {source: inline, backends: {a: {type: unauthenticated}}}
+"
+            ),
+            [
+                "backend/auth-twice /backends/0/auth «auth» `auth` stands beside an entry of `outgoingAuth.backends` for the same backend; expected one of the two [backend 0] (the other one: «a»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn credentials_over_plain_http_are_told() {
+        assert_eq!(findings("
+backends:
+  - {name: a, url: 'http://a.svc:8080', transport: sse}
+  - {name: b, url: 'http://127.0.0.1:8080', transport: sse}
+outgoingAuth: {source: inline, default: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: KEY}}}
+"), [
+            "backend/plaintext-credentials /backends/0/url «'http://a.svc:8080'» `url` is `http`, so this backend's credentials can be read on the way; expected `https`",
+        ]);
+        assert_eq!(findings("
+backends:
+  - {name: a, url: 'http://a.svc:8080', transport: sse}
+outgoingAuth: {source: inline, backends: {a: {type: discovered}}, default: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: KEY}}}
+"), [
+            "auth/discovered-strategy /outgoingAuth/backends/a/type «discovered» `type` is `discovered`, which is no strategy; read as `unauthenticated`, so that nothing is sent {write `unauthenticated`, safe}",
+        ]);
+    }
 }
