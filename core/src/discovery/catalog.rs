@@ -57,7 +57,7 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
     diagnostic::sort(&mut found);
     let used: BTreeSet<Scope> =
         config.backends.iter().enumerate().map(|(index, written)| Applied::of(config, index, written).scope).collect();
-    let fatal = findings
+    let fatal: Vec<_> = findings
         .iter()
         .filter(|finding| finding.severity() == Severity::Error)
         .filter(|finding| match &finding.scope {
@@ -67,6 +67,10 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
         })
         .cloned()
         .collect();
+    // What a text that breaks off, or an alias of nothing, would have said of a backend nobody knows: that is its reason.
+    for rejected in rejected.iter_mut().filter(|rejected| rejected.reasons.is_empty()) {
+        rejected.reasons.extend(fatal.first().cloned());
+    }
     Catalog { backends, rejected, fatal, diagnostics: found }
 }
 
