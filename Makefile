@@ -41,7 +41,7 @@ lint: .setup-rust ## formatting and clippy
 	$(call STEP,lint: formatting)
 	cargo fmt --all --check
 	$(call STEP,lint: clippy)
-	cargo clippy --locked --workspace --all-targets -- $(DENY)
+	cargo clippy --locked --workspace --all-targets --features vmcp-tests/peers -- $(DENY)
 
 core-alone: .setup-rust ## the core alone, on a target that has no std at all and on WebAssembly
 	$(call STEP,core alone: $(BARE) and $(WASM))
@@ -50,6 +50,7 @@ core-alone: .setup-rust ## the core alone, on a target that has no std at all an
 
 rust: ## unit, property, case and TLS tests on this machine
 	$(call STEP,rust: build)
+	cargo build --locked --package vmcp-native --bin vmcp
 	cargo test --locked --workspace --all-targets --no-run
 	$(call STEP,rust: run)
 	cargo test --locked --workspace --all-targets --quiet

@@ -15,6 +15,8 @@ pub mod pod;
 mod refill;
 mod secrets;
 mod source;
+#[cfg(test)]
+mod testing;
 mod unenforced;
 mod validate;
 

@@ -233,7 +233,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|candidate| (edit_distance(&wanted, &lower(candidate)), candidate))
-        .filter(|&(distance, _)| distance <= limit)
+        .filter(|&(distance, _)| distance <= limit && distance < wanted.len())
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
 }
@@ -270,6 +270,7 @@ mod tests {
         assert_eq!(nearest("cabundlepath", keys), Some("caBundlePath"));
         assert_eq!(nearest("ulr", keys), Some("url"));
         assert_eq!(nearest("banana", keys), None);
+        assert_eq!(nearest("b", ["a"]), None);
     }
 
     #[test]

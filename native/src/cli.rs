@@ -3,6 +3,7 @@
 //! It judges nothing itself: every command reads its input, asks the core, and hands the answer to [`crate::render`].
 
 mod check;
+mod demo;
 mod explain;
 pub(crate) mod input;
 mod inspect;
@@ -52,8 +53,9 @@ struct Cli {
 enum Command {
     Validate(validate::ValidateArgs),
     Inspect(inspect::InspectArgs),
-    Serve(serve::ServeArgs),
     Check(check::CheckArgs),
+    Serve(serve::ServeArgs),
+    Demo(demo::DemoArgs),
     Explain(explain::ExplainArgs),
     Version(version::VersionArgs),
 }
@@ -118,6 +120,9 @@ pub(crate) enum Unjudged {
     /// One input could not be read.
     #[error(transparent)]
     Input(#[from] input::InputError),
+    /// The demonstration could not start.
+    #[error(transparent)]
+    Demo(demo::DemoError),
     /// The file of variables cannot be used.
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
@@ -142,8 +147,9 @@ pub fn main() -> ExitCode {
     let ending = match command {
         Command::Validate(args) => validate::run(&args, &global),
         Command::Inspect(args) => inspect::run(&args, &global),
-        Command::Serve(args) => serve::run(&args, &global),
         Command::Check(args) => check::run(&args, &global),
+        Command::Serve(args) => serve::run(&args, &global),
+        Command::Demo(args) => demo::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Version(args) => version::run(&args),
     };

@@ -19,8 +19,8 @@ mod tests;
 mod wire;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -144,7 +144,14 @@ impl BackendTransport {
         [tls, proxy_tls]: [Arc<ClientConfig>; 2],
         options: &TransportOptions,
     ) -> Result<Self, TransportError> {
-        let dialer = Dialer { resolver: Resolver::system(), proxies: options.proxies.clone(), tls, proxy_tls };
+        let [tls, proxy_tls] = [tls, proxy_tls].map(|config| {
+            let mut config = ClientConfig::clone(&config);
+            // RFC 7301: a server that speaks HTTP/2 alone says so in the handshake.
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Arc::new(config)
+        });
+        let (resolver, proxies) = (Resolver::system(), options.proxies.clone());
+        let dialer = Dialer { resolver, proxies, tls, proxy_tls, answered: Mutex::default() };
         Self::with_dialer(endpoint, credentials, forwarded, dialer, options)
     }
 
@@ -298,12 +305,7 @@ impl BackendTransport {
             }
         };
         let answer = answer.map_err(|error| call.kept().unwrap_or_else(|| unanswered(call, &error)))?;
-        let standing = request.method == Method::Get
-            && answer
-                .headers()
-                .get(header::CONTENT_TYPE)
-                .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        Response::new(answer, Arc::clone(call), (!standing).then_some(self.body_limit))
+        Response::new(answer, Arc::clone(call), request.method, self.body_limit)
     }
 
     /// The request with all its headers: the protocol's, then forwarded ones that are not there yet, then credentials.

@@ -358,6 +358,18 @@ fn a_server_without_tls_is_said() {
 }
 
 #[test]
+fn a_server_that_speaks_http_2_alone_is_said() {
+    let authority = Authority::new("A");
+    let mut config = Arc::unwrap_or_clone(authority.server("127.0.0.1"));
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let server = Server::saying(Some(Arc::new(config)), OK, Then::Next);
+    let backend = backend(&format!("https://{}/mcp", server.address), Some(&authority.pem), "");
+    let transport = BackendTransport::new(&backend, &options()).unwrap();
+    let message = "TLS with 127.0.0.1:PORT: the other side speaks no HTTP/1.1, which it was offered (ALPN)";
+    assert_eq!(failure(send(&transport), server.port()), (Stage::Tls, Sent::Nothing, message.to_owned()));
+}
+
+#[test]
 fn an_answer_without_its_length_ends_by_the_closure_alert_alone() {
     let authority = Authority::new("A");
     let text = "HTTP/1.1 200 OK\r\n\r\nall of it?";
@@ -422,6 +434,7 @@ fn a_proxy_may_be_spoken_to_over_tls_and_is_trusted_by_the_system_alone() {
     // The backend's own authority does not vouch for a proxy.
     let refused = call(&own).0.unwrap_err();
     assert_eq!((refused.stage, refused.sent), (Stage::Tls, Sent::Nothing));
+    assert!(refused.message.starts_with("TLS with proxy 127.0.0.1:"), "{refused}");
 }
 
 #[test]
@@ -477,13 +490,15 @@ fn legacy(stream: &mut dyn Stream, head: &str, body: &str) -> Then {
         Some("notifications/initialized") => say(stream, "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"),
         Some("tools/call") => {
             assert!(head.contains("mcp-session-id: s1"));
-            say(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
             let note = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"hi"}}"#;
+            let mut answer =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
             for message in [note.to_owned(), json(&id, r#"{"content":[]}"#)] {
                 let event = format!("data: {message}\n\n");
-                say(stream, &format!("{:x}\r\n{event}\r\n", event.len()));
+                answer.push_str(&format!("{:x}\r\n{event}\r\n", event.len()));
             }
-            say(stream, "0\r\n\r\n");
+            // In one piece, so that its end is there when the result is: the connection is used again for certain.
+            say(stream, &(answer + "0\r\n\r\n"));
         }
         _ => say(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
     }

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "tls/pem.rs"]
+mod encode;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,6 +15,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use vmcp_core::diagnostic::{Diagnostic, File, Severity};
 use vmcp_core::trust::{CaBundle, Fingerprint, Role, UnixTime};
 
@@ -54,8 +59,22 @@ fn piece() -> impl Strategy<Value = String> {
         1 => prop::sample::select(NAMES.as_slice()).prop_map(|name| pem(name).trim_end().to_owned()),
         1 => prop::sample::select(NAMES.as_slice()).prop_map(|name| pem(name).replace("CERTIFICATE", "X509 CERTIFICATE")),
         1 => prop::sample::select(NAMES.as_slice()).prop_map(|name| pem(name).lines().take(4).collect::<Vec<_>>().join("\n")),
+        4 => damaged(),
         2 => scrap(),
     ]
+}
+
+/// A certificate some bytes of which are others.
+fn damaged() -> impl Strategy<Value = String> {
+    let change = (any::<prop::sample::Index>(), any::<u8>());
+    (prop::sample::select(NAMES.as_slice()), prop::collection::vec(change, 1..4)).prop_map(|(name, changes)| {
+        let mut der = CertificateDer::from_pem_slice(pem(name).as_bytes()).unwrap().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(der.len());
+            der[at] = byte;
+        }
+        encode::pem("CERTIFICATE", &der)
+    })
 }
 
 /// Text that is no block by itself.

@@ -248,6 +248,10 @@ impl<T: Field> Field for Option<Box<T>> {
         T::read(given, path, findings).map(|value| Some(Box::new(value)))
     }
 
+    fn blank(given: &Given<'_, '_>) -> Self {
+        Some(Box::new(T::blank(given)))
+    }
+
     fn describe() -> Type {
         T::describe()
     }
@@ -318,15 +322,25 @@ fn read_item<T: Field>(item: &Given<'_, '_>, path: &Path<'_>, findings: &mut Fin
     }
 }
 
-/// Reads the value of a struct's key into its slot. Null leaves the slot as it is.
+/// Reads the value of a struct's key into its slot. Null leaves the slot as it is. A struct that cannot be read is
+/// there all the same, so that nothing (no strategy, no default) is taken in its place.
 pub(crate) fn read_slot<T: Field>(
     slot: &mut T,
     given: &Given<'_, '_>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
 ) -> Result<(), Reported> {
-    if !given.is_null() {
-        *slot = T::read(given, path, findings)?;
+    if given.is_null() {
+        return Ok(());
+    }
+    match T::read(given, path, findings) {
+        Ok(value) => *slot = value,
+        Err(Reported) => {
+            if T::KIND == Kind::Struct {
+                *slot = T::blank(given);
+            }
+            return Err(Reported);
+        }
     }
     Ok(())
 }
@@ -447,8 +461,9 @@ fn bad_duration(
     path: &Path<'_>,
     findings: &mut Findings<'_>,
 ) -> Reported {
-    let draft = findings.draft(code::CONFIG_BAD_DURATION, span, path, || {
-        format!("{} is `{}`: {error}", path.last(), shown(scalar.text))
+    let draft = findings.draft(code::CONFIG_BAD_DURATION, span, path, || match scalar.text {
+        "" => format!("{} is empty: {error}", path.last()),
+        text => format!("{} is `{}`: {error}", path.last(), shown(text)),
     });
     if let Some(draft) = draft {
         let whole = !scalar.text.is_empty() && scalar.text.bytes().all(|b| b.is_ascii_digit());
@@ -458,6 +473,7 @@ fn bad_duration(
                 let edits = Vec::from([Edit { span, replacement: seconds.clone() }]);
                 draft.fix(format!("write `{seconds}`"), edits, false)
             }
+            (DurationError::Overflow, _) => draft,
             _ => draft.help("write it like `30s`, `1m30s` or `500ms`"),
         });
     }
@@ -478,4 +494,285 @@ pub(crate) fn shown(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{findings, findings_of_all};
+    use crate::config::testing::{read, with};
+    use crate::config::{Duration, Type};
+    use alloc::format;
+    use alloc::string::ToString;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn unknown_keys_are_told_with_the_key_that_is_meant() {
+        assert_eq!(
+            findings_of_all(
+                "naem: x\ngroupRef: g\nbackends: []\nincomingAuth: {typ: anonymous}\noutgoingAuth: {source: inline}\n"
+            ),
+            [
+                "config/missing-key  «» the configuration has no `aggregation`; expected how names of tools are kept apart, such as `{conflictResolution: prefix, …}`",
+                "config/unknown-key /naem «naem» `naem` is no key of the configuration; expected `name`, `groupRef`, `backends`, `incomingAuth`, `outgoingAuth`, `aggregation`, `compositeTools`, `compositeToolRefs`, `operational`, `metadata`, `telemetry`, `audit`, `optimizer`, `codeMode`, `sessionStorage`, `rateLimiting`, `passthroughHeaders` {did you mean `name`?}",
+                "backend/none /backends «backends» there are no backends; expected a list of at least one under `backends`",
+                "config/unknown-key /incomingAuth/typ «typ» `typ` is no key of `incomingAuth`; expected `type`, `oidc`, `authz` {did you mean `type`?}",
+            ]
+        );
+        assert_eq!(
+            findings("banana: x"),
+            [
+                "config/unknown-key /banana «banana» `banana` is no key of the configuration; expected `name`, `groupRef`, `backends`, `incomingAuth`, `outgoingAuth`, `aggregation`, `compositeTools`, `compositeToolRefs`, `operational`, `metadata`, `telemetry`, `audit`, `optimizer`, `codeMode`, `sessionStorage`, `rateLimiting`, `passthroughHeaders`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example', transport: sse, transprot: sse}
+"
+            ),
+            [
+                "config/unknown-key /backends/0/transprot «transprot» `transprot` is no key of a backend; expected `name`, `url`, `transport`, `type`, `caBundlePath`, `metadata`, `auth` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: anonymous, OIDC: {}}"),
+            [
+                "config/unknown-key /incomingAuth/OIDC «OIDC» `OIDC` is no key of `incomingAuth`; expected `type`, `oidc`, `authz` {did you mean `oidc`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+? [a]
+: x
+"
+            ),
+            ["config/wrong-type  «[a]» a key of the configuration is a list; expected text",]
+        );
+    }
+
+    #[test]
+    fn wrong_types_are_told_each_by_itself() {
+        assert_eq!(
+            findings("metadata: [a]"),
+            ["config/wrong-type /metadata «metadata» `metadata` is a list; expected a mapping",]
+        );
+        assert_eq!(
+            findings("metadata: {a: {}}"),
+            ["config/wrong-type /metadata/a «a» `a` is a mapping; expected text",]
+        );
+        assert_eq!(
+            findings("passthroughHeaders: X"),
+            ["config/wrong-type /passthroughHeaders «X» `passthroughHeaders` is text; expected a list",]
+        );
+        assert_eq!(
+            findings(
+                "operational: {failureHandling: {unhealthyThreshold: many, circuitBreaker: {enabled: 1, timeout: [1s]}}}"
+            ),
+            [
+                "config/wrong-type /operational/failureHandling/unhealthyThreshold «many» `unhealthyThreshold` is text; expected an integer",
+                "config/wrong-type /operational/failureHandling/circuitBreaker/enabled «1» `enabled` is the number 1; expected true or false",
+                "config/wrong-type /operational/failureHandling/circuitBreaker/timeout «timeout» `timeout` is a list; expected a duration such as `30s`",
+            ]
+        );
+        assert_eq!(
+            findings("sessionStorage: {provider: redis, address: r, db: 4294967296}"),
+            [
+                "config/out-of-range /sessionStorage/db «4294967296» `db` is 4294967296; expected -2147483648 to 2147483647",
+            ]
+        );
+        assert_eq!(
+            findings("codeMode: {stepLimit: 1e30}"),
+            [
+                "config/out-of-range /codeMode/stepLimit «1e30» `stepLimit` is 1e30; expected -9223372036854775808 to 9223372036854775807",
+            ]
+        );
+        assert_eq!(
+            findings("telemetry: {headers: {X: [s3cr3t]}}"),
+            ["config/wrong-type /telemetry/headers/X «X» `X` is a list; expected text",]
+        );
+        assert_eq!(
+            findings("name: !!int x"),
+            ["config/wrong-type /name «x» `name` is tagged `!!int`, which its text does not fit; expected text",]
+        );
+        assert_eq!(
+            findings("compositeTools: [{name: t, description: d, steps: [{id: a, tool: x, arguments: text}]}]"),
+            [
+                "composite/not-checked /compositeTools «compositeTools» templates in composite tools were not read, and of JSON Schemas only the outline; read as they are",
+                "config/wrong-type /compositeTools/0/steps/0/arguments «text» `arguments` is text; expected a mapping",
+            ]
+        );
+    }
+
+    #[test]
+    fn durations_are_told_with_the_unit_that_is_missing() {
+        assert_eq!(
+            findings("operational: {timeouts: {default: 30}}"),
+            [
+                "config/bad-duration /operational/timeouts/default «30» `default` is `30`: its unit is missing; expected `ns`, `us`, `ms`, `s`, `m` or `h` after the number {write `30s`}",
+            ]
+        );
+        assert_eq!(
+            findings("operational: {timeouts: {default: '30'}}"),
+            [
+                "config/bad-duration /operational/timeouts/default «'30'» `default` is `30`: its unit is missing; expected `ns`, `us`, `ms`, `s`, `m` or `h` after the number {write `30s`}",
+            ]
+        );
+        assert_eq!(
+            findings("operational: {timeouts: {default: 1.5}}"),
+            [
+                "config/bad-duration /operational/timeouts/default «1.5» `default` is `1.5`: its unit is missing; expected `ns`, `us`, `ms`, `s`, `m` or `h` after the number {write it like `30s`, `1m30s` or `500ms`}",
+            ]
+        );
+        assert_eq!(
+            findings("operational: {timeouts: {default: 3 days}}"),
+            [
+                "config/bad-duration /operational/timeouts/default «3 days» `default` is `3 days`: its unit is unknown; expected `ns`, `us`, `ms`, `s`, `m` or `h` after the number {write it like `30s`, `1m30s` or `500ms`}",
+            ]
+        );
+        assert_eq!(
+            findings("operational: {timeouts: {default: 1d}}"),
+            [
+                "config/bad-duration /operational/timeouts/default «1d» `default` is `1d`: its unit is unknown; expected `ns`, `us`, `ms`, `s`, `m` or `h` after the number {write it like `30s`, `1m30s` or `500ms`}",
+            ]
+        );
+        assert_eq!(
+            findings("operational: {timeouts: {default: ''}}"),
+            [
+                "config/bad-duration /operational/timeouts/default «''» `default` is empty: it is no number with a unit; expected something like `30s` {write it like `30s`, `1m30s` or `500ms`}",
+            ]
+        );
+        assert_eq!(
+            findings("operational: {timeouts: {default: 9999999h}}"),
+            [
+                "config/bad-duration /operational/timeouts/default «9999999h» `default` is `9999999h`: it is too long; expected at most about 292 years (2562047h)",
+            ]
+        );
+    }
+
+    #[test]
+    fn scalars_are_as_lenient_as_in_go() {
+        for (written, text) in [
+            ("123", "123"),
+            ("true", "true"),
+            ("1.50", "1.50"),
+            ("2026-01-02", "2026-01-02"),
+            ("0x1F", "0x1F"),
+            ("'~'", "~"),
+            ("!!str null", "null"),
+            ("\"a\\tb\"", "a\tb"),
+        ] {
+            let (config, findings) = read(&with(&format!("name: {written}\n")));
+            assert_eq!((config.name.unwrap().value.as_str(), findings.len()), (text, 0), "{written}");
+        }
+        for (written, value) in [
+            ("true", true),
+            ("True", true),
+            ("TRUE", true),
+            ("yes", true),
+            ("'on'", true),
+            ("Y", true),
+            ("\"n\"", false),
+            ("Off", false),
+            ("no", false),
+            ("FALSE", false),
+        ] {
+            let (config, findings) = read(&with(&format!("telemetry: {{insecure: {written}}}\n")));
+            let insecure = config.telemetry.unwrap().insecure.map(|flag| flag.value);
+            let errors = findings.iter().filter(|finding| finding.severity() == crate::diagnostic::Severity::Error);
+            assert_eq!((insecure, errors.count()), (Some(value), 0), "{written}");
+        }
+        for (written, value) in
+            [("7", 7), ("7.9", 7), ("-7.9", -7), ("1e3", 1000), ("0b11", 3), ("0o17", 15), ("1_000", 1000)]
+        {
+            let (config, _) = read(&with(&format!("optimizer: {{maxToolsToReturn: {written}}}\n")));
+            assert_eq!(config.optimizer.unwrap().max_tools_to_return.map(|n| n.value), Some(value), "{written}");
+        }
+        for written in ["'7'", ".nan", ".inf", "yes", "9223372036854775808"] {
+            let (config, _) = read(&with(&format!("optimizer: {{maxToolsToReturn: {written}}}\n")));
+            assert!(config.optimizer.unwrap().max_tools_to_return.is_none(), "{written}");
+        }
+    }
+
+    #[test]
+    fn null_leaves_things_as_they_are() {
+        let text = "
+operational: {timeouts: {default: ~, perWorkload: ~}, failureHandling:}
+metadata: {a: ~, ~: b}
+passthroughHeaders: [~]
+telemetry: ~
+outgoingAuth: {source: inline, default: ~, backends: }
+";
+        let (config, findings) = read(&with(text));
+        assert!(findings.is_empty(), "{findings:?}");
+        let operational = config.operational.unwrap();
+        assert!(operational.timeouts.unwrap().default.is_none() && operational.failure_handling.is_none());
+        assert_eq!(config.metadata.get("a").map(|value| value.value.as_str()), Some(""));
+        assert_eq!((config.metadata.len(), config.passthrough_headers.len()), (1, 0));
+        assert!(config.telemetry.is_none() && config.outgoing_auth.unwrap().default.is_none());
+    }
+
+    #[test]
+    fn anchors_merge_keys_and_json_are_read() {
+        let text = "
+metadata: &m {k: v}
+backends:
+  - &a {name: a, url: 'https://a.example', transport: sse, metadata: *m}
+  - {<<: *a, name: b}
+";
+        let (config, findings) = read(&with(text));
+        assert!(findings.is_empty(), "{findings:?}");
+        let second = &config.backends[1];
+        assert_eq!((second.name.as_ref().unwrap().as_str(), second.metadata.get("k").unwrap().as_str()), ("b", "v"));
+        let (config, _) = read(r#"{"name": "demo", "operational": {"timeouts": {"default": "1m30s"}}}"#);
+        let default = config.operational.unwrap().timeouts.unwrap().default.unwrap();
+        assert_eq!((default.value, default.value.to_string().as_str()), (Duration::from_secs(90), "1m30s"));
+    }
+
+    #[test]
+    fn a_strategy_that_cannot_be_read_is_never_replaced_by_another() {
+        use crate::config::Configured;
+        let default = "default: {type: header_injection, headerInjection: {headerName: X, headerValueEnv: V}}";
+        for own in ["text", "~", "[]", "{type: [unauthenticated]}", "{type: bearer}", "{}"] {
+            let (config, _) =
+                read(&with(&format!("outgoingAuth: {{source: inline, {default}, backends: {{a: {own}}}}}\n")));
+            let configured = config.auth_of(&config.backends[0]);
+            assert!(matches!(configured, Configured::Own(own) if own.strategy().is_none()), "{own}: {configured:?}");
+        }
+        let (config, _) = read(&with("outgoingAuth: {source: inline, default: text}\n"));
+        let configured = config.auth_of(&config.backends[0]);
+        assert!(matches!(configured, Configured::Default(default) if default.strategy().is_none()), "{configured:?}");
+    }
+
+    #[test]
+    fn free_form_values_keep_their_kinds_and_have_a_limit() {
+        use crate::config::{Any, limits};
+        let text = "compositeTools: [{name: t, description: d, steps: [{id: a, tool: x, arguments: {n: 1, f: 1.5, b: yes, t: true, z: ~, l: [a], d: 2026-01-02}}]}]\n";
+        let (config, _) = read(&with(text));
+        let arguments = config.composite_tools[0].steps[0].arguments.0.clone().unwrap();
+        let value = |key: &str| arguments.get(key).unwrap().value.clone();
+        assert_eq!((value("n"), value("f"), value("b")), (Any::Int(1), Any::Float(1.5), Any::Text("yes".into())));
+        assert_eq!((value("t"), value("z"), value("d")), (Any::Bool(true), Any::Null, Any::Text("2026-01-02".into())));
+        assert_eq!(
+            serde_json::to_string(&arguments.value).unwrap(),
+            r#"{"b":"yes","d":"2026-01-02","f":1.5,"l":["a"],"n":1,"t":true,"z":null}"#
+        );
+        let many = format!(
+            "compositeTools: [{{name: t, description: d, steps: [{{id: a, tool: x}}], parameters: {{type: object, x: [{}]}}}}]\n",
+            "1,".repeat(limits::FREE_FORM_PARTS)
+        );
+        let (_, findings) = read(&with(&many));
+        let finding =
+            findings.iter().find(|finding| finding.code == crate::diagnostic::code::CONFIG_TOO_LARGE).unwrap();
+        assert_eq!(finding.message, "free-form values have more than 100000 parts in all; expected fewer");
+    }
+
+    #[test]
+    fn types_are_known_as_data() {
+        use crate::config::decode::Field as _;
+        assert!(matches!(crate::config::Time::describe(), Type::Duration));
+        assert!(matches!(crate::config::Flag::describe(), Type::Bool));
+    }
 }

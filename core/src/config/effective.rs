@@ -87,3 +87,55 @@ fn fill_text(slot: &mut Text, default: &str) {
         *slot = Some(Spanned::unwritten(default.into()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{read, with};
+    use alloc::string::String;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn operational(text: &str) -> String {
+        let (config, _) = read(&with(text));
+        serde_json::to_string(&config.effective().operational.as_ref().map(|o| serde_json::to_value(o).unwrap()))
+            .unwrap()
+    }
+
+    #[test]
+    fn every_default_is_filled_in_and_an_explicit_zero_is_one() {
+        let all = operational("");
+        assert_eq!(
+            all,
+            r#"{"failureHandling":{"circuitBreaker":{"failureThreshold":5,"timeout":"1m0s"},"healthCheckInterval":"30s","partialFailureMode":"fail","statusReportingInterval":"30s","unhealthyThreshold":3},"timeouts":{"default":"30s"}}"#
+        );
+        assert_eq!(operational("operational: {}\n"), all);
+        assert_eq!(
+            operational(
+                "operational: {timeouts: {default: 0s}, failureHandling: {partialFailureMode: '', circuitBreaker: {enabled: no, failureThreshold: 0}}}\n"
+            ),
+            all
+        );
+    }
+
+    #[test]
+    fn what_is_written_stays() {
+        assert_eq!(
+            operational(
+                "operational: {logLevel: debug, timeouts: {default: 5s, perWorkload: {a: 90s}}, failureHandling: {healthCheckTimeout: 2s, circuitBreaker: {enabled: true, timeout: 2s}}}\n"
+            ),
+            r#"{"failureHandling":{"circuitBreaker":{"enabled":true,"failureThreshold":5,"timeout":"2s"},"healthCheckInterval":"30s","healthCheckTimeout":"2s","partialFailureMode":"fail","statusReportingInterval":"30s","unhealthyThreshold":3},"logLevel":"debug","timeouts":{"default":"5s","perWorkload":{"a":"1m30s"}}}"#
+        );
+    }
+
+    #[test]
+    fn steps_get_their_type_and_questions_their_time() {
+        let (config, _) = read(&with(
+            "compositeTools: [{name: t, description: d, steps: [{id: a, tool: x}, {id: b, type: elicitation, message: m, schema: {type: object}}]}]\n",
+        ));
+        let written = serde_json::to_string(&config.effective().composite_tools[0]).unwrap();
+        assert_eq!(
+            written,
+            r#"{"name":"t","description":"d","steps":[{"id":"a","type":"tool","tool":"x"},{"id":"b","type":"elicitation","message":"m","schema":{"type":"object"},"timeout":"5m0s"}]}"#
+        );
+    }
+}

@@ -177,3 +177,45 @@ impl<'d> Findings<'d> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::read;
+    use crate::diagnostic::Place;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_place_in_the_configuration_says_what_falls_with_it() {
+        let backends = Path::TOP.key("backends");
+        let outgoing = Path::TOP.key("outgoingAuth");
+        let (default, strategies) = (outgoing.key("default"), outgoing.key("backends"));
+        assert_eq!(backends.scope(), Scope::Config);
+        assert_eq!(backends.index(3).key("auth").scope(), Scope::Entry(3));
+        assert_eq!(outgoing.key("source").scope(), Scope::Config);
+        assert_eq!(default.scope(), Scope::Strategy(None));
+        assert_eq!(default.key("type").scope(), Scope::Strategy(None));
+        assert_eq!(strategies.scope(), Scope::Config);
+        assert_eq!(strategies.key("a/b").key("type").scope(), Scope::Strategy(Some("a/b".into())));
+        assert_eq!(strategies.key("a/b").key("type").pointer(), "/outgoingAuth/backends/a~1b/type");
+        assert_eq!(Path::TOP.key("x").key("backends").index(0).scope(), Scope::Config);
+    }
+
+    #[test]
+    fn a_flood_of_findings_is_counted_and_its_errors_are_never_lost() {
+        let mut text = String::from("metadata: {a: b}\nbackends:\n");
+        for index in 0..1500 {
+            text.push_str(&format!("  - {{name: a{index}, url: 'ftp://a', transport: sse, type: container}}\n"));
+        }
+        let (_, findings) = read(&super::super::testing::with(&text));
+        let of = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
+        assert_eq!((of(Severity::Error), of(Severity::Note), of(Severity::Warning)), (1001, 1000, 1));
+        let last = |code: Code| findings.iter().find(|finding| finding.code == code).unwrap();
+        let errors = last(code::CONFIG_TOO_MANY_ERRORS);
+        assert_eq!(errors.message, "500 more errors are not shown; at most 1000 are");
+        assert_eq!((&errors.scope, &errors.place), (&Scope::Config, &None::<Place>));
+        let others = last(code::CONFIG_TOO_MANY_WARNINGS);
+        assert_eq!(others.message, "500 more warnings and notes are not shown; at most 1000 are");
+    }
+}

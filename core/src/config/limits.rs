@@ -9,7 +9,7 @@ pub const NODES: usize = 2_000_000;
 /// Entries that all `<<` of one YAML document together may look at.
 pub const MERGE_STEPS: usize = 1_000_000;
 /// Parts (scalars, lists, mappings) of free-form values such as `parameters`, all together. Aliases count each time.
-pub const FREE_FORM_PARTS: usize = 1 << 20;
+pub const FREE_FORM_PARTS: usize = 100_000;
 /// Errors of one input that are kept, and as many warnings and notes; the rest is counted.
 pub const DIAGNOSTICS: usize = 1000;
 /// Bytes of one CA bundle.

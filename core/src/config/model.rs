@@ -253,6 +253,10 @@ macro_rules! model {
                 <$name as $crate::config::decode::Field>::read(given, path, findings).map(Some)
             }
 
+            fn blank(given: &$crate::config::decode::Given<'_, '_>) -> Self {
+                Some(<$name as $crate::config::decode::Field>::blank(given))
+            }
+
             fn describe() -> $crate::config::model::Type {
                 <$name as $crate::config::decode::Field>::describe()
             }
@@ -295,3 +299,57 @@ macro_rules! model {
     )*};
 }
 use model;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn visit(table: &'static Table, seen: &mut BTreeSet<&'static str>) {
+        if !seen.insert(table.name) {
+            return;
+        }
+        assert!(table.keys.len() < 32, "{} has more keys than an origin has bits", table.name);
+        assert!(!table.doc.trim().is_empty() && !table.noun.is_empty(), "{}", table.name);
+        let mut names = BTreeSet::new();
+        for key in table.keys {
+            assert!(names.insert(key.name), "{} has `{}` twice", table.name, key.name);
+            assert!(key.doc.trim().ends_with('.'), "{}.{}", table.name, key.name);
+            if let Some(default) = key.default {
+                assert!(key.values.is_empty() || key.values.contains(&default), "{}.{}", table.name, key.name);
+            }
+            let mut ty = (key.ty)();
+            while let Type::List(item) | Type::Map(item) = ty {
+                ty = item();
+            }
+            if let Type::Struct(inner) = ty {
+                visit(inner(), seen);
+            }
+        }
+    }
+
+    #[test]
+    fn every_struct_is_reachable_as_data_and_every_key_is_explained() {
+        let mut seen = BTreeSet::new();
+        visit(Config::table(), &mut seen);
+        assert_eq!(seen.len(), 39);
+    }
+
+    #[test]
+    fn keys_carry_type_default_and_values() {
+        let key = |table: &'static Table, name| &table.keys[table.position(name).unwrap()];
+        let mode = key(FailureHandlingConfig::table(), "partialFailureMode");
+        assert_eq!((mode.default, mode.values, mode.emit), (Some("fail"), &["fail", "best_effort"][..], Emit::Filled));
+        assert!(matches!((key(RateLimitBucket::table(), "maxTokens").ty)(), Type::Integer { min: -2_147_483_648, .. }));
+        assert!(matches!((key(HeaderInjectionConfig::table(), "headerValue").ty)(), Type::Secret));
+        assert!(
+            matches!((key(Config::table(), "backends").ty)(), Type::List(item) if matches!(item(), Type::Struct(_)))
+        );
+        assert_eq!(
+            key(StaticBackendConfig::table(), "name").doc.trim(),
+            "Its name, unique: prefix of its tools, key of its strategy, owner of its forwarded headers. Required."
+        );
+    }
+}

@@ -34,7 +34,7 @@ impl Field for Refill {
     const KIND: Kind = Kind::Plain;
 
     fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
-        if matches!(given.shape, Shape::Scalar(_)) {
+        if !matches!(given.shape, Shape::Mapping(_)) {
             return Spanned::<Duration>::read(given, path, findings).map(|period| Self(Some(period)));
         }
         let mut period = Time::None;
@@ -68,5 +68,25 @@ impl Emitted for Refill {
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry("duration", &Emit(&self.0))?;
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn both_shapes_are_read_and_others_are_told() {
+        assert_eq!(findings("
+sessionStorage: {provider: redis, address: r}
+rateLimiting: {shared: {maxTokens: 1, refillPeriod: {duration: 1m, x: y}}, perUser: {maxTokens: 1, refillPeriod: [1m]}, tools: [{name: t, shared: {maxTokens: 1, refillPeriod: 60}}, {name: u, shared: {maxTokens: 1, refillPeriod: {}}}]}
+"), [
+            "config/unknown-key /rateLimiting/shared/refillPeriod/x «x» `x` is no key of `refillPeriod`; expected `duration`",
+            "config/wrong-type /rateLimiting/perUser/refillPeriod «refillPeriod» `refillPeriod` is a list; expected a duration such as `30s`",
+            "config/bad-duration /rateLimiting/tools/0/shared/refillPeriod «60» `refillPeriod` is `60`: its unit is missing; expected `ns`, `us`, `ms`, `s`, `m` or `h` after the number {write `60s`}",
+            "config/missing-key /rateLimiting/tools/1/shared «shared» a rate-limit bucket has no `refillPeriod`; expected the time in which it fills, such as `1m`",
+        ]);
     }
 }

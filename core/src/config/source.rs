@@ -184,3 +184,20 @@ impl<T> Deref for Present<T> {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_map_finds_keys_and_keeps_both_orders() {
+        let entry = |key: &str, value| (Spanned::unwritten(String::from(key)), value);
+        let map = Map::new(Vec::from([entry("b", 1), entry("a", 2), entry("c", 3)]), Origin::default());
+        assert_eq!((map.get("a"), map.get("b"), map.get("d")), (Some(&2), Some(&1), None));
+        assert!(map.iter().map(|(key, _)| key.as_str()).eq(["b", "a", "c"]));
+        assert!(map.iter_sorted().map(|(key, _)| key.as_str()).eq(["a", "b", "c"]));
+        assert_eq!(Map::<i32>::default().get(""), None);
+    }
+}

@@ -265,3 +265,89 @@ fn first_tool(
     list = aggregation.key("tools");
     Some((span, list.index(index).key(key).pointer()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::not_acted_on;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn what_is_not_acted_on_is_told() {
+        assert_eq!(
+            not_acted_on(
+                "
+incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a}, authz: {type: cedar, policies: [p]}}
+sessionStorage: {provider: redis, address: 'r:1'}
+rateLimiting: {shared: {maxTokens: 1, refillPeriod: 1m}}
+audit: {}
+aggregation:
+  conflictResolution: prefix
+  conflictResolutionConfig: {prefixFormat: '{workload}_'}
+  excludeAllTools: true
+  defaultToolVisibility: deny
+  tools: [{workload: a, filter: [x], excludeAll: true, overrides: {x: {name: y}}}]
+codeMode: {enabled: true}
+telemetry: {}
+passthroughHeaders: [X-Trace]
+operational: {failureHandling: {}}
+"
+            ),
+            [
+                "runtime/unenforced /incomingAuth/oidc «oidc» `incomingAuth.oidc` is not enforced yet: callers are not asked for a token {`serve` refuses to start unless `--allow-unenforced=incomingAuth.oidc` is given}",
+                "runtime/unenforced /incomingAuth/authz «authz» `incomingAuth.authz` is not enforced yet: callers may do everything {`serve` refuses to start unless `--allow-unenforced=incomingAuth.authz` is given}",
+                "runtime/not-acted-on /sessionStorage «sessionStorage» `sessionStorage` is not acted on yet: sessions are kept in memory",
+                "runtime/unenforced /rateLimiting «rateLimiting» `rateLimiting` is not enforced yet: calls are not counted {`serve` refuses to start unless `--allow-unenforced=rateLimiting` is given}",
+                "runtime/unenforced /audit «audit» `audit` is not enforced yet: nothing is recorded {`serve` refuses to start unless `--allow-unenforced=audit` is given}",
+                "runtime/unenforced /aggregation/excludeAllTools «true» `aggregation.excludeAllTools` is not enforced yet: tools of backends are shown {`serve` refuses to start unless `--allow-unenforced=aggregation.excludeAllTools` is given}",
+                "runtime/unenforced /aggregation/defaultToolVisibility «deny» `aggregation.defaultToolVisibility` is not enforced yet: tools of backends without an entry in `tools` are shown {`serve` refuses to start unless `--allow-unenforced=aggregation.defaultToolVisibility` is given}",
+                "runtime/unenforced /aggregation/tools/0/filter «filter» `aggregation.tools.filter` is not enforced yet: tools outside of the filter are shown {`serve` refuses to start unless `--allow-unenforced=aggregation.tools.filter` is given}",
+                "runtime/unenforced /aggregation/tools/0/excludeAll «true» `aggregation.tools.excludeAll` is not enforced yet: the backend's tools are shown {`serve` refuses to start unless `--allow-unenforced=aggregation.tools.excludeAll` is given}",
+                "runtime/not-acted-on /aggregation/tools/0/overrides «overrides» `aggregation.tools.overrides` is not acted on yet: tools keep their names, descriptions and annotations",
+                "runtime/not-acted-on /codeMode «codeMode» `codeMode` is not acted on yet: there is no tool that runs scripts",
+                "runtime/not-acted-on /telemetry «telemetry» `telemetry` is not acted on yet: no traces and metrics are sent or served",
+                "runtime/not-acted-on /passthroughHeaders «passthroughHeaders» `passthroughHeaders` is not acted on yet: no header of a client reaches a backend",
+                "runtime/not-acted-on /operational/failureHandling «failureHandling» `operational.failureHandling` is not acted on yet: backends are not probed, and a list goes on without one that fails",
+            ]
+        );
+        assert_eq!(
+            not_acted_on(
+                "
+incomingAuth: {type: local, authz: {type: none}}
+aggregation: {conflictResolution: manual, conflictResolutionConfig: {}, tools: [{workload: a}]}
+codeMode: {enabled: false}
+optimizer: {}
+rateLimiting: {}
+sessionStorage: {provider: memory}
+"
+            ),
+            [
+                "runtime/not-acted-on /incomingAuth/type «local» `incomingAuth.type` is not acted on yet: callers are anonymous, not the local user",
+                "runtime/not-acted-on /aggregation/conflictResolution «manual» `aggregation.conflictResolution` is not acted on yet: tools are named by the prefix `{workload}_`",
+                "runtime/not-acted-on /optimizer «optimizer» `optimizer` is not acted on yet: all tools are listed",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_is_named_in_full_or_by_its_last_part() {
+        assert!(allowable().eq([
+            "incomingAuth.oidc",
+            "incomingAuth.authz",
+            "rateLimiting",
+            "audit",
+            "aggregation.excludeAllTools",
+            "aggregation.defaultToolVisibility",
+            "aggregation.tools.filter",
+            "aggregation.tools.excludeAll",
+        ]));
+        let (config, _) = crate::config::testing::read("incomingAuth: {type: oidc}\ntelemetry: {}\n");
+        let keys = unenforced(&config);
+        assert_eq!(
+            keys.iter().map(|key| (key.key, key.must_be_allowed())).collect::<Vec<_>>(),
+            [("incomingAuth.oidc", true), ("telemetry", false)]
+        );
+        assert!(keys[0].is_named("oidc") && keys[0].is_named("incomingAuth.oidc") && !keys[0].is_named("incomingAuth"));
+    }
+}

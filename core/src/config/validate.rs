@@ -202,7 +202,9 @@ impl Findings<'_> {
 
     /// A duration that is too short.
     fn at_least(&mut self, name: &str, span: Span, actual: Duration, expected: &str, path: &Path<'_>) {
-        self.report(code::CONFIG_OUT_OF_RANGE, span, path, || format!("`{name}` is {actual}; expected {expected}"));
+        self.report(code::CONFIG_OUT_OF_RANGE, span, &path.key(name), || {
+            format!("`{name}` is {actual}; expected {expected}")
+        });
     }
 }
 
@@ -253,4 +255,85 @@ fn warn_unknown_backend(
         Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(name.span, meant), false),
         None => draft,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{findings, findings_of_all};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_sound_configuration_has_no_findings() {
+        assert_eq!(findings(""), [""; 0]);
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_reported_at_once() {
+        assert_eq!(
+            findings_of_all("metadata: {}\n"),
+            [
+                "backend/none /backends «» there are no backends; expected a list of at least one under `backends`",
+                "config/missing-key  «» the configuration has no `aggregation`; expected how names of tools are kept apart, such as `{conflictResolution: prefix, …}`",
+                "config/missing-key  «» the configuration has no `groupRef`; expected the name of the backends' group",
+                "config/missing-key  «» the configuration has no `incomingAuth`; expected how callers are identified, such as `{type: oidc, …}`",
+                "config/missing-key  «» the configuration has no `name`; expected the name of this server",
+                "config/missing-key  «» the configuration has no `outgoingAuth`; expected what is sent to backends, at least `{source: inline}`",
+            ]
+        );
+        assert_eq!(
+            findings_of_all(
+                "name: ''\ngroupRef: ''\nbackends: []\nincomingAuth:\noutgoingAuth: ~\naggregation: null\n"
+            ),
+            [
+                "config/missing-key  «» the configuration has no `aggregation`; expected how names of tools are kept apart, such as `{conflictResolution: prefix, …}`",
+                "config/missing-key  «» the configuration has no `incomingAuth`; expected how callers are identified, such as `{type: oidc, …}`",
+                "config/missing-key  «» the configuration has no `outgoingAuth`; expected what is sent to backends, at least `{source: inline}`",
+                "config/missing-key /name «''» `name` is empty; expected the name of this server",
+                "config/missing-key /groupRef «''» `groupRef` is empty; expected the name of the backends' group",
+                "backend/none /backends «backends» there are no backends; expected a list of at least one under `backends`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_that_could_not_be_read_is_not_missing_as_well() {
+        assert_eq!(
+            findings_of_all(
+                "name: [x]\ngroupRef: {}\nbackends: x\nincomingAuth: 1\noutgoingAuth: []\naggregation: yes\n"
+            ),
+            [
+                "config/wrong-type /name «name» `name` is a list; expected text",
+                "config/wrong-type /groupRef «groupRef» `groupRef` is a mapping; expected text",
+                "config/wrong-type /backends «x» `backends` is text; expected a list",
+                "config/wrong-type /incomingAuth «1» `incomingAuth` is the number 1; expected a mapping",
+                "config/wrong-type /outgoingAuth «outgoingAuth» `outgoingAuth` is a list; expected a mapping",
+                "config/wrong-type /aggregation «yes» `aggregation` is text; expected a mapping",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_configuration_must_be_a_mapping() {
+        assert_eq!(
+            findings_of_all(""),
+            [
+                "config/empty  «» the configuration is empty; expected a mapping with `name`, `groupRef`, `backends` and more",
+            ]
+        );
+        assert_eq!(
+            findings_of_all("~\n"),
+            [
+                "config/empty  «~» the configuration is empty; expected a mapping with `name`, `groupRef`, `backends` and more",
+            ]
+        );
+        assert_eq!(
+            findings_of_all("- a\n"),
+            ["config/wrong-type  «» the configuration is a list; expected a mapping",]
+        );
+        assert_eq!(
+            findings_of_all("text\n"),
+            ["config/wrong-type  «text» the configuration is text; expected a mapping",]
+        );
+    }
 }

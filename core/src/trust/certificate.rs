@@ -44,6 +44,8 @@ pub struct Certificate {
     pub may_serve_tls: Option<bool>,
     /// Critical extensions that are not understood, in dots.
     pub unknown_critical: Vec<String>,
+    /// A critical extension about policies that the path builder does not know, in dots.
+    pub(super) policy_critical: Option<String>,
 }
 
 /// The basic constraints extension.
@@ -231,6 +233,7 @@ impl Certificate {
             may_sign_certificates: None,
             may_serve_tls: None,
             unknown_critical: Vec::new(),
+            policy_critical: None,
         };
         if version > 1 {
             for tag in [IMPLICIT_1, IMPLICIT_2] {
@@ -321,10 +324,25 @@ impl Certificate {
                     self.may_serve_tls = read_purposes(value).map_err(|Malformed| Bad("extended key usage"))?;
                     true
                 }
-                // Name constraints, CRL distribution points, policies and their mappings and constraints, authority and
-                // subject key identifiers, inhibit any policy: understood by Go; the path builder enforces name
-                // constraints and refuses the critical ones that it does not know.
-                [0x55, 0x1d, 14 | 30..=33 | 35 | 36 | 54] => true,
+                [0x55, 0x1d, 30] => read_name_constraints(value).map_err(|Malformed| Bad("name constraints"))?,
+                [0x55, 0x1d, 35] if critical => return Err(WronglyCritical("authority key identifier")),
+                // Policies restrict nothing until an issuer asks for them (36), and that the path builder cannot enforce.
+                // It refuses even harmless critical ones in what a server presents.
+                [0x55, 0x1d, 32 | 33 | 54] => {
+                    if critical {
+                        self.policy_critical.get_or_insert_with(|| der::dotted(oid));
+                    }
+                    true
+                }
+                [0x55, 0x1d, 14] => {
+                    { value }.element(der::OCTET_STRING).map_err(|Malformed| Bad("subject key identifier"))?;
+                    true
+                }
+                [0x55, 0x1d, 35] => {
+                    { value }.inside(der::SEQUENCE).map_err(|Malformed| Bad("authority key identifier"))?;
+                    true
+                }
+                [0x55, 0x1d, 31] => true,
                 AUTHORITY_INFORMATION => true,
                 _ => false,
             };
@@ -371,6 +389,11 @@ const EXPLICIT_0: u8 = 0xa0;
 const EXPLICIT_3: u8 = 0xa3;
 const IMPLICIT_1: u8 = 0x81;
 const IMPLICIT_2: u8 = 0x82;
+/// Kinds of general names (RFC 5280 section 4.2.1.6).
+const MAIL: u8 = 0x81;
+const DNS: u8 = 0x82;
+const URI: u8 = 0x86;
+const IP: u8 = 0x87;
 /// 1.3.6.1.5.5.7.1.1
 const AUTHORITY_INFORMATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 /// 1.3.6.1.5.5.7.3.1
@@ -427,12 +450,29 @@ fn read_purposes(mut value: Reader<'_>) -> Result<Option<bool>, Malformed> {
     Ok(Some(serves))
 }
 
+/// Whether all constraints are of kinds that Go reads. The path builder enforces them.
+fn read_name_constraints(mut value: Reader<'_>) -> Result<bool, Malformed> {
+    let mut inside = value.inside(der::SEQUENCE)?;
+    let (mut any, mut understood) = (false, true);
+    for tag in [EXPLICIT_0, 0xa1] {
+        let Some(mut subtrees) = inside.optional(tag)? else { continue };
+        while !subtrees.is_empty() {
+            any = true;
+            let base = subtrees.inside(der::SEQUENCE)?.any()?;
+            match base.tag {
+                MAIL | DNS | URI if base.content.is_ascii() => {}
+                MAIL | DNS | URI => return Err(Malformed),
+                IP if matches!(base.content.len(), 8 | 32) => {}
+                IP => return Err(Malformed),
+                _ => understood = false,
+            }
+        }
+    }
+    if any && inside.is_empty() && value.is_empty() { Ok(understood) } else { Err(Malformed) }
+}
+
 /// The names of a server, and whether there was any name of a kind that Go reads (mail and URI too).
 fn read_names(mut value: Reader<'_>) -> Result<(Vec<SubjectName>, bool), Malformed> {
-    const MAIL: u8 = 0x81;
-    const DNS: u8 = 0x82;
-    const URI: u8 = 0x86;
-    const IP: u8 = 0x87;
     let mut inside = value.inside(der::SEQUENCE)?;
     let (mut names, mut any) = (Vec::new(), false);
     while !inside.is_empty() {

@@ -162,3 +162,66 @@ fn escaped(value: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+        [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
+    }
+
+    /// A name of attributes by object identifier, string kind and bytes.
+    fn name(attributes: &[(&[u8], u8, &[u8])]) -> Result<DistinguishedName, Malformed> {
+        let encoded: Vec<u8> = attributes
+            .iter()
+            .flat_map(|(oid, tag, value)| {
+                tlv(der::SET, &tlv(der::SEQUENCE, &[tlv(der::OID, oid), tlv(*tag, value)].concat()))
+            })
+            .collect();
+        DistinguishedName::read(Reader::new(&encoded))
+    }
+
+    const CN: &[u8] = &[0x55, 4, 3];
+    const O: &[u8] = &[0x55, 4, 10];
+    const UTF8: u8 = 0x0c;
+
+    #[test]
+    fn a_name_prints_as_rfc_4514_says() {
+        let full = name(&[(O, UTF8, b"Acme, Inc."), (CN, 0x13, b"Root"), (&[0x2a, 3], UTF8, b" x# ")]).unwrap();
+        assert_eq!(full.to_string(), "1.2.3=\\ x#\\ ,CN=Root,O=Acme\\, Inc.");
+        assert_eq!(full.short(), "Root");
+        assert_eq!(name(&[(O, UTF8, b"Acme")]).unwrap().short(), "Acme");
+        assert_eq!(name(&[(&[0x2a, 3], UTF8, b"x")]).unwrap().short(), "1.2.3=x");
+        assert!(name(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_name_cannot_break_the_line_or_turn_it_round() {
+        let hostile = name(&[(CN, UTF8, "a\nb\u{1b}[2J\u{202e}c\u{2028}".as_bytes())]).unwrap();
+        assert_eq!(hostile.short(), "a\u{fffd}b\u{fffd}[2J\u{fffd}c\u{fffd}");
+        assert_eq!(hostile.to_string(), "CN=a\u{fffd}b\u{fffd}[2J\u{fffd}c\u{fffd}");
+    }
+
+    #[test]
+    fn strings_are_of_the_kinds_that_go_reads() {
+        let read = |tag, value: &[u8]| name(&[(CN, tag, value)]).map(|name| name.short());
+        assert_eq!(read(0x13, b"a*b&c").as_deref(), Ok("a*b&c"));
+        assert_eq!(read(0x13, b"a@b"), Err(Malformed));
+        assert_eq!(read(0x16, b"a@b").as_deref(), Ok("a@b"));
+        assert_eq!(read(0x16, b"\xe9"), Err(Malformed));
+        assert_eq!(read(0x14, b"\xe9").as_deref(), Ok("é"));
+        assert_eq!(read(UTF8, b"\xff"), Err(Malformed));
+        assert_eq!(read(0x12, b"1 2").as_deref(), Ok("1 2"));
+        assert_eq!(read(0x12, b"a"), Err(Malformed));
+        assert_eq!(read(0x1e, &[0, b'a', 0x20, 0xac, 0, 0]).as_deref(), Ok("a€"));
+        assert_eq!(read(0x1e, &[0xd8, 0]), Err(Malformed));
+        assert_eq!(read(0x1e, &[0]), Err(Malformed));
+        assert_eq!(read(0x04, b"a"), Err(Malformed));
+        // Equal to a person, but not byte for byte, and so not equal.
+        assert_ne!(name(&[(CN, UTF8, b"a")]), name(&[(CN, 0x13, b"a")]));
+        assert_eq!(name(&[(CN, UTF8, b"a")]), name(&[(CN, UTF8, b"a")]));
+    }
+}

@@ -117,6 +117,13 @@ impl Pool {
                     Some(Reason::Intermediate { subject: issuer.subject.short(), problem })
                 })
             }
+            E::UnsupportedCriticalExtension => {
+                chain(certificate, presented.intermediates).into_iter().find_map(|issuer| {
+                    let oid = issuer.unknown_critical.first().or(issuer.policy_critical.as_ref())?;
+                    let problem = IssuerProblem::NoAuthority(NoAuthority::UnknownCritical(oid.clone()));
+                    Some(Reason::Intermediate { subject: issuer.subject.short(), problem })
+                })
+            }
             E::InvalidSignatureForPublicKey => self.other_key(certificate, presented),
             E::NameConstraintViolation => Some(Reason::NameConstraints),
             E::UnsupportedSignatureAlgorithmContext(_) | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
@@ -198,8 +205,10 @@ fn judge_end_entity<'p>(
     if !certificate.key.is_accepted() {
         return Err(Reason::WeakKey(certificate.key.clone()));
     }
-    EndEntityCert::try_from(presented.end_entity)
-        .map_err(|error| Reason::Unreadable(CertificateProblem::NotTaken(error.to_string())))
+    EndEntityCert::try_from(presented.end_entity).map_err(|error| match &certificate.policy_critical {
+        Some(oid) => Reason::UnknownCritical(oid.clone()),
+        None => Reason::Unreadable(CertificateProblem::NotTaken(error.to_string())),
+    })
 }
 
 /// Why a part of a pool does not vouch for a certificate.
@@ -310,5 +319,266 @@ struct PurposeJudgedElsewhere;
 impl ExtendedKeyUsageValidator for PurposeJudgedElsewhere {
     fn validate(&self, mut purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
         purposes.try_for_each(|purpose| purpose.map(|_| ()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use alloc::string::String;
+    use alloc::sync::Arc;
+    use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, alg_id};
+
+    use super::super::bundle::{CaBundle, SystemRoots};
+    use super::super::fixture;
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    macro_rules! pem {
+        ($name:literal) => {
+            include_str!(concat!("../../../tests/data/certificates/", $name, ".pem"))
+        };
+    }
+
+    /// Signatures are made up here: real ones are verified in `tests/tests/tls.rs`.
+    #[derive(Debug)]
+    enum Signatures {
+        AllGood,
+        AllBad,
+    }
+
+    impl SignatureVerificationAlgorithm for Signatures {
+        fn verify_signature(&self, _key: &[u8], _message: &[u8], _signature: &[u8]) -> Result<(), InvalidSignature> {
+            match self {
+                Self::AllGood => Ok(()),
+                Self::AllBad => Err(InvalidSignature),
+            }
+        }
+
+        fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+            alg_id::ECDSA_P256
+        }
+
+        fn signature_alg_id(&self) -> AlgorithmIdentifier {
+            alg_id::ECDSA_SHA256
+        }
+    }
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    /// 2027-01-15T08:00:00Z
+    const NOW: u64 = 1_800_000_000;
+
+    fn pool(bundle: &str) -> Pool {
+        let (bundle, _) = CaBundle::read("ca.crt", bundle.as_bytes(), at(NOW));
+        Pool::new(Arc::new(SystemRoots::read([("roots.pem", pem!("ca-p521").as_bytes())])), bundle.map(Arc::new))
+    }
+
+    struct Judge {
+        host: &'static str,
+        now: u64,
+        signatures: Signatures,
+    }
+
+    const USUAL: Judge = Judge { host: "mcp.example", now: NOW, signatures: Signatures::AllGood };
+
+    impl Judge {
+        fn judge(&self, bundle: &str, chain: &[Certificate]) -> Result<TrustedBy, TrustError> {
+            let chain: Vec<_> = chain.iter().map(|certificate| certificate.der().clone()).collect();
+            let server_name = ServerName::try_from(self.host).unwrap();
+            let presented = Presented { end_entity: &chain[0], intermediates: &chain[1..], server_name: &server_name };
+            pool(bundle).verify(&presented, at(self.now), &[&self.signatures])
+        }
+
+        fn reason(&self, bundle: &str, chain: &[Certificate]) -> String {
+            self.judge(bundle, chain).unwrap_err().reason.to_string()
+        }
+    }
+
+    #[test]
+    fn an_anchor_vouches_and_is_named() {
+        let by = USUAL.judge(pem!("ca"), &[fixture!("server")]).unwrap();
+        assert_eq!(by.to_string(), "anchor \"CN=Acme Test CA,O=Acme\" at ca.crt:1");
+        let json = serde_json::to_value(&by).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "role": "anchor", "source": "bundle", "subject": "CN=Acme Test CA,O=Acme",
+                "sha256": include_str!("../../../tests/data/certificates/ca.sha256").trim(),
+                "file": "ca.crt", "line": 1, "notAfter": "2120-01-01T00:00:00Z",
+                "presented": {
+                    "subject": "CN=mcp.example", "issuer": "CN=Acme Test CA,O=Acme", "names": ["mcp.example"],
+                    "notBefore": "2020-01-01T00:00:00Z", "notAfter": "2120-01-01T00:00:00Z", "intermediates": 0,
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn a_pin_vouches_and_is_named() {
+        let by = USUAL.judge(pem!("self"), &[fixture!("self")]).unwrap();
+        assert_eq!(by.to_string(), "pin \"CN=mcp.example\" at ca.crt:1");
+        let by = USUAL.judge(pem!("self-ca"), &[fixture!("self-ca")]).unwrap();
+        assert_eq!(by.to_string(), "pin \"CN=mcp.example\" at ca.crt:1");
+    }
+
+    #[test]
+    fn an_error_says_what_was_presented_and_what_was_trusted() {
+        let error = USUAL.judge(pem!("ca-ed25519"), &[fixture!("server")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "certificate is issued by \"Acme Test CA\", which is none of the 1 anchors of ca.crt and 1 of the system; \
+             presented: \"CN=mcp.example\", issued by \"CN=Acme Test CA,O=Acme\", for mcp.example, valid \
+             2020-01-01T00:00:00Z to 2120-01-01T00:00:00Z"
+        );
+        assert_eq!(
+            *error.trusted,
+            TrustedSummary { bundle: Some("ca.crt".into()), bundle_anchors: 1, bundle_pins: 0, system_anchors: 1 }
+        );
+        assert_eq!(error.presented.unwrap().intermediates, 0);
+    }
+
+    #[test]
+    fn a_certificate_in_both_parts_is_counted_once() {
+        let error = USUAL.judge(pem!("ca-p521"), &[fixture!("server")]).unwrap_err();
+        assert_eq!((error.trusted.bundle_anchors, error.trusted.system_anchors), (1, 0));
+    }
+
+    #[test]
+    fn strangers_are_refused() {
+        assert_eq!(
+            USUAL.reason("", &[fixture!("server")]),
+            "certificate is issued by \"Acme Test CA\", which is none of the 1 anchors of the system"
+        );
+        assert_eq!(
+            USUAL.reason(pem!("ca-ed25519"), &[fixture!("server-below-intermediate"), fixture!("intermediate")]),
+            "certificate is issued by \"Acme Intermediate\", and the chain that was sent ends at \"Acme Test CA\", which is \
+             none of the 1 anchors of ca.crt and 1 of the system"
+        );
+        assert_eq!(
+            USUAL.reason(pem!("ca"), &[fixture!("self")]),
+            "certificate is self-signed (\"mcp.example\") and is none of the 1 anchors of ca.crt and 1 of the system"
+        );
+        assert_eq!(
+            USUAL.reason(pem!("server"), &[fixture!("self")]),
+            "certificate is self-signed (\"mcp.example\") and is none of the 0 anchors of ca.crt and 1 of the system, nor \
+             one of the 1 certificates that the bundle pins"
+        );
+        assert_eq!(
+            USUAL.reason(pem!("ca-false"), &[fixture!("server-below-false")]),
+            "certificate is issued by \"Test CA FALSE\", which ca.crt:1 holds only as a pin: its basic constraints say \
+             `CA:FALSE`; a CA has `CA:TRUE`"
+        );
+        assert_eq!(
+            Judge { signatures: Signatures::AllBad, ..USUAL }.reason(pem!("ca-renewed"), &[fixture!("server")]),
+            "certificate names \"Acme Test CA\" as its issuer, but the anchor of that name at ca.crt:1 did not sign it; was \
+             the CA renewed with another key?"
+        );
+    }
+
+    #[test]
+    fn authorities_that_may_not_are_refused() {
+        assert_eq!(
+            USUAL.reason(pem!("ca-path0"), &[fixture!("server-below-path0"), fixture!("intermediate-path0")]),
+            "certificate leads to the anchor \"Test CA path 0\" at ca.crt:1, which allows at most 0 intermediate \
+             certificates below it; the chain has 1"
+        );
+        assert!(USUAL.judge(pem!("ca-path0"), &[fixture!("server-direct-path0")]).is_ok());
+        assert_eq!(
+            USUAL.reason(pem!("ca"), &[fixture!("server-below-no-sign"), fixture!("intermediate-no-sign")]),
+            "certificate leads to the intermediate certificate \"Acme Unsigning\", which is no authority: its key usage does \
+             not allow signing certificates; a CA has `keyCertSign`"
+        );
+        assert!(USUAL.judge(pem!("ca"), &[fixture!("server-below-any"), fixture!("intermediate-any")]).is_ok());
+        assert_eq!(
+            USUAL.reason(pem!("ca-names"), &[fixture!("server-below-names")]),
+            "certificate has a name that the name constraints of one of its issuers exclude"
+        );
+        assert_eq!(
+            USUAL.reason(pem!("ca-rsa2048"), &[fixture!("server-sha1")]),
+            "certificate or one of its issuers is signed with an algorithm that is not accepted; expected RSA, ECDSA or \
+             Ed25519 with SHA-256 or better"
+        );
+        let past = IssuerProblem::Expired { not_after: at(0), now: at(90_000) };
+        assert_eq!(past.to_string(), "expired at 1970-01-01T00:00:00Z; it is now 1970-01-02T01:00:00Z, 1 day later");
+        let future = IssuerProblem::NotYetValid { not_before: at(7200), now: at(0) };
+        assert_eq!(
+            future.to_string(),
+            "is not valid before 1970-01-01T02:00:00Z; it is now 1970-01-01T00:00:00Z, 2 hours earlier"
+        );
+        let weak = IssuerProblem::Key(fixture!("ca-rsa1024").key);
+        assert_eq!(
+            weak.to_string(),
+            "has a key that is not accepted (RSA 1024); expected RSA of 2048 to 8192 bits, ECDSA or Ed25519"
+        );
+    }
+
+    #[test]
+    fn servers_that_are_not_themselves_are_refused() {
+        let reason = |certificate| USUAL.reason(pem!("ca"), &[certificate]);
+        assert_eq!(
+            Judge { host: "bank.example", ..USUAL }.reason(pem!("ca"), &[fixture!("server")]),
+            "certificate is for mcp.example; the backend is called as bank.example"
+        );
+        assert_eq!(
+            Judge { host: "10.0.0.1", ..USUAL }.reason(pem!("self"), &[fixture!("self")]),
+            "certificate is for mcp.example and 127.0.0.1; the backend is called as 10.0.0.1"
+        );
+        assert_eq!(
+            reason(fixture!("server-cn-only")),
+            "certificate has no subject alternative name; the backend is called as mcp.example"
+        );
+        assert_eq!(
+            reason(fixture!("server-client-only")),
+            "certificate's extended key usage does not allow TLS servers; expected serverAuth"
+        );
+        assert_eq!(
+            reason(fixture!("server-critical")),
+            "certificate has the critical extension 1.2.3.4.5, which is not understood"
+        );
+        assert_eq!(
+            reason(fixture!("server-rsa1024")),
+            "certificate's key is RSA 1024; expected RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or P-521, or Ed25519"
+        );
+        assert_eq!(
+            reason(fixture!("server-ca")),
+            "certificate is itself a CA (basic constraints `CA:TRUE`), issued by \"Acme Test CA\"; expected `CA:FALSE`, or \
+             the certificate itself in the CA bundle"
+        );
+        assert_eq!(
+            Judge { now: 4_733_510_400 + 3600, ..USUAL }.reason(pem!("ca"), &[fixture!("server")]),
+            "certificate expired at 2120-01-01T00:00:00Z; it is now 2120-01-01T01:00:00Z, 1 hour later"
+        );
+        assert_eq!(
+            Judge { now: 1_577_836_800 - 1, ..USUAL }.reason(pem!("ca"), &[fixture!("server")]),
+            "certificate is not valid before 2020-01-01T00:00:00Z; it is now 2019-12-31T23:59:59Z, 1 second earlier"
+        );
+        // Both ends are included.
+        for now in [4_733_510_400, 1_577_836_800] {
+            assert!(Judge { now, ..USUAL }.judge(pem!("ca"), &[fixture!("server")]).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        let junk = CertificateDer::from(&b"junk"[..]);
+        let server_name = ServerName::try_from("mcp.example").unwrap();
+        let presented = Presented { end_entity: &junk, intermediates: &[], server_name: &server_name };
+        let error = pool(pem!("ca")).verify(&presented, at(NOW), &[&Signatures::AllGood]).unwrap_err();
+        assert_eq!(error.to_string(), "certificate cannot be read: its outer sequence is malformed");
+        let server = fixture!("server");
+        let intermediates = [junk];
+        let presented =
+            Presented { end_entity: server.der(), intermediates: &intermediates, server_name: &server_name };
+        assert!(pool(pem!("ca")).verify(&presented, at(NOW), &[&Signatures::AllGood]).is_ok());
+        let path = Reason::Path { detail: "Detail".into(), trusted: TrustedSummary::of(&pool(pem!("ca"))) };
+        assert_eq!(
+            path.to_string(),
+            "certificate does not lead to the 1 anchors of ca.crt and 1 of the system: Detail"
+        );
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It calls no tool. What a backend lists is counted, not shown.
 
-mod probe;
+pub(super) mod probe;
 mod report;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -90,7 +90,6 @@ fn fill(paragraph: &str, width: usize) -> String {
 }
 
 #[cfg(test)]
-
 mod tests {
     use super::*;
 

@@ -30,6 +30,7 @@ use super::tools::Tool;
 /// The revisions it speaks, newest first.
 const REVISIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 const SESSION: &str = "mcp-session-id";
+const API_KEY: &str = "x-api-key";
 const REVISION: &str = "mcp-protocol-version";
 /// Bytes of one message.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -47,12 +48,13 @@ pub(crate) struct DemoServer {
 }
 
 impl DemoServer {
-    /// Starts on a free port of the loopback interface. Must be called inside a tokio runtime.
-    pub(crate) async fn start(toolbox: Toolbox, tls: Arc<ServerConfig>) -> io::Result<Self> {
+    /// Starts on a free port of the loopback interface. With an `api_key`, requests must carry it as `X-Api-Key`. Must be
+    /// called inside a tokio runtime.
+    pub(crate) async fn start(toolbox: Toolbox, tls: Arc<ServerConfig>, api_key: Option<String>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(());
-        let state = Arc::new(State { toolbox, sessions: Mutex::new(HashSet::new()) });
+        let state = Arc::new(State { toolbox, api_key, sessions: Mutex::new(HashSet::new()) });
         tokio::spawn(listen(listener, TlsAcceptor::from(tls), state, stopped));
         Ok(Self { address, _stop: stop })
     }
@@ -61,6 +63,7 @@ impl DemoServer {
 /// What all connections share.
 struct State {
     toolbox: Toolbox,
+    api_key: Option<String>,
     sessions: Mutex<HashSet<String>>,
 }
 
@@ -112,6 +115,9 @@ async fn answer(request: Request<Incoming>, state: &Arc<State>) -> Response<Answ
         return refused(StatusCode::FORBIDDEN, "this server takes no requests from web pages");
     }
     let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if state.api_key.is_some() && header(API_KEY) != state.api_key.as_deref() {
+        return refused(StatusCode::UNAUTHORIZED, "X-Api-Key is missing or wrong");
+    }
     let session = header(SESSION).map(str::to_owned);
     if let Some(revision) = header(REVISION)
         && !REVISIONS.contains(&revision)
@@ -166,7 +172,7 @@ async fn answer(request: Request<Incoming>, state: &Arc<State>) -> Response<Answ
 fn initialize(state: &State, id: &Value, params: &Value) -> Response<Answer> {
     let asked = params.get("protocolVersion").and_then(Value::as_str);
     let revision = REVISIONS.iter().find(|known| Some(**known) == asked).unwrap_or(&REVISIONS[0]);
-    let Some(session) = new_session() else {
+    let Some(session) = random_hex() else {
         return error_response(StatusCode::INTERNAL_SERVER_ERROR, id.clone(), -32603, "no random numbers");
     };
     let mut response = result(
@@ -267,7 +273,7 @@ fn status(status: StatusCode) -> Response<Answer> {
 }
 
 /// 128 random bits, in hexadecimal.
-fn new_session() -> Option<String> {
+pub(crate) fn random_hex() -> Option<String> {
     let mut bytes = [0; 16];
     rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bytes).ok()?;
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -352,7 +352,7 @@ impl Call {
             self.state().late = true;
             return self.failure(stage, self.late(stage, until));
         }
-        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        if let Some(tls) = tls_error(error) {
             return self.failure(Stage::Tls, format!("TLS with {peer}: {}", tls_words(tls)));
         }
         let words = io_words(error);
@@ -417,10 +417,18 @@ pub(super) fn io_words(error: &io::Error) -> String {
     }
 }
 
+/// The TLS error inside an error of a connection.
+pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 /// What a TLS error says; the verifier's own words where it has some.
 pub(super) fn tls_words(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => other.0.to_string(),
+        rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol) => {
+            "the other side speaks no HTTP/1.1, which it was offered (ALPN)".to_owned()
+        }
         rustls::Error::InvalidMessage(_) => format!("the other side does not speak TLS ({error})"),
         _ => error.to_string(),
     }

@@ -5,7 +5,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -17,7 +17,10 @@ use vmcp_core::mcp::http::{Failure, Sent, Stage};
 use vmcp_core::secret::Secret;
 
 use super::buffers::{Buffers, Waits};
-use super::call::{Bound, Call, Cancel, Connections, Observed, TlsObserved, Until, Waiting, host_and_port, io_words};
+use super::call::{
+    Bound, Call, Cancel, Connections, Observed, TlsObserved, Until, Waiting, host_and_port, io_words, lock, tls_error,
+    tls_words,
+};
 use super::proxy::{Proxies, Proxy};
 use super::resolver::{Resolver, Unresolved};
 use super::wire::Wire;
@@ -31,6 +34,8 @@ pub(super) struct Dialer {
     pub(super) tls: Arc<ClientConfig>,
     /// Trusts the system's roots alone: a proxy is not the backend.
     pub(super) proxy_tls: Arc<ClientConfig>,
+    /// The address that answered where one before it did not: it is tried first from then on.
+    pub(super) answered: Mutex<Option<SocketAddr>>,
 }
 
 /// Says nothing: names are looked up by [`Dialer`], when a connection is opened.
@@ -80,8 +85,15 @@ impl Dialer {
             if proxy.scheme == Scheme::Https {
                 let name = server_name(&proxy.host)
                     .map_err(|words| call.failure(Stage::Connect, format!("proxy {}: {words}", proxy.name())))?;
-                wire.enter_proxy_tls(Arc::clone(&self.proxy_tls), name, until.at)
-                    .map_err(|error| call.broken(Stage::Connect, until, &error))?;
+                wire.enter_proxy_tls(Arc::clone(&self.proxy_tls), name, until.at).map_err(|error| {
+                    match tls_error(&error) {
+                        Some(tls) => {
+                            let message = format!("TLS with proxy {}: {}", proxy.name(), tls_words(tls));
+                            call.failure(Stage::Tls, message)
+                        }
+                        None => call.broken(Stage::Connect, until, &error),
+                    }
+                })?;
             }
             match endpoint.scheme() {
                 Scheme::Https => tunnel(call, &mut wire, proxy, until)?,
@@ -133,12 +145,19 @@ impl Dialer {
         call.observe(|observed| observed.resolve = Some(begun.elapsed()));
         let begun = Instant::now();
         let mut refusals = Vec::new();
+        let preferred = *lock(&self.answered);
+        let mut addresses = addresses.to_vec();
+        // Stable: the system's order but for the one.
+        addresses.sort_by_key(|address| Some(*address) != preferred);
         for (index, &address) in addresses.iter().enumerate() {
             // As Go does: the time that is left is shared among the addresses that are left.
             let share = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
             let left = until.at.map(|at| at.saturating_duration_since(Instant::now()));
             match connect(address, left.map(|left| left / share), &call.cancel) {
                 Ok(connected) => {
+                    if index > 0 {
+                        *lock(&self.answered) = Some(address);
+                    }
                     call.observe(|observed| {
                         observed.connect = Some(begun.elapsed());
                         observed.address = Some(address);

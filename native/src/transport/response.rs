@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::{HeaderMap, Version};
 use ureq::{Body, BodyReader};
-use vmcp_core::mcp::http::{Failure, Head, Stage};
+use vmcp_core::mcp::http::{EVENT_STREAM, Failure, Head, Method, Stage};
 
 use super::call::{Call, Observed};
 
@@ -32,7 +32,8 @@ impl Response {
     pub(super) fn new(
         answer: ureq::http::Response<Body>,
         call: Arc<Call>,
-        limit: Option<u64>,
+        method: Method,
+        limit: u64,
     ) -> Result<Self, Failure> {
         call.note_head();
         let (parts, body) = answer.into_parts();
@@ -43,6 +44,8 @@ impl Response {
             std::str::from_utf8(value.as_bytes()).ok().map(|value| (name.as_str().to_owned(), value.to_owned()))
         });
         let head = Head { status: parts.status.as_u16(), headers: headers.collect() };
+        let standing = method == Method::Get && head.media_type().is_some_and(|kind| kind == EVENT_STREAM);
+        let limit = (!standing).then_some(limit);
         if let (Some(limit), Some(length)) = (limit, body.content_length())
             && length > limit
         {

@@ -9,6 +9,10 @@ use rcgen::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+#[path = "pem.rs"]
+mod encode;
+pub use encode::pem;
+
 pub const HOST: &str = "mcp.example";
 
 /// A certificate with its key.
@@ -108,20 +112,6 @@ pub fn unknown_critical(params: &mut CertificateParams) {
     let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4, 5], vec![5, 0]);
     extension.set_criticality(true);
     params.custom_extensions.push(extension);
-}
-
-pub fn pem(label: &str, der: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut letters = String::new();
-    for chunk in der.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, &byte| (bits << 8) | u32::from(byte)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let digit = (bits >> (18 - 6 * i)) & 63;
-            letters.push(if i <= chunk.len() { LETTERS[digit as usize] as char } else { '=' });
-        }
-    }
-    let lines: Vec<&str> = letters.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// A certificate of `tests/data/certificates`.

@@ -79,7 +79,7 @@ fn check_order(
         if denies && strategy == Some("priority") && !listed.contains(name.as_str()) {
             findings.report(code::AGGREGATION_HIDDEN_WINNER, name.span, &path, || {
                 format!(
-                    "`{}` may win a name and is then hidden by `defaultToolVisibility: deny`; expected an entry of `tools` for it, or not to find it here",
+                    "`{}` may win a name and is then hidden by `defaultToolVisibility: deny`; expected an entry of `tools` for it, or no place in `priorityOrder`",
                     shown(name)
                 )
             });
@@ -147,5 +147,109 @@ fn check_override(change: &ToolOverride, path: &Path<'_>, findings: &mut Finding
         None => findings.report(code::AGGREGATION_EMPTY_OVERRIDE, change.origin.key, path, || {
             format!("the override of {} changes nothing; expected `name`, `description` or `annotations`", path.last())
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_conflict_strategy_has_its_details() {
+        assert_eq!(
+            findings("aggregation: {}"),
+            [
+                "config/missing-key /aggregation «aggregation» `aggregation` has no `conflictResolutionConfig`; expected the details of the strategy, such as `{prefixFormat: '{workload}_'}`",
+                "config/missing-key /aggregation «aggregation» `aggregation` has no `conflictResolution`; expected `prefix`, `priority` or `manual`",
+            ]
+        );
+        assert_eq!(
+            findings("aggregation: {conflictResolution: prefixes, conflictResolutionConfig: {}}"),
+            [
+                "config/bad-value /aggregation/conflictResolution «prefixes» `conflictResolution` is `prefixes`; expected `prefix`, `priority` or `manual` {did you mean `prefix`?}",
+            ]
+        );
+        assert_eq!(
+            findings("aggregation: {conflictResolution: prefix, conflictResolutionConfig: {}}"),
+            [
+                "config/missing-key /aggregation/conflictResolutionConfig «conflictResolutionConfig» `conflictResolutionConfig` has no `prefixFormat`; expected the prefix of tool names, such as `{workload}_`",
+            ]
+        );
+        assert_eq!(
+            findings("aggregation: {conflictResolution: priority, conflictResolutionConfig: {}}"),
+            [
+                "config/missing-key /aggregation/conflictResolutionConfig «conflictResolutionConfig» `conflictResolutionConfig` has no `priorityOrder`; expected the names of backends, the first wins",
+            ]
+        );
+        assert_eq!(
+            findings("aggregation: {conflictResolution: manual, conflictResolutionConfig: {}}"),
+            [
+                "config/missing-key /aggregation «aggregation» `aggregation` has no `tools`; expected overrides for `conflictResolution: manual`",
+            ]
+        );
+    }
+
+    #[test]
+    fn tools_are_hidden_by_one_word_and_not_by_accident() {
+        assert_eq!(
+            findings(
+                "
+aggregation:
+  conflictResolution: prefix
+  conflictResolutionConfig: {prefixFormat: '{workload}_'}
+  defaultToolVisibility: hidden
+"
+            ),
+            [
+                "config/bad-value /aggregation/defaultToolVisibility «hidden» `defaultToolVisibility` is `hidden`; expected `allow` or `deny`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "aggregation: {conflictResolution: priority, conflictResolutionConfig: {priorityOrder: [a, b]}, defaultToolVisibility: deny, tools: [{workload: a}]}"
+            ),
+            [
+                "aggregation/hidden-winner /aggregation/conflictResolutionConfig/priorityOrder/1 «b» `b` may win a name and is then hidden by `defaultToolVisibility: deny`; expected an entry of `tools` for it, or no place in `priorityOrder`",
+                "aggregation/unknown-backend /aggregation/conflictResolutionConfig/priorityOrder/1 «b» `b` is the name of no backend; expected one of `backends`",
+            ]
+        );
+    }
+
+    #[test]
+    fn entries_of_tools_name_a_backend_once() {
+        assert_eq!(
+            findings(
+                "
+aggregation:
+  conflictResolution: prefix
+  conflictResolutionConfig: {prefixFormat: '{workload}_'}
+  tools: [{}, {workload: a}, {workload: a}, {workload: bb}, ~]
+"
+            ),
+            [
+                "config/missing-key /aggregation/tools/0 «{}» an entry of `aggregation.tools` has no `workload`; expected the name of a backend",
+                "config/duplicate-name /aggregation/tools/2/workload «a» `a` has an entry of `tools` already; expected one for each backend (first used here: «a»)",
+                "aggregation/unknown-backend /aggregation/tools/3/workload «bb» `bb` is the name of no backend; expected one of `backends`",
+                "config/null-entry /aggregation/tools/4 «~» `tools[4]` has nothing in it; expected a mapping",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_override_changes_something() {
+        assert_eq!(findings("
+aggregation:
+  conflictResolution: prefix
+  conflictResolutionConfig: {prefixFormat: '{workload}_'}
+  tools: [{workload: a, overrides: {x: {}, y: {annotations: {title: ''}}, z: ~, u: {name: n}, v: {name: n}, w: {name: [n]}}}]
+"), [
+            "aggregation/empty-override /aggregation/tools/0/overrides/x «x» the override of `x` changes nothing; expected `name`, `description` or `annotations`",
+            "aggregation/annotations-only /aggregation/tools/0/overrides/y/annotations «annotations» the override of `y` changes annotations only; read so, though Go refuses it",
+            "config/null-entry /aggregation/tools/0/overrides/z «z» `z` has nothing in it; expected a mapping",
+            "config/duplicate-name /aggregation/tools/0/overrides/v/name «n» two tools of one backend are named `n`; expected a name of its own for each (first used here: «n»)",
+            "config/wrong-type /aggregation/tools/0/overrides/w/name «name» `name` is a list; expected text",
+        ]);
     }
 }

@@ -11,7 +11,7 @@ use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
 use super::super::model::{AuthStrategy, Config, StaticBackendConfig};
 use super::replace;
-use crate::diagnostic::{Place, code};
+use crate::diagnostic::{Place, code, nearest};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::headers::environment_segment;
 
@@ -79,7 +79,7 @@ fn check_transport(backend: &StaticBackendConfig, path: &Path<'_>, findings: &mu
         format!("`transport` is `{}`, which cannot be served; expected {expected}", shown(transport))
     });
     if let Some(draft) = draft {
-        let meant = meant.or_else(|| crate::diagnostic::nearest(transport, ["streamable-http", "sse"]));
+        let meant = meant.or_else(|| nearest(transport, ["streamable-http", "sse"]));
         findings.push(match meant {
             Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(transport.span, meant), false),
             None => draft,
@@ -107,7 +107,17 @@ fn check_type(backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Fin
                 }
             }
         }
-        Some((kind, _)) => findings.bad_choice("type", kind, &["entry"], path),
+        Some((kind, _)) => {
+            let draft = findings.draft(code::CONFIG_BAD_VALUE, kind.span, &path.key("type"), || {
+                format!("`type` is `{}`; expected `entry`, or none for a workload", shown(kind))
+            });
+            if let Some(draft) = draft {
+                findings.push(match nearest(kind, ["entry"]) {
+                    Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(kind.span, meant), false),
+                    None => draft,
+                });
+            }
+        }
         None if super::Described::is_unread(backend, "type") => {}
         None => {
             if let Some(bundle) = bundle {
@@ -224,4 +234,383 @@ fn bearers<'c, K: Ord>(config: &'c Config, key: impl Fn(&'c str) -> K) -> BTreeM
 
 fn name_span(config: &Config, index: usize) -> Option<crate::text::Span> {
     config.backends.get(index)?.name.as_ref().map(|name| name.span)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_key_of_a_backend_has_its_rules() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {}
+"
+            ),
+            [
+                "config/missing-key /backends/0 «{}» a backend has no `name`; expected a name of its own [backend 0]",
+                "config/missing-key /backends/0 «{}» a backend has no `transport`; expected `streamable-http` or `sse` [backend 0]",
+                "config/missing-key /backends/0 «{}» a backend has no `url`; expected an `http` or `https` URL [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: '', url: '', transport: ''}
+"
+            ),
+            [
+                "config/missing-key /backends/0/name «''» `name` is empty; expected a name of its own [backend 0]",
+                "config/missing-key /backends/0/url «''» `url` is empty; expected an `http` or `https` URL [backend 0]",
+                "config/missing-key /backends/0/transport «''» `transport` is empty; expected `streamable-http` or `sse` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'a.example/mcp', transport: sse}
+"
+            ),
+            [
+                "backend/bad-url /backends/0/url «'a.example/mcp'» `url` cannot be called: it is not an absolute URL; expected `http://host[:port]/path` or `https://…` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://user:pw@a.example/mcp', transport: streamable}
+"
+            ),
+            [
+                "backend/bad-url /backends/0/url «'https://user:pw@a.example/mcp'» `url` cannot be called: it carries user info before `@`; credentials belong in `outgoingAuth` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: stdio}
+"
+            ),
+            [
+                "backend/unsupported-transport /backends/0/transport «stdio» `transport` is `stdio`, which cannot be served; expected `streamable-http` or `sse` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: http}
+"
+            ),
+            [
+                "backend/unsupported-transport /backends/0/transport «http» `transport` is `http`, which cannot be served; expected `streamable-http` or `sse` [backend 0] {did you mean `streamable-http`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: streamable-htp}
+"
+            ),
+            [
+                "backend/unsupported-transport /backends/0/transport «streamable-htp» `transport` is `streamable-htp`, which cannot be served; expected `streamable-http` or `sse` [backend 0] {did you mean `streamable-http`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: [sse]}
+"
+            ),
+            ["config/wrong-type /backends/0/transport «transport» `transport` is a list; expected text [backend 0]",]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - ~
+"
+            ),
+            ["config/null-entry /backends/0 «~» `backends[0]` has nothing in it; expected a mapping [backend 0]",]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - text
+"
+            ),
+            ["config/wrong-type /backends/0 «text» `backends[0]` is text; expected a mapping [backend 0]",]
+        );
+    }
+
+    #[test]
+    fn a_type_is_entry_or_empty_or_told_by_something_else() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: /ca.crt}
+"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: ''}
+"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: container}
+"
+            ),
+            [
+                "backend/container /backends/0/type «container» `type` is `container`, the word of RFC THV-0055; read as empty, a workload",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, caBundlePath: /ca.crt}
+"
+            ),
+            [
+                "backend/inferred-entry /backends/0/caBundlePath «/ca.crt» `caBundlePath` stands beside an empty `type`; read as `type: entry`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, metadata: {workload_type: server_entry}}
+"
+            ),
+            [
+                "backend/inferred-entry /backends/0/metadata/workload_type «server_entry» `workload_type` is `server_entry` and `type` is empty; read as `type: entry`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, metadata: {workload_type: mcp_server}}
+"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: Entry}
+"
+            ),
+            [
+                "config/bad-value /backends/0/type «Entry» `type` is `Entry`; expected `entry`, or none for a workload [backend 0] {did you mean `entry`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: workload, caBundlePath: /ca.crt}
+"
+            ),
+            [
+                "config/bad-value /backends/0/type «workload» `type` is `workload`; expected `entry`, or none for a workload [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: container, caBundlePath: /ca.crt}
+"
+            ),
+            [
+                "backend/container /backends/0/type «container» `type` is `container`, the word of RFC THV-0055; read as empty, a workload",
+                "backend/ca-bundle-of-workload /backends/0/caBundlePath «/ca.crt» `caBundlePath` stands beside `type: container`; expected it on an entry only (`type: entry`) [backend 0] (the type: «container»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_ca_bundle_path_is_absolute_and_stands_beside_https() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: ca.crt}
+"
+            ),
+            [
+                "config/bad-path /backends/0/caBundlePath «ca.crt» `caBundlePath` is `ca.crt`, which is not absolute; expected an absolute path without `..` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: /etc/../ca.crt}
+"
+            ),
+            [
+                "config/bad-path /backends/0/caBundlePath «/etc/../ca.crt» `caBundlePath` is `/etc/../ca.crt`, which contains `..`; expected an absolute path without `..` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: '/a..b'}
+"
+            ),
+            [
+                "config/bad-path /backends/0/caBundlePath «'/a..b'» `caBundlePath` is `/a..b`, which contains `..`; expected an absolute path without `..` [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                r#"
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: "/a\0b"}
+"#
+            ),
+            [
+                r#"config/bad-path /backends/0/caBundlePath «"/a\0b"» `caBundlePath` is `/a\u{0}b`, which contains a NUL character; expected an absolute path without `..` [backend 0]"#,
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'http://a.example/', transport: sse, type: entry, caBundlePath: /ca.crt}
+"
+            ),
+            [
+                "backend/ca-bundle-without-tls /backends/0/caBundlePath «/ca.crt» `caBundlePath` stands beside an `http` URL, where no certificate is ever shown; expected an `https` URL [backend 0] (the URL: «'http://a.example/'»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn all_bearers_of_one_name_are_rejected() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/', transport: sse}
+  - {name: b, url: 'https://b.example/', transport: sse}
+  - {name: a, url: 'https://c.example/', transport: sse}
+  - {name: 'a', url: 'https://d.example/', transport: sse}
+"
+            ),
+            [
+                "backend/duplicate-name /backends/0/name «a» `a` is the name of 3 backends; expected a name of its own for each [backend 0] (also used here: «a»)",
+                "backend/duplicate-name /backends/2/name «a» `a` is the name of 3 backends; expected a name of its own for each [backend 2] (also used here: «a»)",
+                "backend/duplicate-name /backends/3/name «'a'» `a` is the name of 3 backends; expected a name of its own for each [backend 3] (also used here: «a»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_that_share_a_header_forward_variable_are_told() {
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a.b, url: 'https://a.example/', transport: sse}
+  - {name: a-b, url: 'https://b.example/', transport: sse}
+  - {name: c, url: 'https://c.example/', transport: sse}
+"
+            ),
+            [
+                "backend/forward-collision /backends/0/name «a.b» `a.b` and `a-b` share the variable `TOOLHIVE_HEADER_FORWARD_A_B`; expected names that differ in more than punctuation and case (the other name: «a-b»)",
+                "backend/forward-collision /backends/1/name «a-b» `a-b` and `a.b` share the variable `TOOLHIVE_HEADER_FORWARD_A_B`; expected names that differ in more than punctuation and case (the other name: «a.b»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_auth_block_under_a_backend_is_its_strategy() {
+        assert_eq!(findings("
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, auth: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: KEY}}}
+"), [
+            "backend/inline-auth /backends/0/auth «auth» `auth` is read as the entry of `outgoingAuth.backends` for this backend; Go refuses the key",
+        ]);
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, auth: {type: header_injection}}
+"
+            ),
+            [
+                "config/missing-key /backends/0/auth «auth» an auth strategy has no `headerInjection`; expected the block for `type: header_injection` [backend 0]",
+                "backend/inline-auth /backends/0/auth «auth» `auth` is read as the entry of `outgoingAuth.backends` for this backend; Go refuses the key",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, auth: text}
+"
+            ),
+            [
+                "backend/inline-auth /backends/0/auth «auth» `auth` is read as the entry of `outgoingAuth.backends` for this backend; Go refuses the key",
+                "config/wrong-type /backends/0/auth «text» `auth` is text; expected a mapping [backend 0]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends:
+  - {name: a, url: 'https://a.example/mcp', transport: streamable-http, auth: {type: unauthenticated}}
+outgoingAuth: {source: inline, backends: {a: {type: unauthenticated}}}
+"
+            ),
+            [
+                "backend/auth-twice /backends/0/auth «auth» `auth` stands beside an entry of `outgoingAuth.backends` for the same backend; expected one of the two [backend 0] (the other one: «a»)",
+            ]
+        );
+    }
+
+    #[test]
+    fn credentials_over_plain_http_are_told() {
+        assert_eq!(findings("
+backends:
+  - {name: a, url: 'http://a.svc:8080', transport: sse}
+  - {name: b, url: 'http://127.0.0.1:8080', transport: sse}
+outgoingAuth: {source: inline, default: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: KEY}}}
+"), [
+            "backend/plaintext-credentials /backends/0/url «'http://a.svc:8080'» `url` is `http`, so this backend's credentials can be read on the way; expected `https`",
+        ]);
+        assert_eq!(findings("
+backends:
+  - {name: a, url: 'http://a.svc:8080', transport: sse}
+outgoingAuth: {source: inline, backends: {a: {type: discovered}}, default: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: KEY}}}
+"), [
+            "auth/discovered-strategy /outgoingAuth/backends/a/type «discovered» `type` is `discovered`, which is no strategy; read as `unauthenticated`, so that nothing is sent {write `unauthenticated`, safe}",
+        ]);
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! The template language is not read, and of JSON Schemas only the outline; one note says so.
 
+mod output;
+
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -13,10 +15,10 @@ use super::super::duration::Duration;
 use super::super::findings::{Findings, Path};
 use super::super::limits;
 use super::super::model::{
-    CompositeToolConfig, Config, Described as _, ElicitationResponseConfig, Integer, OutputConfig, OutputProperty,
-    StepErrorHandling, Text, WorkflowStepConfig,
+    CompositeToolConfig, Config, Described as _, ElicitationResponseConfig, Integer, StepErrorHandling, Text,
+    WorkflowStepConfig,
 };
-use super::super::source::{List, Map, Spanned};
+use super::super::source::{List, Spanned};
 use super::incoming::is_identifier;
 use crate::diagnostic::{Place, code};
 
@@ -79,7 +81,7 @@ fn check_tool(tool: &CompositeToolConfig, path: &Path<'_>, findings: &mut Findin
     }
     check_cycles(&tool.steps, &steps, findings);
     if let Some(output) = &tool.output {
-        check_output(output, &path.key("output"), findings);
+        output::check(output, &path.key("output"), findings);
     }
 }
 
@@ -306,87 +308,6 @@ fn check_cycles(steps: &List<WorkflowStepConfig>, path: &Path<'_>, findings: &mu
     }
 }
 
-fn check_output(output: &OutputConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
-    if output.properties.is_empty() {
-        findings.missing(output, "properties", "at least one member of the answer", path);
-    }
-    let required = path.key("required");
-    if !output.is_unread("properties") {
-        for (index, name) in output.required.iter().enumerate() {
-            if output.properties.get(name).is_none() {
-                findings.report(code::COMPOSITE_UNKNOWN_PROPERTY, name.span, &required.index(index), || {
-                    format!("`{}` is none of `properties`; expected one of them", shown(name))
-                });
-            }
-        }
-    }
-    check_properties(&output.properties, 0, &path.key("properties"), findings);
-}
-
-fn check_properties(properties: &Map<OutputProperty>, depth: usize, path: &Path<'_>, findings: &mut Findings<'_>) {
-    if depth > limits::OUTPUT_NESTING {
-        findings.report(code::COMPOSITE_LIMIT, properties.origin.key, path, || {
-            format!("`properties` are nested {depth} levels deep; expected at most {}", limits::OUTPUT_NESTING)
-        });
-        return;
-    }
-    for (name, property) in properties.iter() {
-        check_property(property, depth, &path.key(name), findings);
-    }
-}
-
-fn check_property(property: &OutputProperty, depth: usize, path: &Path<'_>, findings: &mut Findings<'_>) {
-    let kind = findings.required_choice(property, "type", &property.kind, path);
-    findings.required_text(property, "description", &property.description, "what clients read about it", path);
-    let value = filled(&property.value);
-    if let Some(value) = value {
-        if !property.properties.is_empty() {
-            let draft = findings.draft(code::COMPOSITE_MISPLACED_KEY, value.span, &path.key("value"), || {
-                "`value` stands beside `properties`; expected one of the two".into()
-            });
-            if let Some(draft) = draft {
-                findings.push(draft.related(Place::input(property.properties.origin.key), "the other one"));
-            }
-        }
-    } else if !property.is_unread("value") && !property.is_unread("properties") {
-        match kind {
-            Some("object") if property.properties.is_empty() => {
-                findings.missing(property, "value", "it, or `properties`", path);
-            }
-            Some("object") | None => {}
-            Some(kind) => findings.missing(property, "value", &format!("a template for `type: {kind}`"), path),
-        }
-    }
-    if kind == Some("object") {
-        check_properties(&property.properties, depth + 1, &path.key("properties"), findings);
-    } else if kind.is_some() && !property.properties.is_empty() && value.is_none() {
-        findings.report(code::COMPOSITE_MISPLACED_KEY, property.properties.origin.key, &path.key("properties"), || {
-            "`properties` stands in a property that is no object; expected `type: object`".into()
-        });
-    }
-    if let (Some(kind), Some(default)) = (kind, &property.default)
-        && !default_fits(kind, default)
-    {
-        findings.report(code::COMPOSITE_BAD_DEFAULT, default.span, &path.key("default"), || {
-            format!("`default` is {}; expected a value that can be of type `{kind}`", default.word())
-        });
-    }
-}
-
-/// What Go can convert: text becomes anything, whole numbers become booleans.
-fn default_fits(kind: &str, default: &Any) -> bool {
-    if default.is_empty() {
-        return true;
-    }
-    match (kind, default) {
-        (_, Any::Text(_)) | ("string", _) => true,
-        ("integer" | "number", Any::Int(_) | Any::Float(_)) => true,
-        ("boolean", Any::Bool(_) | Any::Int(_)) => true,
-        ("object", Any::Map(_)) | ("array", Any::List(_)) => true,
-        _ => false,
-    }
-}
-
 fn not_negative(time: &Option<Spanned<Duration>>, key: &'static str, path: &Path<'_>, findings: &mut Findings<'_>) {
     if let Some(time) = time.filter(|time| time.value < Duration::default()) {
         findings.at_least(key, time.span, time.value, "`0s` or more", path);
@@ -417,4 +338,320 @@ fn unique<'c>(
 
 fn filled(text: &Text) -> Option<&Spanned<String>> {
     text.as_ref().filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{errors, findings};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_composite_tool_has_a_name_and_steps() {
+        assert_eq!(
+            errors("compositeTools: [{}]"),
+            [
+                "config/missing-key /compositeTools/0 «{}» a composite tool has no `description`; expected what clients read about it",
+                "config/missing-key /compositeTools/0 «{}» a composite tool has no `name`; expected a name of its own",
+                "config/missing-key /compositeTools/0 «{}» a composite tool has no `steps`; expected at least one step",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    timeout: -1s
+    steps: [{id: a, tool: x}]
+  - {name: t, description: d, steps: [{id: a, tool: y}]}
+"
+            ),
+            [
+                "config/out-of-range /compositeTools/0/timeout «-1s» `timeout` is -1s; expected `0s` or more",
+                "config/duplicate-name /compositeTools/1/name «t» `t` is the name of a composite tool already; expected a name of its own for each (first used here: «t»)",
+            ]
+        );
+        assert_eq!(
+            errors("compositeToolRefs: [{}, {name: x}, {name: x}]"),
+            [
+                "config/missing-key /compositeToolRefs/0 «{}» an entry of `compositeToolRefs` has no `name`; expected the name of a composite tool definition",
+                "config/duplicate-name /compositeToolRefs/2/name «x» `x` is referred to already; expected each composite tool once (first used here: «x»)",
+            ]
+        );
+        assert_eq!(
+            errors("compositeTools: [~]"),
+            ["config/null-entry /compositeTools/0 «~» `compositeTools[0]` has nothing in it; expected a mapping",]
+        );
+    }
+
+    #[test]
+    fn what_is_not_checked_is_told_once() {
+        assert_eq!(
+            findings(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x}]
+"
+            ),
+            [
+                "composite/not-checked /compositeTools «compositeTools» templates in composite tools were not read, and of JSON Schemas only the outline; read as they are",
+            ]
+        );
+    }
+
+    #[test]
+    fn parameters_are_the_schema_of_an_object() {
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x}]
+    parameters: {properties: []}
+"
+            ),
+            [
+                "composite/bad-schema /compositeTools/0/parameters «properties» `parameters` has no `type`; expected `type: object`",
+                "composite/bad-schema /compositeTools/0/parameters/properties «[]» `properties` of `parameters` is a list; expected a mapping",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x}]
+    parameters: {type: string, required: x}
+"
+            ),
+            [
+                "composite/bad-schema /compositeTools/0/parameters/type «string» `type` of `parameters` is `string`; expected `object`",
+                "composite/bad-schema /compositeTools/0/parameters/required «x» `required` of `parameters` is text; expected a list of names",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x}]
+    parameters: {type: [object]}
+"
+            ),
+            [
+                "composite/bad-schema /compositeTools/0/parameters/type «[object]» `type` of `parameters` is a list; expected `object`",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x}]
+    parameters: []
+"
+            ),
+            ["config/wrong-type /compositeTools/0/parameters «parameters» `parameters` is a list; expected a mapping",]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x}]
+    parameters: {}
+"
+            ),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn each_kind_of_step_has_its_rules() {
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{}]
+"
+            ),
+            [
+                "config/missing-key /compositeTools/0/steps/0 «{}» a step has no `id`; expected an id of its own",
+                "config/missing-key /compositeTools/0/steps/0 «{}» a step has no `tool`; expected the name of a tool for `type: tool`",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x, message: m}]
+"
+            ),
+            [
+                "composite/ambiguous-step /compositeTools/0/steps/0/message «m» `message` stands beside `tool` in a step without `type`; expected `type: tool` or `type: elicitation` (the tool: «x»)",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, type: Tool, tool: x}]
+"
+            ),
+            [
+                "config/bad-value /compositeTools/0/steps/0/type «Tool» `type` is `Tool`; expected `tool`, `elicitation` or `forEach` {did you mean `tool`?}",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, type: tool, tool: '.x'}]
+"
+            ),
+            [
+                "composite/bad-tool-name /compositeTools/0/steps/0/tool «'.x'» `tool` is `.x`; expected a letter or digit, then letters, digits, `.`, `_` and `-`",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, type: elicitation, onDecline: {}, onCancel: {action: retry}}]
+"
+            ),
+            [
+                "config/missing-key /compositeTools/0/steps/0 «id» a step has no `message`; expected the question for `type: elicitation`",
+                "config/missing-key /compositeTools/0/steps/0 «id» a step has no `schema`; expected the JSON Schema of the answer for `type: elicitation`",
+                "config/missing-key /compositeTools/0/steps/0/onDecline «onDecline» an answer handler has no `action`; expected `skip_remaining`, `abort` or `continue`",
+                "config/bad-value /compositeTools/0/steps/0/onCancel/action «retry» `action` is `retry`; expected `skip_remaining`, `abort` or `continue`",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, type: forEach, tool: x, message: m, itemVar: index, maxParallel: 51, maxIterations: -1}]
+"
+            ),
+            [
+                "config/missing-key /compositeTools/0/steps/0 «id» a step has no `collection`; expected a template that gives the list",
+                "config/missing-key /compositeTools/0/steps/0 «id» a step has no `step`; expected what is repeated",
+                "composite/misplaced-key /compositeTools/0/steps/0/tool «x» `tool` stands in a step of `type: forEach`; expected it in its inner `step`",
+                "composite/misplaced-key /compositeTools/0/steps/0/message «m» `message` stands in a step of `type: forEach`; expected it in its inner `step`",
+                "config/bad-value /compositeTools/0/steps/0/itemVar «index» `itemVar` is `index`, which is reserved; expected letters, digits and `_`",
+                "config/out-of-range /compositeTools/0/steps/0/maxParallel «51» `maxParallel` is 51; expected 0 to 50",
+                "config/out-of-range /compositeTools/0/steps/0/maxIterations «-1» `maxIterations` is -1; expected 0 to 1000",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, type: forEach, collection: c, itemVar: 1x, step: {type: elicitation}}]
+"
+            ),
+            [
+                "config/bad-value /compositeTools/0/steps/0/itemVar «1x» `itemVar` is `1x`, which is no identifier; expected letters, digits and `_`",
+                "config/missing-key /compositeTools/0/steps/0/step «step» a step has no `id`; expected an id of its own",
+                "config/bad-value /compositeTools/0/steps/0/step/type «elicitation» `type` of an inner step is `elicitation`; expected `tool`",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, type: forEach, collection: c, step: {id: b}}]
+"
+            ),
+            [
+                "config/missing-key /compositeTools/0/steps/0/step «step» a step has no `tool`; expected the name of a tool for `type: tool`",
+            ]
+        );
+        assert_eq!(errors("
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x, onError: {action: stop}}, {id: b, tool: x, onError: {action: retry}}, {id: c, tool: x, onError: {action: retry, retryCount: 0}}]
+"), [
+            "config/bad-value /compositeTools/0/steps/0/onError/action «stop» `action` is `stop`; expected `abort`, `continue` or `retry`",
+            "config/missing-key /compositeTools/0/steps/1/onError «onError» `onError` has no `retryCount`; expected at least 1 for `action: retry`",
+            "config/out-of-range /compositeTools/0/steps/2/onError/retryCount «0» `retryCount` is 0; expected at least 1",
+        ]);
+    }
+
+    #[test]
+    fn steps_refer_to_steps_and_never_in_a_circle() {
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x}, {id: a, tool: x}]
+"
+            ),
+            [
+                "config/duplicate-name /compositeTools/0/steps/1/id «a» `a` is the id of a step already; expected an id of its own for each (first used here: «a»)",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x, dependsOn: [b]}]
+"
+            ),
+            [
+                "composite/unknown-step /compositeTools/0/steps/0/dependsOn/0 «b» `b` is the id of no step; expected a step of the same tool",
+            ]
+        );
+        assert_eq!(
+            errors(
+                "
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x, dependsOn: [a]}]
+"
+            ),
+            [
+                "composite/cycle /compositeTools/0/steps/0/dependsOn/0 «a» `a` waits for this step itself; expected steps that do not wait in a circle",
+            ]
+        );
+        assert_eq!(errors("
+compositeTools:
+  - name: t
+    description: d
+    steps: [{id: a, tool: x, dependsOn: [b]}, {id: b, tool: x, dependsOn: [c]}, {id: c, tool: x, dependsOn: [a]}, {id: d, tool: x, dependsOn: [a, b, c]}]
+"), [
+            "composite/cycle /compositeTools/0/steps/2/dependsOn/0 «a» `a` waits for this step itself; expected steps that do not wait in a circle",
+        ]);
+    }
 }

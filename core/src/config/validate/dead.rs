@@ -57,3 +57,42 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn keys_that_never_act_are_told() {
+        assert_eq!(
+            findings(
+                "
+compositeToolRefs: [{name: x}]
+operational: {logLevel: debug}
+aggregation:
+  conflictResolution: prefix
+  conflictResolutionConfig: {prefixFormat: '{workload}_'}
+  tools: [{workload: a, toolConfigRef: {name: x}}]
+audit: {enabled: false}
+telemetry: {prometheusPort: 9090, metricsOnTransportPort: true}
+"
+            ),
+            [
+                "config/dead-key /compositeToolRefs «compositeToolRefs» `compositeToolRefs` has no effect, since the operator resolves it; expected `compositeTools`",
+                "config/dead-key /operational/logLevel «debug» `logLevel` has no effect, since the operator turns it into `--debug`; expected that option",
+                "config/dead-key /aggregation/tools/0/toolConfigRef «toolConfigRef» `toolConfigRef` has no effect, since the operator resolves it; expected `filter` and `overrides`",
+                "config/dead-key /audit/enabled «false» `enabled: false` has no effect, since `audit` itself turns the record on; expected no `audit` at all",
+                "config/dead-key /telemetry/prometheusPort «9090» `prometheusPort` has no effect, since `/metrics` is on the main port; expected no such key",
+                "config/dead-key /telemetry/metricsOnTransportPort «true» `metricsOnTransportPort` has no effect, since `/metrics` is on the main port; expected no such key",
+            ]
+        );
+        assert_eq!(
+            findings("audit: {enabled: true}"),
+            [
+                "config/dead-key /audit/enabled «true» `enabled` has no effect, since `audit` itself turns the record on; expected no such key",
+            ]
+        );
+    }
+}

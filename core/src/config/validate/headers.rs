@@ -19,7 +19,14 @@ const PROTOCOL: [&str; 7] =
 
 pub(super) fn check_passthrough(names: &Texts, path: &Path<'_>, findings: &mut Findings<'_>) {
     for (index, name) in names.iter().enumerate() {
-        report(headers::passthrough_name_problem(name), name, &path.index(index), findings);
+        let path = path.index(index);
+        if name.is_empty() {
+            findings.report(code::CONFIG_MISSING_KEY, name.span, &path, || {
+                format!("{} is empty; expected the name of a header", path.last())
+            });
+        } else {
+            report(headers::passthrough_name_problem(name), name, &path, findings);
+        }
     }
 }
 
@@ -53,5 +60,26 @@ pub(super) fn check_value(value: &Spanned<Secret>, path: &Path<'_>, findings: &m
     let problem = headers::value_problem(value.expose()).filter(|problem| *problem != HeaderProblem::EmptyValue);
     if let Some(problem) = problem {
         findings.report(code::CONFIG_BAD_HEADER, value.span, path, || format!("{} {problem}", path.last()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_passed_on_header_belongs_to_no_connection_and_no_caller() {
+        assert_eq!(
+            findings("passthroughHeaders: ['', authorization, Cookie, X-Forwarded-For, 'X Y', X-Trace]"),
+            [
+                "config/missing-key /passthroughHeaders/0 «''» `passthroughHeaders[0]` is empty; expected the name of a header",
+                "config/restricted-header /passthroughHeaders/1 «authorization» header `authorization` carries a client's credentials, which are never passed on",
+                "config/restricted-header /passthroughHeaders/2 «Cookie» header `Cookie` carries a client's credentials, which are never passed on",
+                "config/restricted-header /passthroughHeaders/3 «X-Forwarded-For» header `X-Forwarded-For` is restricted; it is made by the connection itself",
+                "config/bad-header /passthroughHeaders/4 «'X Y'» header `X Y` is not a token; letters, digits and !#$%&'*+-.^_`|~ are accepted",
+            ]
+        );
     }
 }

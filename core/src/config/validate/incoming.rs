@@ -57,8 +57,11 @@ fn check_authz(authz: &AuthzConfig, path: &Path<'_>, findings: &mut Findings<'_>
         && let Err(error) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(entities)
     {
         findings.report(code::AUTH_BAD_ENTITIES, entities.span, &path.key("entitiesJson"), || {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            format!("`entitiesJson` is no JSON list (at its {place}); expected a list of Cedar entities such as `[]`")
+            let wrong = match error.classify() {
+                serde_json::error::Category::Data => "is JSON, but no list".into(),
+                _ => format!("is no JSON from line {}, column {} on", error.line(), error.column()),
+            };
+            format!("`entitiesJson` {wrong}; expected a list of Cedar entities such as `[]`")
         });
     }
     if let Some(kind) = authz.group_entity_type.as_ref().filter(|kind| !is_identifier(kind) && !kind.is_empty()) {
@@ -73,4 +76,99 @@ pub(super) fn is_identifier(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn callers_are_identified_in_a_known_way() {
+        assert_eq!(
+            findings("incomingAuth: {}"),
+            [
+                "config/missing-key /incomingAuth «incomingAuth» `incomingAuth` has no `type`; expected `oidc`, `local` or `anonymous`",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: Oidc}"),
+            [
+                "config/bad-value /incomingAuth/type «Oidc» `type` is `Oidc`; expected `oidc`, `local` or `anonymous` {did you mean `oidc`?}",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: oidc}"),
+            [
+                "config/missing-key /incomingAuth «incomingAuth» `incomingAuth` has no `oidc`; expected the identity provider for `type: oidc`",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: oidc, oidc: {issuer: '', clientId: x}}"),
+            [
+                "config/missing-key /incomingAuth/oidc «oidc» `incomingAuth.oidc` has no `audience`; expected what a token's `aud` must contain",
+                "config/missing-key /incomingAuth/oidc/issuer «''» `issuer` is empty; expected the provider's issuer URL",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: anonymous, oidc: {issuer: 'https://i', audience: a}}"),
+            [
+                "auth/unused-block /incomingAuth/oidc «oidc» `oidc` stands beside `type: anonymous` and is not used; expected `type: oidc` or no such block",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a, caBundlePath: ca/../x}}"),
+            [
+                "config/bad-path /incomingAuth/oidc/caBundlePath «ca/../x» `caBundlePath` is `ca/../x`, which contains `..`; expected an absolute path without `..`",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a, caBundlePath: ca.crt}}"),
+            [
+                "config/bad-path /incomingAuth/oidc/caBundlePath «ca.crt» `caBundlePath` is `ca.crt`, which is not absolute; expected an absolute path without `..`",
+            ]
+        );
+    }
+
+    #[test]
+    fn authorization_is_complete_or_absent() {
+        assert_eq!(
+            findings("incomingAuth: {type: local, authz: {}}"),
+            [
+                "config/missing-key /incomingAuth/authz «authz» `incomingAuth.authz` has no `type`; expected `cedar` or `none`",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: local, authz: {type: opa}}"),
+            ["config/bad-value /incomingAuth/authz/type «opa» `type` is `opa`; expected `cedar` or `none`",]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: anonymous, authz: {type: cedar}}"),
+            [
+                "config/missing-key /incomingAuth/authz «authz» `incomingAuth.authz` has no `policies`; expected at least one Cedar policy for `type: cedar`",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: anonymous, authz: {type: none, policies: [p]}}"),
+            [
+                "auth/unused-block /incomingAuth/authz/policies «policies» `policies` stands beside `type: none` and is not used; expected `type: cedar` or no policies",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "incomingAuth: {type: anonymous, authz: {type: cedar, policies: [p], entitiesJson: '{}', groupEntityType: 'A::B'}}"
+            ),
+            [
+                "auth/bad-entities /incomingAuth/authz/entitiesJson «'{}'» `entitiesJson` is JSON, but no list; expected a list of Cedar entities such as `[]`",
+                "config/bad-value /incomingAuth/authz/groupEntityType «'A::B'» `groupEntityType` is `A::B`; expected one Cedar identifier, without `::`",
+            ]
+        );
+        assert_eq!(
+            findings("incomingAuth: {type: anonymous, authz: {type: cedar, policies: [p], entitiesJson: '[{]'}}"),
+            [
+                "auth/bad-entities /incomingAuth/authz/entitiesJson «'[{]'» `entitiesJson` is no JSON from line 1, column 3 on; expected a list of Cedar entities such as `[]`",
+            ]
+        );
+    }
 }

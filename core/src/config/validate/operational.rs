@@ -123,3 +123,120 @@ fn count_or_default(
         findings.range(key, count, 1, i64::MAX, path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn timeouts_are_positive_or_the_default() {
+        assert_eq!(
+            findings(
+                "
+operational:
+  timeouts: {default: -1s, perWorkload: {a: 0s, b: ~, c: 1s}}
+"
+            ),
+            [
+                "config/out-of-range /operational/timeouts/default «-1s» `default` is -1s; expected more than `0s`",
+                "config/out-of-range /operational/timeouts/perWorkload/a «0s» `a` is 0s; expected more than `0s`",
+                "operational/unknown-backend /operational/timeouts/perWorkload/b «b» `b` is the name of no backend; expected one of `backends`",
+                "config/out-of-range /operational/timeouts/perWorkload/b «~» `b` is 0s; expected more than `0s`",
+                "operational/unknown-backend /operational/timeouts/perWorkload/c «c» `c` is the name of no backend; expected one of `backends`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+operational:
+  timeouts: {default: 0s}
+"
+            ),
+            [
+                "operational/zero /operational/timeouts/default «0s» `default` is 0s, which means the default; read as `30s`",
+            ]
+        );
+    }
+
+    #[test]
+    fn failure_handling_makes_sense() {
+        assert_eq!(findings("
+operational:
+  failureHandling: {healthCheckInterval: -1s, unhealthyThreshold: -1, healthCheckTimeout: -1ms, statusReportingInterval: -1s, partialFailureMode: bestEffort}
+"), [
+            "config/out-of-range /operational/failureHandling/healthCheckInterval «-1s» `healthCheckInterval` is -1s; expected more than `0s`",
+            "config/out-of-range /operational/failureHandling/unhealthyThreshold «-1» `unhealthyThreshold` is -1; expected at least 1",
+            "config/out-of-range /operational/failureHandling/healthCheckTimeout «-1ms» `healthCheckTimeout` is -1ms; expected `0s` or more",
+            "config/out-of-range /operational/failureHandling/statusReportingInterval «-1s» `statusReportingInterval` is -1s; expected more than `0s`",
+            "config/bad-value /operational/failureHandling/partialFailureMode «bestEffort» `partialFailureMode` is `bestEffort`; expected `fail` or `best_effort` {did you mean `best_effort`?}",
+        ]);
+        assert_eq!(
+            findings(
+                "
+operational:
+  failureHandling: {healthCheckInterval: 0s, unhealthyThreshold: 0}
+"
+            ),
+            [
+                "operational/zero /operational/failureHandling/healthCheckInterval «0s» `healthCheckInterval` is 0s, which means the default; read as `30s`",
+                "operational/zero /operational/failureHandling/unhealthyThreshold «0» `unhealthyThreshold` is 0, which means the default; read as `3`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+operational:
+  failureHandling: {healthCheckTimeout: 30s}
+"
+            ),
+            [
+                "operational/check-outlasts-interval /operational/failureHandling/healthCheckTimeout «30s» `healthCheckTimeout` is 30s; expected less than the `healthCheckInterval` of 30s, or checks queue up",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+operational:
+  failureHandling: {healthCheckInterval: 5s, healthCheckTimeout: 10s}
+"
+            ),
+            [
+                "operational/check-outlasts-interval /operational/failureHandling/healthCheckTimeout «10s» `healthCheckTimeout` is 10s; expected less than the `healthCheckInterval` of 5s, or checks queue up (the interval: «5s»)",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+operational:
+  failureHandling: {circuitBreaker: {enabled: true, failureThreshold: -1, timeout: 500ms}}
+"
+            ),
+            [
+                "config/out-of-range /operational/failureHandling/circuitBreaker/failureThreshold «-1» `failureThreshold` is -1; expected at least 1",
+                "config/out-of-range /operational/failureHandling/circuitBreaker/timeout «500ms» `timeout` is 500ms; expected `1s` or more, or the circuit flutters",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+operational:
+  failureHandling: {circuitBreaker: {enabled: true, timeout: -1s}}
+"
+            ),
+            [
+                "config/out-of-range /operational/failureHandling/circuitBreaker/timeout «-1s» `timeout` is -1s; expected `1s` or more, or the circuit flutters",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+operational:
+  failureHandling: {circuitBreaker: {enabled: false, failureThreshold: -1, timeout: 500ms}}
+"
+            ),
+            [""; 0]
+        );
+    }
+}

@@ -43,7 +43,7 @@ pub(super) fn check(outgoing: &OutgoingAuthConfig, config: &Config, path: &Path<
 pub(super) fn check_strategy(strategy: &BackendAuthStrategy, path: &Path<'_>, findings: &mut Findings<'_>) {
     if let Some(kind) = strategy.kind.as_ref().filter(|kind| kind.as_str() == "discovered") {
         let draft = findings.draft(code::AUTH_DISCOVERED_STRATEGY, kind.span, &path.key("type"), || {
-            "`type` is `discovered`, which is no strategy; read as `unauthenticated`, and never as the default".into()
+            "`type` is `discovered`, which is no strategy; read as `unauthenticated`, so that nothing is sent".into()
         });
         if let Some(draft) = draft {
             findings.push(draft.fix("write `unauthenticated`", replace(kind.span, "unauthenticated"), true));
@@ -206,4 +206,404 @@ fn filled(text: &Text) -> Option<Span> {
 
 fn filled_secret(secret: &Hidden) -> Option<Span> {
     secret.as_ref().filter(|secret| !secret.is_empty()).map(|secret| secret.span)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_source_is_inline_or_read_so() {
+        assert_eq!(
+            findings("outgoingAuth: {}"),
+            [
+                "config/missing-key /outgoingAuth «outgoingAuth» `outgoingAuth` has no `source`; expected `inline` or `discovered`",
+            ]
+        );
+        assert_eq!(
+            findings("outgoingAuth: {source: Inline}"),
+            [
+                "config/bad-value /outgoingAuth/source «Inline» `source` is `Inline`; expected `inline` or `discovered` {did you mean `inline`?}",
+            ]
+        );
+        assert_eq!(
+            findings("outgoingAuth: {source: discovered}"),
+            [
+                "auth/source-discovered /outgoingAuth/source «discovered» `source` is `discovered`; read as `inline`, since backends are listed here and nothing is discovered",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_strategy_has_a_known_type_and_its_block() {
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a «a» an auth strategy has no `type`; expected `unauthenticated`, `header_injection`, `token_exchange`, `upstream_inject`, `aws_sts`, `obo` or `xaa` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: headerInjection}
+"
+            ),
+            [
+                "config/bad-value /outgoingAuth/backends/a/type «headerInjection» `type` is `headerInjection`; expected `unauthenticated`, `header_injection`, `token_exchange`, `upstream_inject`, `aws_sts`, `obo` or `xaa` [strategy of a] {did you mean `header_injection`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: ~
+"
+            ),
+            [
+                "config/null-entry /outgoingAuth/backends/a «a» `a` has nothing in it; expected a mapping [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: text
+"
+            ),
+            ["config/wrong-type /outgoingAuth/backends/a «text» `a` is text; expected a mapping [strategy of a]",]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: discovered}
+"
+            ),
+            [
+                "auth/discovered-strategy /outgoingAuth/backends/a/type «discovered» `type` is `discovered`, which is no strategy; read as `unauthenticated`, so that nothing is sent {write `unauthenticated`, safe}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: header_injection}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a «a» an auth strategy has no `headerInjection`; expected the block for `type: header_injection` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: token_exchange}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a «a» an auth strategy has no `tokenExchange`; expected the block for `type: token_exchange` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: upstream_inject}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a «a» an auth strategy has no `upstreamInject`; expected the block for `type: upstream_inject` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: aws_sts}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a «a» an auth strategy has no `awsSts`; expected the block for `type: aws_sts` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: obo}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a «a» an auth strategy has no `obo`; expected the block for `type: obo` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: xaa}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a «a» an auth strategy has no `xaa`; expected the block for `type: xaa` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: unauthenticated, xaa: {}}
+"
+            ),
+            [
+                "auth/unused-block /outgoingAuth/backends/a/xaa «xaa» `xaa` stands beside `type: unauthenticated` and is not used; expected `type: xaa` or no such block",
+            ]
+        );
+        assert_eq!(
+            findings("outgoingAuth: {source: inline, default: {type: discovered}}"),
+            [
+                "auth/discovered-strategy /outgoingAuth/default/type «discovered» `type` is `discovered`, which is no strategy; read as `unauthenticated`, so that nothing is sent {write `unauthenticated`, safe}",
+            ]
+        );
+        assert_eq!(
+            findings("outgoingAuth: {source: inline, default: {type: bearer}}"),
+            [
+                "config/bad-value /outgoingAuth/default/type «bearer» `type` is `bearer`; expected `unauthenticated`, `header_injection`, `token_exchange`, `upstream_inject`, `aws_sts`, `obo` or `xaa` [default]",
+            ]
+        );
+        assert_eq!(
+            findings("outgoingAuth: {source: inline, default: text}"),
+            ["config/wrong-type /outgoingAuth/default «text» `default` is text; expected a mapping [default]",]
+        );
+        assert_eq!(findings("outgoingAuth: {source: inline, default: ~}"), [""; 0]);
+    }
+
+    #[test]
+    fn an_injected_header_has_a_name_and_one_value() {
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: header_injection, headerInjection: {}}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a/headerInjection «headerInjection» `headerInjection` has no `headerName`; expected the name of a header [strategy of a]",
+                "config/missing-key /outgoingAuth/backends/a/headerInjection «headerInjection» `headerInjection` has no `headerValueEnv`; expected it, or a literal `headerValue` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: header_injection, headerInjection: {headerName: X Key, headerValue: v, headerValueEnv: V}}
+"
+            ),
+            [
+                "config/bad-header /outgoingAuth/backends/a/headerInjection/headerName «X Key» header `X Key` is not a token; letters, digits and !#$%&'*+-.^_`|~ are accepted [strategy of a]",
+                "auth/conflicting-keys /outgoingAuth/backends/a/headerInjection/headerValueEnv «V» `headerValueEnv` stands beside `headerValue`; expected one of the two [strategy of a] (the other one: «v»)",
+            ]
+        );
+        assert_eq!(
+            findings(
+                r#"
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: header_injection, headerInjection: {headerName: Authorization, headerValue: "s3cr3t\nX: y"}}
+"#
+            ),
+            [
+                r#"config/bad-header /outgoingAuth/backends/a/headerInjection/headerValue «"s3cr3t\nX: y"» `headerValue` has a value with a control character; only tab is accepted [strategy of a]"#,
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: header_injection, headerInjection: {headerName: host, headerValueEnv: V}}
+"
+            ),
+            [
+                "config/restricted-header /outgoingAuth/backends/a/headerInjection/headerName «host» header `host` is restricted; it is made by the connection itself [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: header_injection, headerInjection: {headerName: mcp-session-id, headerValueEnv: V}}
+"
+            ),
+            [
+                "config/restricted-header /outgoingAuth/backends/a/headerInjection/headerName «mcp-session-id» header `mcp-session-id` is set by MCP itself; expected one that carries credentials [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: header_injection, headerInjection: {headerName: X-Key, headerValue: [s3cr3t]}}
+"
+            ),
+            [
+                "config/wrong-type /outgoingAuth/backends/a/headerInjection/headerValue «headerValue» `headerValue` is a list; expected text [strategy of a]",
+            ]
+        );
+    }
+
+    #[test]
+    fn strategies_that_are_not_built_are_checked_all_the_same() {
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: token_exchange, tokenExchange: {tokenUrl: 'idp.example', subjectTokenType: saml}}
+"
+            ),
+            [
+                "auth/bad-url /outgoingAuth/backends/a/tokenExchange/tokenUrl «'idp.example'» `tokenUrl` cannot be called: it is not an absolute URL; expected `http://host[:port]/path` or `https://…` [strategy of a]",
+                "config/bad-value /outgoingAuth/backends/a/tokenExchange/subjectTokenType «saml» `subjectTokenType` is `saml`; expected `access_token`, `id_token`, `jwt` or a URN that begins with `urn:ietf:params:oauth:token-type:` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: token_exchange, tokenExchange: {subjectTokenType: 'urn:ietf:params:oauth:token-type:jwt'}}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a/tokenExchange «tokenExchange» `tokenExchange` has no `tokenUrl`; expected the URL of a token endpoint [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: upstream_inject, upstreamInject: {providerName: ''}}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a/upstreamInject/providerName «''» `providerName` is empty; expected the name of an upstream provider [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: aws_sts, awsSts: {sessionDuration: 60, roleMappings: [{claim: a, matcher: b}, {roleArn: r}]}}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a/awsSts «awsSts» `awsSts` has no `region`; expected an AWS region [strategy of a]",
+                "config/out-of-range /outgoingAuth/backends/a/awsSts/sessionDuration «60» `sessionDuration` is 60; expected 900 to 43200 [strategy of a]",
+                "config/missing-key /outgoingAuth/backends/a/awsSts/roleMappings/0 «claim» a role mapping has no `roleArn`; expected the role [strategy of a]",
+                "auth/conflicting-keys /outgoingAuth/backends/a/awsSts/roleMappings/0/matcher «b» `matcher` stands beside `claim`; expected one of the two [strategy of a] (the other one: «a»)",
+                "config/missing-key /outgoingAuth/backends/a/awsSts/roleMappings/1 «roleArn» a role mapping has no `claim`; expected it, or a `matcher` [strategy of a]",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: obo, obo: {clientSecret: s, clientSecretEnv: S}}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a/obo «obo» `obo` has no `tokenUrl`; expected the URL of a token endpoint [strategy of a]",
+                "auth/conflicting-keys /outgoingAuth/backends/a/obo/clientSecretEnv «S» `clientSecretEnv` stands beside `clientSecret`; expected one of the two [strategy of a] (the other one: «s»)",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: xaa, xaa: {idpTokenUrl: 'https://i/', subjectTokenType: jwt}}
+"
+            ),
+            [
+                "config/missing-key /outgoingAuth/backends/a/xaa «xaa» `xaa` has no `targetAudience`; expected the issuer of the backend's authorization server [strategy of a]",
+                "config/missing-key /outgoingAuth/backends/a/xaa «xaa» `xaa` has no `targetTokenUrl`; expected the URL of a token endpoint [strategy of a]",
+                "config/bad-value /outgoingAuth/backends/a/xaa/subjectTokenType «jwt» `subjectTokenType` is `jwt`; expected `urn:ietf:params:oauth:token-type:id_token` [strategy of a]",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_strategy_for_no_backend_is_told() {
+        assert_eq!(
+            findings(
+                "outgoingAuth: {source: inline, backends: {a: {type: unauthenticated}, zzz: {type: unauthenticated}, A: {type: unauthenticated}}}"
+            ),
+            [
+                "auth/unknown-backend /outgoingAuth/backends/zzz «zzz» `zzz` is the name of no backend; expected one of `backends`",
+                "auth/unknown-backend /outgoingAuth/backends/A «A» `A` is the name of no backend; expected one of `backends` {did you mean `a`?}",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+backends: [{url: 'https://a.example', transport: sse}]
+outgoingAuth: {source: inline, backends: {b: {type: unauthenticated}}}
+"
+            ),
+            ["config/missing-key /backends/0 «url» a backend has no `name`; expected a name of its own [backend 0]",]
+        );
+    }
 }

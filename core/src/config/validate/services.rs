@@ -253,3 +253,132 @@ fn number(key: &'static str, text: &Text, max: u8, path: &Path<'_>, findings: &m
 fn number_within(text: &str, min: f64, max: f64) -> bool {
     text.parse::<f64>().is_ok_and(|number| (min..=max).contains(&number))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::findings;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn sessions_are_kept_where_it_is_known() {
+        assert_eq!(findings("sessionStorage: {provider: MEMORY}"), [""; 0]);
+        assert_eq!(
+            findings("sessionStorage: {provider: Redis}"),
+            [
+                "config/bad-value /sessionStorage/provider «Redis» `provider` is `Redis`; expected `memory` or `redis` {did you mean `redis`?}",
+            ]
+        );
+        assert_eq!(
+            findings("sessionStorage: {provider: redis, db: -1, keyPrefix: abc}"),
+            [
+                "config/missing-key /sessionStorage «sessionStorage» `sessionStorage` has no `address`; expected `host:port` of Redis",
+                "config/out-of-range /sessionStorage/db «-1» `db` is -1; expected at least 0",
+                "config/bad-value /sessionStorage/keyPrefix «abc» `keyPrefix` is `abc`; expected it to end with `:`",
+            ]
+        );
+    }
+
+    #[test]
+    fn rate_limits_limit_something_and_are_counted_somewhere() {
+        assert_eq!(
+            findings("rateLimiting: {shared: {maxTokens: 1, refillPeriod: 1m}}"),
+            [
+                "operational/rate-limit-without-redis /rateLimiting «rateLimiting» `rateLimiting` needs `sessionStorage` with `provider: redis`, where calls are counted; expected one",
+            ]
+        );
+        assert_eq!(findings("
+sessionStorage: {provider: redis, address: 'r:1'}
+rateLimiting: {shared: {}, perUser: {maxTokens: 0, refillPeriod: {duration: 0s}}, tools: [{}, {name: t, shared: {maxTokens: 2, refillPeriod: {duration: 1m0s}}}]}
+"), [
+            "config/missing-key /rateLimiting/shared «shared» a rate-limit bucket has no `maxTokens`; expected how many calls the bucket holds",
+            "config/missing-key /rateLimiting/shared «shared» a rate-limit bucket has no `refillPeriod`; expected the time in which it fills, such as `1m`",
+            "config/out-of-range /rateLimiting/perUser/maxTokens «0» `maxTokens` is 0; expected at least 1",
+            "config/out-of-range /rateLimiting/perUser/refillPeriod «0s» `refillPeriod` is 0s; expected more than `0s`",
+            "config/missing-key /rateLimiting/tools/0 «{}» an entry of `rateLimiting.tools` has no `name`; expected the name of a tool",
+            "operational/empty-rate-limit /rateLimiting/tools/0 «{}» `tools[0]` limits nothing; expected `shared` or `perUser` in it",
+        ]);
+        assert_eq!(
+            findings(
+                "
+sessionStorage: {provider: redis, address: 'r:1'}
+rateLimiting: {}
+"
+            ),
+            [
+                "operational/empty-rate-limit /rateLimiting «rateLimiting» `rateLimiting` limits nothing; expected `shared` or `perUser` in it",
+            ]
+        );
+    }
+
+    #[test]
+    fn telemetry_goes_somewhere() {
+        assert_eq!(
+            findings("telemetry: {endpoint: 'otel:4318', samplingRate: often}"),
+            [
+                "operational/telemetry-off /telemetry/endpoint «'otel:4318'» `endpoint` is given, but nothing is sent to it; expected `tracingEnabled: true` or `metricsEnabled: true`, or no endpoint",
+                "operational/bad-sampling-rate /telemetry/samplingRate «often» `samplingRate` is `often`; expected 0 to 1, and Go takes what is no number as 0",
+            ]
+        );
+        assert_eq!(findings("telemetry: {endpoint: 'otel:4318', tracingEnabled: true, samplingRate: '0.5'}"), [""; 0]);
+    }
+
+    #[test]
+    fn audit_events_are_known() {
+        assert_eq!(
+            findings(
+                "audit: {maxDataSize: -1, maxDelegationDepth: 0, eventTypes: [mcp_tool_cal, mcp_ping], excludeEventTypes: [sse]}"
+            ),
+            [
+                "config/out-of-range /audit/maxDataSize «-1» `maxDataSize` is -1; expected at least 0",
+                "config/out-of-range /audit/maxDelegationDepth «0» `maxDelegationDepth` is 0; expected at least 1",
+                "operational/unknown-event /audit/eventTypes/0 «mcp_tool_cal» `mcp_tool_cal` is no audit event; expected one such as `mcp_tool_call` {did you mean `mcp_tool_call`?}",
+                "operational/unknown-event /audit/excludeEventTypes/0 «sse» `sse` is no audit event; expected one such as `mcp_tool_call`",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_optimizer_has_what_its_provider_needs() {
+        assert_eq!(
+            findings("optimizer: {embeddingProvider: cohere}"),
+            [
+                "config/bad-value /optimizer/embeddingProvider «cohere» `embeddingProvider` is `cohere`; expected `tei` or `openai`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                r#"optimizer: {embeddingProvider: openai, embeddingHeaders: {Authorization: s, X Y: s, ok: "a\nb"}}"#
+            ),
+            [
+                "config/missing-key /optimizer «optimizer» `optimizer` has no `embeddingModel`; expected the model for `openai`",
+                "config/missing-key /optimizer «optimizer» `optimizer` has no `embeddingService`; expected the URL of the service for `openai`",
+                "config/restricted-header /optimizer/embeddingHeaders/Authorization «Authorization» `Authorization` is set for each request; the key is in `OPENAI_API_KEY`, expected another header",
+                "config/bad-header /optimizer/embeddingHeaders/X Y «X Y» header `X Y` is not a token; letters, digits and !#$%&'*+-.^_`|~ are accepted",
+                r#"config/bad-header /optimizer/embeddingHeaders/ok «"a\nb"» `ok` has a value with a control character; only tab is accepted"#,
+            ]
+        );
+        assert_eq!(
+            findings(
+                "optimizer: {embeddingHeaders: {X: y}, maxToolsToReturn: 51, hybridSearchSemanticRatio: '1.5', semanticDistanceThreshold: far}"
+            ),
+            [
+                "config/bad-value /optimizer/embeddingHeaders «embeddingHeaders» `embeddingHeaders` is only sent to `openai`; expected `embeddingProvider: openai` or no headers",
+                "config/out-of-range /optimizer/maxToolsToReturn «51» `maxToolsToReturn` is 51; expected 1 to 50",
+                "config/out-of-range /optimizer/hybridSearchSemanticRatio «'1.5'» `hybridSearchSemanticRatio` is `1.5`; expected 0 to 1",
+                "config/out-of-range /optimizer/semanticDistanceThreshold «far» `semanticDistanceThreshold` is `far`; expected 0 to 2",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "
+optimizer: {}
+incomingAuth: {type: anonymous, authz: {type: cedar, policies: [p]}}
+"
+            ),
+            [
+                "operational/optimizer-with-authz /optimizer «optimizer» `optimizer` stands beside Cedar policies, which it would go around; expected one of the two (the policies: «authz»)",
+            ]
+        );
+    }
+}

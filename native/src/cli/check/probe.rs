@@ -18,41 +18,41 @@ use crate::transport::{BackendTransport, Cancel, Observed, Patience, Timeouts, T
 
 /// What became of one backend.
 #[derive(Debug)]
-pub(super) struct Probed {
-    pub(super) name: String,
-    pub(super) url: String,
+pub(crate) struct Probed {
+    pub(crate) name: String,
+    pub(crate) url: String,
     /// Every stage in its order.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// The address that was connected to.
-    pub(super) address: Option<String>,
+    pub(crate) address: Option<String>,
     /// The TLS version.
-    pub(super) tls: Option<&'static str>,
+    pub(crate) tls: Option<&'static str>,
     /// Which certificate vouched for the server.
-    pub(super) trusted_by: Option<TrustedBy>,
+    pub(crate) trusted_by: Option<TrustedBy>,
     /// The MCP revision.
-    pub(super) revision: Option<String>,
+    pub(crate) revision: Option<String>,
     /// Name and version of the server as it gives them.
-    pub(super) server: Option<String>,
+    pub(crate) server: Option<String>,
     /// What it declares.
-    pub(super) capabilities: Vec<String>,
+    pub(crate) capabilities: Vec<String>,
     /// How many it lists of each kind that was asked for.
-    pub(super) counts: Vec<(&'static str, usize)>,
+    pub(crate) counts: Vec<(&'static str, usize)>,
     /// All of it.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
 }
 
 /// One stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
-    pub(super) stage: CheckStage,
-    pub(super) outcome: Outcome,
-    pub(super) took: Option<Duration>,
+pub(crate) struct Step {
+    pub(crate) stage: CheckStage,
+    pub(crate) outcome: Outcome,
+    pub(crate) took: Option<Duration>,
 }
 
 /// The stages in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum CheckStage {
+pub(crate) enum CheckStage {
     Resolve,
     Connect,
     Tls,
@@ -62,13 +62,13 @@ pub(super) enum CheckStage {
 }
 
 impl CheckStage {
-    pub(super) const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::Resolve, Self::Connect, Self::Tls, Self::Auth, Self::Revision, Self::Capabilities];
 }
 
 /// How a stage ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// As it should.
     Ok,
     /// Not; why.
@@ -79,12 +79,12 @@ pub(super) enum Outcome {
 
 impl Probed {
     /// Whether no stage failed.
-    pub(super) fn is_ok(&self) -> bool {
+    pub(crate) fn is_ok(&self) -> bool {
         self.failure().is_none()
     }
 
     /// The stage that failed, and why.
-    pub(super) fn failure(&self) -> Option<(CheckStage, &str)> {
+    pub(crate) fn failure(&self) -> Option<(CheckStage, &str)> {
         self.steps.iter().find_map(|step| match &step.outcome {
             Outcome::Failed(why) => Some((step.stage, why.as_str())),
             _ => None,
@@ -93,7 +93,7 @@ impl Probed {
 }
 
 /// Reaches a backend and asks what it offers. `timeout` is for all of it.
-pub(super) fn probe(backend: &Backend, timeout: Duration, now: UnixTime) -> Probed {
+pub(crate) fn probe(backend: &Backend, timeout: Duration, now: UnixTime) -> Probed {
     let started = Instant::now();
     let mut probe = Probe {
         probed: Probed {

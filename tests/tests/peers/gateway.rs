@@ -1,0 +1,119 @@
+//! The program under test: a configuration as the operator writes it, and `vmcp serve` reading it.
+//!
+//! It is only started, stopped and listened to.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use serde_json::Value;
+use vmcp_tests::{Scratch, program};
+
+use super::processes::Process;
+
+/// An entry of `backends`.
+pub(crate) struct Backend {
+    name: String,
+    url: String,
+    bundle: Option<String>,
+}
+
+impl Backend {
+    pub(crate) fn new(name: &str, url: String) -> Self {
+        Self { name: name.to_owned(), url, bundle: None }
+    }
+
+    /// Gives it a CA bundle of its own.
+    pub(crate) fn bundle(mut self, scratch: &Scratch, pem: &str) -> Self {
+        let file = format!("ca-bundles/{}.crt", self.name);
+        scratch.write(&file, pem);
+        self.bundle = Some(scratch.path().join(file).display().to_string());
+        self
+    }
+}
+
+/// A running `vmcp serve`.
+pub(crate) struct Gateway {
+    process: Process,
+    address: String,
+}
+
+/// What it logged.
+#[derive(Debug)]
+pub(crate) struct Log(String);
+
+impl Gateway {
+    /// Starts it with these backends, inside a `ConfigMap`; of variables it sees only those given.
+    pub(crate) fn start(
+        scratch: &Scratch,
+        backends: impl IntoIterator<Item = Backend>,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        scratch.write("configmap.yaml", &config_map(backends));
+        let mut command = Command::new(program());
+        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--debug", "--log-format", "json", "--config"]);
+        command.arg(scratch.path().join("configmap.yaml"));
+        command.env_clear().envs(variables.iter().copied());
+        let process = Process::start("vmcp", &mut command);
+        let address = process.wait_for("where it listens", |line| {
+            let said: Value = serde_json::from_str(line).ok()?;
+            (said["msg"] == "listening").then(|| said["address"].as_str().map(str::to_owned))?
+        });
+        Self { process, address }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/mcp", self.address)
+    }
+
+    /// Stops it as a pod is stopped.
+    pub(crate) fn stop(self) -> Log {
+        Log(self.process.stop())
+    }
+}
+
+impl Log {
+    /// Holds it to a line about `backend`, a warning at least, that says all of `words`.
+    pub(crate) fn says_of(&self, backend: &str, words: &[&str]) {
+        let found = self.troubles(backend).any(|line| {
+            let text = line.to_string();
+            words.iter().all(|word| text.replace("\\\"", "\"").contains(word))
+        });
+        assert!(found, "no line about {backend} says {words:?}:\n{}", self.0);
+    }
+
+    /// Holds it to no warning and no error about `backend`.
+    pub(crate) fn says_nothing_of(&self, backend: &str) {
+        assert_eq!(self.troubles(backend).collect::<Vec<_>>(), Vec::<Value>::new());
+    }
+
+    fn troubles(&self, backend: &str) -> impl Iterator<Item = Value> {
+        let lines = self.0.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(move |line| line["backend"] == backend && (line["level"] == "WARN" || line["level"] == "ERROR"))
+    }
+}
+
+fn config_map(backends: impl IntoIterator<Item = Backend>) -> String {
+    let mut text = String::from(
+        "apiVersion: v1\n\
+         kind: ConfigMap\n\
+         metadata: {name: team-vmcp-config, namespace: team}\n\
+         data:\n\
+         \x20 config.yaml: |\n\
+         \x20   groupRef: team\n\
+         \x20   name: team\n\
+         \x20   incomingAuth: {type: anonymous}\n\
+         \x20   outgoingAuth: {source: inline}\n\
+         \x20   aggregation:\n\
+         \x20     conflictResolution: prefix\n\
+         \x20     conflictResolutionConfig: {prefixFormat: \"{workload}_\"}\n\
+         \x20   backends:\n",
+    );
+    for Backend { name, url, bundle } in backends {
+        writeln!(text, "    - name: {name}\n      url: {url}\n      transport: streamable-http\n      type: entry")
+            .unwrap();
+        if let Some(path) = bundle {
+            writeln!(text, "      caBundlePath: {path}").unwrap();
+        }
+    }
+    text
+}

@@ -1,0 +1,175 @@
+//! End to end with programs that this project did not write: MCP servers of the official SDKs over HTTPS behind private
+//! CAs, `vmcp serve` in front of them, and the SDKs' own clients in front of that.
+//!
+//! What a single rule of TLS or MCP asks for is tried elsewhere; here the whole chain either carries a call or says why
+//! not. The programs are installed by `make peers`, hence the feature `peers`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod certificates;
+mod clients;
+mod gateway;
+mod processes;
+mod servers;
+
+use std::time::{Duration, Instant};
+
+use certificates::{Authority, Certificate, days};
+use clients::{Client, call};
+use gateway::{Backend, Gateway, Log};
+use servers::{Kind, Server};
+use vmcp_tests::Scratch;
+
+/// The names under which a server on loopback is reached.
+const NAMES: &[&str] = &["localhost", "127.0.0.1"];
+
+/// Every client, with the revision that a gateway of today is expected to agree on with it.
+const CLIENTS: &[Client] =
+    &[Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2, Client::Inspector];
+
+#[test]
+fn every_client_lists_and_calls_the_tools_of_every_server_each_behind_its_own_ca() {
+    let scratch = Scratch::new();
+    let servers: Vec<(Server, Authority)> = Kind::ALL
+        .iter()
+        .map(|&kind| {
+            let authority = Authority::new(kind.name());
+            (Server::start(kind, kind.name(), &authority.issue(NAMES, days(-1), days(7)), &scratch), authority)
+        })
+        .collect();
+    let backends = servers.iter().map(|(server, authority)| {
+        Backend::new(server.name(), server.url("localhost")).bundle(&scratch, authority.pem())
+    });
+    let gateway = Gateway::start(&scratch, backends, &[]);
+
+    let mut expected: Vec<String> = servers.iter().flat_map(|(server, _)| server.tools()).collect();
+    expected.sort();
+    for &client in CLIENTS {
+        let calls: Vec<_> = servers.iter().map(|(server, _)| server.greeting(client.name())).collect();
+        let told = client.drive(&gateway.url(), &calls);
+        assert_eq!(told.tools, expected, "{client:?}");
+        let answers: Vec<_> = servers.iter().map(|(server, _)| server.answer(client.name())).collect();
+        assert_eq!(told.results, answers, "{client:?}");
+    }
+}
+
+#[test]
+fn a_bundle_opens_exactly_the_server_whose_ca_it_holds() {
+    let scratch = Scratch::new();
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let server = Server::start(Kind::Python2, "one", &ours.issue(NAMES, days(-1), days(7)), &scratch);
+    let named = Server::start(Kind::TypeScript, "named", &ours.issue(&["other.example"], days(-1), days(7)), &scratch);
+    let old = Server::start(Kind::TypeScript, "old", &ours.issue(NAMES, days(-9), days(-2)), &scratch);
+    let gateway = Gateway::start(
+        &scratch,
+        [
+            Backend::new("right-ca", server.url("localhost")).bundle(&scratch, ours.pem()),
+            Backend::new("wrong-ca", server.url("localhost")).bundle(&scratch, theirs.pem()),
+            Backend::new("no-ca", server.url("localhost")),
+            Backend::new("wrong-name", named.url("localhost")).bundle(&scratch, ours.pem()),
+            Backend::new("expired", old.url("localhost")).bundle(&scratch, ours.pem()),
+        ],
+        &[],
+    );
+
+    for client in [Client::Python1, Client::TypeScript2] {
+        let told = client.drive(&gateway.url(), &[call("right-ca_echo", "text", "hello")]);
+        assert_eq!(told.tools, server.tools_as("right-ca"), "{client:?}");
+        assert_eq!(told.results, [Ok("one heard hello".to_owned())], "{client:?}");
+    }
+    let log = gateway.stop();
+    log.says_of("wrong-ca", &["issued by \"ours\"", "wrong-ca.crt"]);
+    log.says_of("no-ca", &["issued by \"ours\""]);
+    log.says_of("wrong-name", &["other.example", "localhost"]);
+    log.says_of("expired", &["expired"]);
+    log.says_nothing_of("right-ca");
+}
+
+#[test]
+fn a_servers_own_certificate_pins_that_server_and_no_other() {
+    let scratch = Scratch::new();
+    let (own, other) = (Certificate::self_signed("own", NAMES), Certificate::self_signed("other", NAMES));
+    let server = Server::start(Kind::Python1, "own", &own, &scratch);
+    let gateway = Gateway::start(
+        &scratch,
+        [
+            Backend::new("pinned", server.url("127.0.0.1")).bundle(&scratch, own.pem()),
+            Backend::new("pinned-other", server.url("127.0.0.1")).bundle(&scratch, other.pem()),
+        ],
+        &[],
+    );
+    let told = Client::Python2.drive(&gateway.url(), &[call("pinned_echo", "text", "hello")]);
+    assert_eq!(told.tools, server.tools_as("pinned"));
+    assert_eq!(told.results, [Ok("own heard hello".to_owned())]);
+    let log = gateway.stop();
+    log.says_of("pinned-other", &["pinned-other.crt"]);
+    log.says_nothing_of("pinned");
+}
+
+#[test]
+fn without_a_bundle_the_system_roots_alone_decide() {
+    let scratch = Scratch::new();
+    let (system, private) = (Authority::new("system"), Authority::new("private"));
+    let known = Server::start(Kind::TypeScript, "known", &system.issue(NAMES, days(-1), days(7)), &scratch);
+    let unknown = Server::start(Kind::Python2, "unknown", &private.issue(NAMES, days(-1), days(7)), &scratch);
+    scratch.write("roots.pem", system.pem());
+    let roots = scratch.path().join("roots.pem");
+    let gateway = Gateway::start(
+        &scratch,
+        [
+            Backend::new("known", known.url("localhost")),
+            Backend::new("unknown", unknown.url("localhost")),
+            // A bundle adds to the system roots and does not replace them.
+            Backend::new("known-too", known.url("localhost")).bundle(&scratch, private.pem()),
+        ],
+        &[("SSL_CERT_FILE", roots.to_str().unwrap())],
+    );
+    let calls = [call("known_echo", "text", "a"), call("known-too_echo", "text", "b")];
+    let told = Client::TypeScript1.drive(&gateway.url(), &calls);
+    assert_eq!(told.tools, [known.tools_as("known-too"), known.tools_as("known")].concat());
+    assert_eq!(told.results, [Ok("known heard a".to_owned()), Ok("known heard b".to_owned())]);
+    gateway.stop().says_of("unknown", &["issued by \"private\""]);
+}
+
+#[test]
+fn a_dead_and_a_hanging_backend_cost_their_own_callers_only() {
+    let scratch = Scratch::new();
+    let authority = Authority::new("ca");
+    let server = Server::start(Kind::Python2, "well", &authority.issue(NAMES, days(-1), days(7)), &scratch);
+    let (dead, hanging) = (servers::Dead::new(), servers::Hanging::new());
+    let started = Instant::now();
+    let gateway = Gateway::start(
+        &scratch,
+        [
+            Backend::new("well", server.url("localhost")).bundle(&scratch, authority.pem()),
+            Backend::new("dead", dead.url()).bundle(&scratch, authority.pem()),
+            Backend::new("hanging", hanging.url()).bundle(&scratch, authority.pem()),
+        ],
+        &[],
+    );
+    assert!(started.elapsed() < Duration::from_secs(10), "starting waited for a backend");
+
+    let calls = [call("well_echo", "text", "a"), call("dead_echo", "text", "a"), call("well_echo", "text", "b")];
+    let told = Client::Python1.drive(&gateway.url(), &calls);
+    assert_eq!(told.tools, server.tools_as("well"));
+    let [first, refused, last] = &told.results[..] else { panic!("{told:?}") };
+    assert_eq!((first, last), (&Ok("well heard a".to_owned()), &Ok("well heard b".to_owned())));
+    assert!(refused.is_err(), "a dead backend answered: {refused:?}");
+    assert!(hanging.was_reached(), "the hanging backend was never tried");
+    gateway.stop().says_of("dead", &["refused"]);
+}
+
+#[test]
+fn a_tools_own_error_arrives_as_the_tools_own() {
+    let scratch = Scratch::new();
+    let authority = Authority::new("ca");
+    let server = Server::start(Kind::Python1, "one", &authority.issue(NAMES, days(-1), days(7)), &scratch);
+    let backend = Backend::new("one", server.url("localhost")).bundle(&scratch, authority.pem());
+    let gateway = Gateway::start(&scratch, [backend], &[]);
+    for client in [Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2] {
+        let told = client.drive(&gateway.url(), &[clients::bare_call("one_fail")]);
+        let [Err(clients::Trouble::Failed(text))] = &told.results[..] else { panic!("{client:?}: {told:?}") };
+        assert!(text.contains("one was asked to fail"), "{client:?}: {text}");
+    }
+    let _: Log = gateway.stop();
+}
