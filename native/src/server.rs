@@ -191,7 +191,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         .map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    let served = offer.backends.iter().map(|offered| served(offered)).collect::<Result<Vec<_>, _>>()?;
+    let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
     let backends = Backends::new(served, offer.naming, options.max_backend_calls, runtime.handle().clone());
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),

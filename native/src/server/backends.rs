@@ -165,12 +165,14 @@ impl Backends {
     /// A merged list with a tool of this name. If none is known, every backend whose list is not fresh is asked, and the
     /// first that has it ends the wait.
     pub(super) async fn with_tool(self: &Arc<Self>, name: &str) -> Option<Arc<Merged>> {
-        let mut news = self.news.subscribe();
-        let mut merged = self.merged();
-        if merged.tool(name).is_none() {
-            self.warm_up();
+        let merged = self.merged();
+        if merged.tool(name).is_some() {
+            return Some(merged);
         }
+        let mut news = self.news.subscribe();
+        self.warm_up();
         loop {
+            let merged = self.merged();
             if merged.tool(name).is_some() {
                 return Some(merged);
             }
@@ -178,7 +180,6 @@ impl Backends {
             let deadlines = self.all.iter().filter_map(|served| Some(served.asking()? + FIRST));
             let last = deadlines.filter(|deadline| *deadline > now).max()?;
             timeout_at(last.into(), news.changed()).await.ok()?.ok()?;
-            merged = self.merged();
         }
     }
 
@@ -213,7 +214,7 @@ impl Backends {
         let backends = Arc::clone(self);
         self.runtime.spawn(async move {
             let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
-            let mut conversation = served.own.join(|| served.from_nothing()).await;
+            let mut conversation = served.own.join(|| served.opening()).await;
             let (done, finished) = tokio::sync::oneshot::channel();
             let (asked, stop) = (Arc::clone(&served), backends.stop.clone());
             let job = move || {

@@ -88,7 +88,7 @@ impl Served {
     }
 
     /// How an exchange begins when there is no conversation.
-    pub(super) fn from_nothing(&self) -> Start {
+    pub(super) fn opening(&self) -> Start {
         match *self.era.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(era) => Start::Remembered(era),
             None => Start::Unknown,

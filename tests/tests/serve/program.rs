@@ -1,24 +1,17 @@
 //! `vmcp serve` as the operator starts it: arguments, variables, what it says, how it ends.
 //!
-//! How it serves is in `serve.rs`.
-
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "serve/backend.rs"]
-mod backend;
-#[path = "serve/http.rs"]
-mod http;
+//! How it serves is in `calls` and `listener`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use backend::Backend;
-use http::send;
 use serde_json::Value;
 use vmcp_tests::{Run, Scratch, program, run};
+
+use crate::backend::Backend;
+use crate::http::send;
 
 /// The program while it serves.
 struct Serving {
