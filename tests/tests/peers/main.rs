@@ -47,13 +47,13 @@ fn every_client_lists_and_calls_the_tools_of_every_server_each_behind_its_own_ca
     // Side by side, as clients come.
     thread::scope(|scope| {
         for &client in CLIENTS {
-            let (servers, expected, url) = (&servers, &expected, gateway.url());
+            let calls: Vec<_> = servers.iter().map(|(server, _)| server.greeting(client.name())).collect();
+            let answers: Vec<_> = servers.iter().map(|(server, _)| server.answer(client.name())).collect();
+            let (expected, url) = (&expected, gateway.url());
             scope.spawn(move || {
-                let calls: Vec<_> = servers.iter().map(|(server, _)| server.greeting(client.name())).collect();
                 let told = client.drive(&url, &calls);
                 assert_eq!(told.revision, client.newest(), "{client:?}");
                 assert_eq!(&told.tools, expected, "{client:?}");
-                let answers: Vec<_> = servers.iter().map(|(server, _)| server.answer(client.name())).collect();
                 assert_eq!(told.results, answers, "{client:?}");
             });
         }
