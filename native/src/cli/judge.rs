@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use vmcp_core::config::input::ConfigMapName;
 use vmcp_core::config::Config;
+use vmcp_core::config::input::ConfigMapName;
 use vmcp_core::diagnostic::{self, Diagnostic, code};
 use vmcp_core::discovery::{Catalog, Materials, Needs, Presence, discover, needs};
 use vmcp_core::text::{Span, Text};
