@@ -113,7 +113,7 @@ pub(crate) fn judge(input: Input, world: Option<&World>) -> Judgement {
         text: Text::default(),
         documents: Vec::new(),
         diagnostics: std::mem::take(&mut read.diagnostics),
-        secrets: config::secrets_in_text(&read.text),
+        secrets: Vec::new(),
         others: BTreeMap::new(),
     };
     let wanted: Vec<Needs> = read.configs.iter().map(|document| needs(&document.config, &BTreeMap::new())).collect();
@@ -130,6 +130,10 @@ pub(crate) fn judge(input: Input, world: Option<&World>) -> Judgement {
             catalog: None,
         });
     }
+    // The document knows better than the text where a credential ends; the text speaks where the document breaks off.
+    let known: BTreeSet<u32> = judgement.secrets.iter().map(|secret| secret.start).collect();
+    let guessed = config::secrets_in_text(&read.text).into_iter().filter(|guess| !known.contains(&guess.start));
+    judgement.secrets.extend(guessed);
     judgement.secrets = config::apart(std::mem::take(&mut judgement.secrets));
     judgement.text = Text::new(read.text);
     if let Some(world) = world.filter(|_| !judgement.documents.is_empty()) {
