@@ -323,3 +323,25 @@ fn supported(serves: Serves) -> String {
     let modern = (serves == Serves::Both).then_some(Revision::MODERN);
     modern.into_iter().chain(Revision::LEGACY).map(Revision::text).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_session_id_is_a_version_4_uuid() {
+        assert_eq!(session_id([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(session_id([0; 16]), "00000000-0000-4000-8000-000000000000");
+        assert!(http::is_session_id(&session_id([7; 16])));
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_is_413() {
+        let response = body_too_large(10);
+        let message =
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the request has more than 10 bytes"}}"#;
+        assert_eq!((response.status, response.body), (413, message.as_bytes().to_vec()));
+    }
+}

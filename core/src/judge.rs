@@ -43,15 +43,20 @@ pub struct Document {
 pub fn judge(bytes: &[u8]) -> Judgement {
     let mut input = input::read(bytes);
     let mut diagnostics = core::mem::take(&mut input.diagnostics);
-    let secrets = config::secrets_in_text(&input.text);
-    let mut documents = Vec::new();
-    for document in core::mem::take(&mut input.configs) {
-        let needs = needs(&document.config, &BTreeMap::new());
-        diagnostics.extend(input.pods_of(&document).flat_map(|pod| pod::compare(&needs, pod)));
-        let mut findings = document.diagnostics;
-        config::validate(&document.config, &mut findings);
-        documents.push(Document { name: document.name, config: document.config, findings, needs });
+    let mut secrets = Vec::new();
+    let wanted: Vec<Needs> = input.configs.iter().map(|document| needs(&document.config, &BTreeMap::new())).collect();
+    for (document, needs) in input.configs.iter().zip(&wanted) {
+        diagnostics.extend(input.pods_of(document).flat_map(|pod| pod::compare(needs, pod)));
     }
+    let mut documents = Vec::with_capacity(wanted.len());
+    for (document, needs) in input.configs.into_iter().zip(wanted) {
+        secrets.extend(document.secrets);
+        let (name, config, findings) = (document.name, document.config, document.diagnostics);
+        documents.push(Document { name, config, findings, needs });
+    }
+    // The document knows better than the text where a credential ends; the text speaks where the document breaks off.
+    let known: BTreeSet<u32> = secrets.iter().map(|secret| secret.start).collect();
+    secrets.extend(config::secrets_in_text(&input.text).into_iter().filter(|guess| !known.contains(&guess.start)));
     Judgement { text: Text::new(input.text), documents, diagnostics, secrets: config::apart(secrets) }
 }
 
@@ -72,5 +77,60 @@ impl Judgement {
             diagnostics: diagnostics.iter().map(|one| Finding::new(one, file, Some(&self.text), columns)).collect(),
             needs: Names { files: files.into_iter().collect(), variables: variables.into_iter().collect() },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const LIST: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: team-vmcp-config}
+data:
+  config.yaml: |
+    name: team
+    groupRef: team
+    nmae: x
+    incomingAuth: {type: anonymous}
+    outgoingAuth: {source: inline}
+    aggregation: {conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: \"{workload}_\"}}
+    backends:
+    - {name: tickets, url: \"https://tickets.example/mcp\", transport: streamable-http, type: entry, caBundlePath: /ca/ca.crt}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: team}
+spec:
+  template:
+    spec:
+      containers:
+      - name: vmcp
+        image: vmcp
+        volumeMounts: [{name: config, mountPath: /etc/vmcp-config}]
+      volumes: [{name: config, configMap: {name: team-vmcp-config}}]
+";
+
+    #[test]
+    fn findings_of_the_text_and_of_its_pod_are_shown_together_in_text_order() {
+        let judgement = judge(LIST.as_bytes());
+        let shown = judgement.report("x.yaml", Columns::Scalars, |report| {
+            assert!(!report.valid);
+            assert_eq!(report.needs.files, ["/ca/ca.crt"]);
+            report.diagnostics.iter().map(|one| (one.code.id(), one.line, one.column)).collect::<Vec<_>>()
+        });
+        let expected = [("config/unknown-key", Some(8), Some(5)), ("pod/missing-file", Some(13), Some(114))];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn nothing_at_all_is_an_error_and_needs_nothing() {
+        judge(b"").report("-", Columns::Utf16, |report| {
+            assert!(!report.valid && report.needs.files.is_empty() && report.needs.variables.is_empty());
+            assert_eq!(report.diagnostics.iter().map(|one| one.code.id()).collect::<Vec<_>>(), ["config/empty"]);
+        });
     }
 }

@@ -58,6 +58,17 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// How long calls in flight may go on when the server stops.
     pub drain: Duration,
+    /// Whether SIGTERM and SIGINT are this server's.
+    pub signals: Signals,
+}
+
+/// What SIGTERM and SIGINT do to the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signals {
+    /// What they did before.
+    Untouched,
+    /// From before the first request on, they end [`Server::run`] and nothing else.
+    Stop,
 }
 
 impl Default for Options {
@@ -71,6 +82,7 @@ impl Default for Options {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             drain: Duration::from_secs(10),
+            signals: Signals::Untouched,
         }
     }
 }
@@ -153,6 +165,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
     runtime: Runtime,
+    signals: Option<Heard>,
     app: Arc<App>,
 }
 
@@ -178,7 +191,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         .map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    let served = offer.backends.iter().map(|offered| served(offered)).collect::<Result<Vec<_>, _>>()?;
+    let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
     let backends = Backends::new(served, offer.naming, options.max_backend_calls, runtime.handle().clone());
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
@@ -193,8 +206,13 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
     app.backends.warm_up();
+    runtime.spawn(Arc::clone(&app.backends).keep_asking());
+    let signals = match options.signals {
+        Signals::Untouched => None,
+        Signals::Stop => Some(runtime.block_on(async { Heard::new() }).map_err(StartError::Runtime)?),
+    };
     tracing::info!(%address, "listening");
-    Ok(Server { address, stop, listener, runtime, app })
+    Ok(Server { address, stop, listener, runtime, signals, app })
 }
 
 fn served(offered: &Offered) -> Result<Served, StartError> {
@@ -215,9 +233,15 @@ impl Server {
         self.address
     }
 
-    /// Serves until the process is told to stop (SIGTERM or SIGINT), then as [`Server::stop`].
-    pub fn run(self) {
-        self.runtime.block_on(signalled());
+    /// Serves until the process is told to stop ([`Signals::Stop`]), then as [`Server::stop`].
+    pub fn run(mut self) {
+        match &mut self.signals {
+            Some(signals) => {
+                let signal = self.runtime.block_on(signals.next());
+                tracing::info!(signal, "told to stop");
+            }
+            None => self.runtime.block_on(std::future::pending()),
+        }
         self.stop();
     }
 
@@ -278,30 +302,44 @@ impl App {
     }
 }
 
-async fn signalled() {
-    let name = {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            match signal(SignalKind::terminate()) {
-                Ok(mut terminate) => tokio::select! {
-                    _ = tokio::signal::ctrl_c() => "SIGINT",
-                    _ = terminate.recv() => "SIGTERM",
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "SIGTERM will end the program without a graceful stop");
-                    drop(tokio::signal::ctrl_c().await);
-                    "SIGINT"
-                }
-            }
+/// The signals that mean stop.
+#[cfg(unix)]
+struct Heard {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Heard {
+    /// Takes the signals over; on a runtime.
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
-        #[cfg(not(unix))]
-        {
-            drop(tokio::signal::ctrl_c().await);
-            "Ctrl-C"
-        }
-    };
-    tracing::info!(signal = name, "told to stop");
+    }
+}
+
+/// The signals that mean stop.
+#[cfg(windows)]
+struct Heard(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Heard {
+    /// Takes the signals over; on a runtime.
+    fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        self.0.recv().await;
+        "Ctrl-C"
+    }
 }
 
 fn written(host: &str, port: u16) -> String {

@@ -57,7 +57,7 @@ fn inspect_shows_what_backends_resolve_to_and_why_others_are_rejected() {
     let pod = pod();
     let Run { code, out, .. } = vmcp(&pod, &["inspect", "--format", "json"]);
     assert_eq!(code, Some(1), "one backend is rejected");
-    assert!(!out.contains("s3cr3t"), "{out}");
+    assert!(!out.contains("s3cr3t") && !out.contains("hidden"), "{out}");
     let seen: Value = serde_json::from_str(&out).unwrap();
     let keys: Vec<&String> = seen.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["backends", "config", "diagnostics", "rejected"]);

@@ -98,7 +98,7 @@ pub fn read(bytes: &[u8]) -> Input {
     let decoded = yaml::decode(bytes);
     input.diagnostics.extend(decoded.diagnostic);
     let text = decoded.text.into_owned();
-    Reader { text: &text, input: &mut input }.documents();
+    Reader { text: &text, input: &mut input, unjudged: 0, dropped: 0 }.documents();
     input.text = text;
     input
 }
@@ -106,6 +106,10 @@ pub fn read(bytes: &[u8]) -> Input {
 struct Reader<'i> {
     text: &'i str,
     input: &'i mut Input,
+    /// Configurations beyond the limit.
+    unjudged: usize,
+    /// Findings about the input beyond the limit.
+    dropped: usize,
 }
 
 impl Reader<'_> {
@@ -129,12 +133,32 @@ impl Reader<'_> {
         for document in documents {
             self.object(document);
         }
+        if self.unjudged > 0 {
+            let message = format!(
+                "{} more configurations are not judged; at most {} of one input are",
+                self.unjudged,
+                limits::CONFIGURATIONS
+            );
+            self.input.diagnostics.push(Diagnostic::new(code::TOO_MANY_CONFIGURATIONS, message));
+        }
+        if self.dropped > 0 {
+            let message = format!("{} more errors are not shown; at most {} are", self.dropped, limits::DIAGNOSTICS);
+            self.input.diagnostics.push(Diagnostic::new(code::CONFIG_TOO_MANY_ERRORS, message));
+        }
         if self.input.configs.is_empty() && !self.input.diagnostics.iter().any(explains_absence) {
             let message = format!(
                 "the input holds {}; expected a ConfigMap with `config.yaml`, or a configuration itself",
                 self.input.skipped.described(self.input.pods.len())
             );
             self.input.diagnostics.push(Diagnostic::new(code::NO_CONFIGURATION, message));
+        }
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if self.input.diagnostics.len() < limits::DIAGNOSTICS {
+            self.input.diagnostics.push(diagnostic);
+        } else {
+            self.dropped += 1;
         }
     }
 
@@ -317,6 +341,19 @@ mod tests {
             read(b"kind: ConfigMap\nx: [\n---\nkind: ConfigMap\nmetadata: {name: m}\ndata: {config.yaml: 'name: a'}\n");
         assert_eq!(names(&input), owned(&[("m", "a")]));
         assert_eq!(findings(&input), ["yaml/syntax [[] `[` is never closed; expected `]` before the end"]);
+    }
+
+    #[test]
+    fn what_one_input_may_cost_is_bounded() {
+        let many = "kind: ConfigMap\ndata: {config.yaml: x}\n---\n".repeat(limits::CONFIGURATIONS + 2);
+        let input = read(many.as_bytes());
+        assert_eq!(input.configs.len(), limits::CONFIGURATIONS);
+        assert_eq!(
+            findings(&input),
+            ["input/too-many-configurations [-] 2 more configurations are not judged; at most 1000 of one input are"]
+        );
+        let input = read("kind: [\n---\n".repeat(limits::DIAGNOSTICS + 3).as_bytes());
+        assert!(input.diagnostics.len() <= limits::DIAGNOSTICS + 1);
     }
 
     /// The same configuration, embedded in every style that can hold it: each token is found where it stands.

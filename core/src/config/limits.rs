@@ -4,6 +4,8 @@
 pub const INPUT_BYTES: usize = 64 << 20;
 /// Levels of nesting in YAML.
 pub const NESTING: usize = 128;
+/// Configurations in one input.
+pub const CONFIGURATIONS: usize = 1000;
 /// Values in one YAML document (an alias counts once). A backend of the operator's has some thirty.
 pub const NODES: usize = 2_000_000;
 /// Entries that all `<<` of one YAML document together may look at.

@@ -329,3 +329,186 @@ fn scope(pointer: &str) -> Scope {
         _ => Scope::Config,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::input;
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: gateway, namespace: team}
+spec:
+  template:
+    spec:
+      containers:
+      - name: sidecar
+        env: [{name: OTHER, value: x}]
+      - name: vmcp
+        args: [serve, --config=/etc/vmcp-config/config.yaml]
+        env:
+        - {name: PLAIN, value: x}
+        - {name: EMPTY, value: ''}
+        - {name: SECRET, valueFrom: {secretKeyRef: {name: s, key: k}}}
+        volumeMounts:
+        - {name: config, mountPath: /etc/vmcp-config/}
+        - {name: ca-billing, mountPath: /etc/toolhive/ca-bundles/billing}
+        - {name: ca-search, mountPath: /etc/ca/search}
+        - {name: one, mountPath: /etc/one/ca.crt, subPath: ca.crt}
+        - {name: data, mountPath: /data}
+      volumes:
+      - {name: config, configMap: {name: gateway-config}}
+      - {name: ca-billing, configMap: {name: billing-ca, items: [{key: ca.crt, path: ca.crt}]}}
+      - {name: ca-search, configMap: {name: search-ca, items: [{key: ca.crt, path: ca.crt}]}}
+      - {name: one, secret: {secretName: one}}
+      - {name: data, emptyDir: {}}
+";
+
+    fn pod(text: &str) -> Pod {
+        let input = input::read(text.as_bytes());
+        input.pods.into_iter().next().unwrap()
+    }
+
+    fn needs(files: &[&str], variables: &[(&str, Presence)]) -> Needs {
+        let (span, pointer) = (Span::new(3, 5), String::from("/backends/2/caBundlePath"));
+        Needs {
+            files: files
+                .iter()
+                .map(|&path| FileNeed { path: path.into(), backend: None, span, pointer: pointer.clone() })
+                .collect(),
+            variables: variables
+                .iter()
+                .map(|&(name, presence)| VariableNeed { name: name.into(), presence, span, pointer: pointer.clone() })
+                .collect(),
+        }
+    }
+
+    fn files(pod: &Pod, paths: &[&str]) -> Vec<String> {
+        compare(&needs(paths, &[]), pod).into_iter().map(|d| format!("{} {}", d.code, d.message)).collect()
+    }
+
+    fn variables(pod: &Pod, names: &[(&str, Presence)]) -> Vec<String> {
+        compare(&needs(&[], names), pod).into_iter().map(|d| format!("{} {}", d.code, d.message)).collect()
+    }
+
+    #[test]
+    fn a_workload_gives_what_its_vmcp_container_has() {
+        let pod = pod(DEPLOYMENT);
+        assert_eq!((&*pod.kind, &*pod.name, pod.namespace.as_deref()), ("Deployment", "gateway", Some("team")));
+        assert_eq!(pod.container, "vmcp");
+        assert_eq!(DEPLOYMENT.get(pod.span.range()), Some("vmcp"));
+        assert_eq!(
+            pod.variables.iter().map(|(name, value)| (&**name, *value)).collect::<Vec<_>>(),
+            [("EMPTY", Variable::Empty), ("PLAIN", Variable::Value), ("SECRET", Variable::Reference)]
+        );
+        assert_eq!(pod.mounts.len(), 5);
+        let config = |namespace: Option<&str>, name: &str| ConfigMapName {
+            namespace: namespace.map(ToOwned::to_owned),
+            name: name.to_owned(),
+        };
+        assert!(pod.mounts(&config(Some("team"), "gateway-config")));
+        assert!(pod.mounts(&config(None, "gateway-config")));
+        assert!(!pod.mounts(&config(Some("other"), "gateway-config")));
+        assert!(!pod.mounts(&config(None, "other")));
+    }
+
+    #[test]
+    fn the_container_is_the_one_that_serves_or_the_only_one() {
+        let of = |containers: &str| {
+            let text = format!("kind: Pod\nspec: {{containers: {containers}}}\n");
+            input::read(text.as_bytes()).pods.into_iter().next().map(|pod| pod.container)
+        };
+        assert_eq!(of("[{name: a}]").as_deref(), Some("a"));
+        assert_eq!(of("[{name: a}, {name: b, args: [serve]}]").as_deref(), Some("b"));
+        assert_eq!(of("[{name: a, command: [vmcp, serve]}, {name: b, args: [serve]}]"), None);
+        assert_eq!(of("[{name: a, args: [serve]}, {name: vmcp}]").as_deref(), Some("vmcp"));
+        assert_eq!(of("[{name: a}, {name: b}]"), None);
+    }
+
+    #[test]
+    fn a_file_is_there_missing_or_elsewhere() {
+        let pod = pod(DEPLOYMENT);
+        let there = [
+            "/etc/toolhive/ca-bundles/billing/ca.crt",
+            "/etc/vmcp-config/anything",
+            "/etc/one/ca.crt",
+            "/data/x",
+            "/etc/ssl/certs/ca-certificates.crt",
+            "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+        ];
+        assert_eq!(files(&pod, &there), [""; 0]);
+        assert_eq!(
+            files(&pod, &["/etc/toolhive/ca-bundles/search/ca.crt"]),
+            [
+                "pod/file-elsewhere `/etc/toolhive/ca-bundles/search/ca.crt` is not in container `vmcp` of Deployment `team/gateway`, which has `/etc/ca/search/ca.crt`; expected one path in both"
+            ]
+        );
+        assert_eq!(
+            files(&pod, &["/etc/toolhive/ca-bundles/billing/root.pem"]),
+            [
+                "pod/missing-file `/etc/toolhive/ca-bundles/billing/root.pem` is not in container `vmcp` of Deployment `team/gateway`: volume `ca-billing` at `/etc/toolhive/ca-bundles/billing` has `ca.crt`, not `root.pem`"
+            ]
+        );
+        assert_eq!(
+            files(&pod, &["/etc/toolhive/ca-bundles/other/root.pem"]),
+            [
+                "pod/missing-file `/etc/toolhive/ca-bundles/other/root.pem` is not in container `vmcp` of Deployment `team/gateway`; expected a volume mounted there"
+            ]
+        );
+        // `/dataset` is not below `/data`.
+        assert_eq!(files(&pod, &["/dataset/x.pem"]).len(), 1);
+    }
+
+    #[test]
+    fn a_required_variable_is_there_missing_or_empty() {
+        let pod = pod(DEPLOYMENT);
+        assert_eq!(variables(&pod, &[("PLAIN", Presence::Required), ("SECRET", Presence::Required)]), [""; 0]);
+        assert_eq!(variables(&pod, &[("NOPE", Presence::Optional)]), [""; 0]);
+        assert_eq!(
+            variables(&pod, &[("OTHER", Presence::Required)]),
+            [
+                "pod/missing-variable variable `OTHER` is not in container `vmcp` of Deployment `team/gateway`; expected it under `env`"
+            ]
+        );
+        assert_eq!(
+            variables(&pod, &[("EMPTY", Presence::Required)]),
+            [
+                "pod/missing-variable variable `EMPTY` is empty in container `vmcp` of Deployment `team/gateway`; expected a value"
+            ]
+        );
+        let open = DEPLOYMENT
+            .replace("        volumeMounts:", "        envFrom: [{secretRef: {name: s}}]\n        volumeMounts:");
+        assert_eq!(variables(&super::tests::pod(&open), &[("NOPE", Presence::Required)]), [""; 0]);
+    }
+
+    #[test]
+    fn a_finding_points_at_the_configuration_and_takes_down_what_needs_it() {
+        let found = compare(&needs(&["/x/y"], &[]), &pod(DEPLOYMENT)).remove(0);
+        assert_eq!(found.place, Some(Place::input(Span::new(3, 5))));
+        assert_eq!(found.path.as_deref(), Some("/backends/2/caBundlePath"));
+        assert_eq!(found.scope, Scope::Entry(2));
+        assert_eq!(found.related.iter().map(|r| &*r.message).collect::<Vec<_>>(), ["this container"]);
+        assert_eq!(scope("/outgoingAuth/default/headerInjection"), Scope::Strategy(None));
+        assert_eq!(scope("/outgoingAuth/backends/a~1b/headerInjection"), Scope::Strategy(Some("a/b".into())));
+        assert_eq!(scope("/incomingAuth/oidc"), Scope::Config);
+    }
+
+    #[test]
+    fn a_configuration_finds_its_pods() {
+        let config = |name: &str| {
+            format!(
+                "kind: ConfigMap\nmetadata: {{name: {name}, namespace: team}}\ndata: {{config.yaml: 'name: {name}'}}\n---\n"
+            )
+        };
+        let both = format!("{}{}{DEPLOYMENT}", config("gateway-config"), config("other"));
+        let input = input::read(both.as_bytes());
+        let pods: Vec<_> = input.configs.iter().map(|document| input.pods_of(document).count()).collect();
+        assert_eq!(pods, [1, 0]);
+        // With one of each there is no doubt, whatever the names.
+        let input = input::read(format!("{}{DEPLOYMENT}", config("other")).as_bytes());
+        assert_eq!(input.pods_of(&input.configs[0]).count(), 1);
+    }
+}

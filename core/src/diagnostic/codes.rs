@@ -119,6 +119,8 @@ codes! {
     // ---- input: which document holds the configuration ----
     TOO_LARGE = "input/too-large", Error, "the input is too large to be a configuration",
         "A ConfigMap holds at most 1 MiB, and even the largest generated configuration stays far below the limit of what is read. Nothing of the input was judged.";
+    TOO_MANY_CONFIGURATIONS = "input/too-many-configurations", Error, "the input holds too many configurations",
+        "Each configuration of an input is judged and remembered with all of its findings, so their number is bounded. Judge fewer objects at a time.";
     NO_CONFIGURATION = "input/no-configuration", Error, "the input holds no configuration",
         "An input is a vMCP configuration itself, or Kubernetes objects among which a ConfigMap holds one under `data[\"config.yaml\"]`, as the operator writes it: one object, a `List`, several YAML documents, or JSON from `kubectl get -o json`.";
     NOT_TEXT = "input/not-text", Error, "`config.yaml` of a ConfigMap is not a text",

@@ -137,3 +137,41 @@ pub fn event(message: &str) -> Vec<u8> {
     sse::write(&mut out, Some("message"), None, message.as_bytes());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn headers_are_found_whatever_their_case() {
+        let mut headers = Headers::default();
+        for (name, value) in [
+            ("CONTENT-TYPE", "Application/Json ; charset=utf-8"),
+            ("Accept", "text/html"),
+            ("accept", " application/json;q=0.5 "),
+            ("MCP-Session-Id", "s"),
+            ("mcp-session-id", "s"),
+            ("Mcp-Param-Region", "us"),
+            ("x-other", "y"),
+        ] {
+            headers.add(name, value);
+        }
+        assert_eq!(headers.media_type().as_deref(), Some("application/json"));
+        assert!(headers.accepts(http::JSON) && !headers.accepts(http::EVENT_STREAM));
+        assert_eq!((headers.session_id(), headers.repeated), (Some("s"), None));
+        assert_eq!(headers.params, [("Mcp-Param-Region", "us")]);
+        headers.add("Mcp-Session-Id", "t");
+        assert_eq!(headers.repeated, Some("mcp-session-id"));
+        assert!(Headers::default().accepts(http::EVENT_STREAM));
+    }
+
+    #[test]
+    fn an_answer_shows_no_content() {
+        let response = Response::json(200, "s3cr3t".into()).with("mcp-session-id", "s3cr3t");
+        assert_eq!(format!("{response:?}"), "Response { status: 200, body_bytes: 6 }");
+        assert_eq!(event("{}\n"), b"event: message\ndata: {}\ndata: \n\n");
+    }
+}

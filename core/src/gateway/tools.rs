@@ -301,3 +301,71 @@ fn refuse(era: Era, id: &str, message: &str) -> Response {
     };
     Response::error(status, Some(id), code::INVALID_PARAMS, message, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::{self, BackendTools, Naming};
+    use crate::gateway::{Headers, Request, Serves, Session, SessionState, Turn, turn};
+    use crate::mcp::Revision;
+    use crate::mcp::client::Problem;
+    use alloc::string::ToString;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn ask(body: &str) -> Turn<'_> {
+        let mut headers = Headers::default();
+        headers.add("content-type", "application/json");
+        let session = Session { revision: Revision::LATEST_LEGACY, capabilities: "{}".to_string(), client_info: None };
+        turn(&Request { method: "POST", headers, body: body.as_bytes() }, SessionState::Open(&session), Serves::Both)
+    }
+
+    #[test]
+    fn a_long_list_comes_in_pages_that_lack_and_repeat_nothing() {
+        let names = (0..2 * PAGE_TOOLS + 1).map(|n| format!("tool-{n:05}")).collect::<Vec<_>>();
+        let texts = names.iter().map(|name| format!(r#"{{"name":"{name}"}}"#)).collect::<Vec<_>>();
+        let naming = Naming::Prefix { format: String::new() };
+        let merged = aggregate::merge(&naming, &[BackendTools { backend: "b", tools: &texts }]);
+        let server = ServerInfo { name: "n".to_string(), version: "v".to_string() };
+        let (mut body, mut pages, mut found) = (jsonrpc::request(1, "tools/list", None), 0, Vec::new());
+        loop {
+            let Turn::ListTools(list) = ask(&body) else { panic!("a list") };
+            let answer = String::from_utf8(list.answer(&merged, &server).body).unwrap();
+            let result = json::member(&answer, "result").unwrap();
+            pages += 1;
+            found.extend(json::elements(json::member(result, "tools").unwrap()).unwrap().map(ToString::to_string));
+            let Some(cursor) = json::member(result, "nextCursor") else { break };
+            body = jsonrpc::request(1, "tools/list", Some(&format!(r#"{{"cursor":{cursor}}}"#)));
+        }
+        assert_eq!((pages, found), (3, texts));
+    }
+
+    #[test]
+    fn a_call_that_brought_no_answer_says_whose_fault_it_is_and_whether_it_ran() {
+        let body = jsonrpc::request("\"c\"", "tools/call", Some(r#"{"name":"s_t","arguments":{"a":"s3cr3t"}}"#));
+        let Turn::CallTool(call) = ask(&body) else { panic!("a call") };
+        assert_eq!(format!("{call:?}"), r#"CallTool { name: "s_t", .. }"#);
+        for (problem, ran, expected) in [
+            (
+                Problem::Status(401),
+                Ran::No,
+                "status is 401 (the backend wants other credentials); expected 200; the tool was not called",
+            ),
+            (
+                Problem::Empty,
+                Ran::Maybe,
+                "the answer is empty; expected a JSON-RPC response; whether the tool ran is unknown",
+            ),
+        ] {
+            let error = CallError { method: "tools/call".to_string(), problem, ran };
+            let message = call.caller().failed_message("s", &error);
+            let expected = format!("backend `s`: tools/call: {expected}");
+            assert_eq!(message, jsonrpc::error(Some("\"c\""), code::INTERNAL, &expected, None));
+            assert_eq!(call.caller().failed("s", &error).body, message.into_bytes());
+        }
+        assert_eq!(call.busy("full").status, 503);
+        let progress = ServerMessage { text: "{}".to_string(), method: "notifications/progress".to_string(), id: None };
+        assert!(call.caller().relays(&progress));
+        assert!(!call.caller().relays(&ServerMessage { method: "notifications/message".to_string(), ..progress }));
+    }
+}

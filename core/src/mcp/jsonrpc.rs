@@ -381,3 +381,124 @@ impl Visitor<'_> for KeySeed {
         Ok(NAMES.iter().position(|name| name.as_bytes() == key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_message_is_one_of_three() {
+        let text = r#" {"x":[1e400],"params":{"a" : 1.50},"method":"a\u002fb","id":"\u0031","jsonrpc":"2.0"} "#;
+        let Ok(Message::Request(request)) = parse(text.as_bytes()) else { panic!("a request") };
+        assert_eq!((request.id.text(), request.method.as_ref()), (r#""\u0031""#, "a/b"));
+        assert_eq!((request.params, request.text), (Some(r#"{"a" : 1.50}"#), text));
+        let text = r#"{"jsonrpc":"2.0","method":"m","params":null}"#;
+        let Ok(Message::Notification(notification)) = parse_text(text) else { panic!("a notification") };
+        assert_eq!((notification.method.as_ref(), notification.params), ("m", Some("null")));
+        for (text, id, outcome) in [
+            (r#"{"jsonrpc":"2.0","id":-7,"result":null}"#, Some("-7"), Outcome::Result("null")),
+            (r#"{"jsonrpc":"2.0","id":null,"error":{}}"#, None, Outcome::Error("{}")),
+            (r#"{"jsonrpc":"2.0","error":{}}"#, None, Outcome::Error("{}")),
+        ] {
+            let Ok(Message::Response(response)) = parse_text(text) else { panic!("a response") };
+            assert_eq!((response.id.map(Id::text), response.outcome), (id, outcome));
+        }
+    }
+
+    #[test]
+    fn an_unknown_member_may_be_anything() {
+        // A lone surrogate is no text, but nobody reads it here.
+        let text = r#"{"\ud800":"\udfff","jsonrpc":"2.0","id":1,"result":{"\ud800":1}}"#;
+        assert!(matches!(parse_text(text), Ok(Message::Response(_))));
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{deep}}}"#);
+        assert!(matches!(parse_text(&text), Ok(Message::Response(_))));
+        assert_eq!(parse_text(&deep).unwrap_err().fault, Fault::Batch);
+    }
+
+    #[test]
+    fn what_is_no_message_says_why_and_under_which_id() {
+        for (text, id, code, words) in [
+            (" \n", None, code::PARSE, "it is empty; expected a JSON-RPC message"),
+            ("{\n\"a\":", None, code::PARSE, "it ends in the middle of its JSON, at line 2 column 4"),
+            ("{\"a\":1}}", None, code::PARSE, "it is not JSON at line 1 column 8"),
+            ("[1", None, code::PARSE, "it ends in the middle of its JSON, at line 1 column 2"),
+            ("[]", None, code::INVALID_REQUEST, "it is an array; batches are not accepted"),
+            ("true", None, code::INVALID_REQUEST, "it is a boolean; expected a JSON-RPC message, which is an object"),
+            (r#"{"id":1}"#, Some("1"), code::INVALID_REQUEST, "member `jsonrpc` is missing; expected \"2.0\""),
+            (
+                r#"{"jsonrpc":2,"id":1}"#,
+                Some("1"),
+                code::INVALID_REQUEST,
+                "member `jsonrpc` is a number; expected \"2.0\"",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#,
+                None,
+                code::INVALID_REQUEST,
+                "member `id` is an object; expected a string or an integer",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1e3,"method":"m"}"#,
+                None,
+                code::INVALID_REQUEST,
+                "member `id` is a fraction; expected a string or an integer",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":null}"#,
+                Some("1"),
+                code::INVALID_REQUEST,
+                "member `method` is null; expected a string",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1}"#,
+                Some("1"),
+                code::INVALID_REQUEST,
+                "it has neither `method` nor `result` nor `error`",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#,
+                Some("1"),
+                code::INVALID_REQUEST,
+                "it has more than one of `method`, `result` and `error`",
+            ),
+            (r#"{"jsonrpc":"2.0","result":1}"#, None, code::INVALID_REQUEST, "it has a `result` but no `id`"),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"params":1,"p\u0061rams":2,"method":"m"}"#,
+                Some("1"),
+                code::INVALID_REQUEST,
+                "member `params` stands there twice",
+            ),
+        ] {
+            let wrong = parse_text(text).unwrap_err();
+            assert_eq!(wrong.to_string(), words, "{text}");
+            assert_eq!((wrong.id.map(Id::text), wrong.fault.code()), (id, code), "{text}");
+        }
+        assert_eq!(parse(b"{\xff").unwrap_err().to_string(), "byte 1 is not UTF-8");
+    }
+
+    #[test]
+    fn ids_are_compared_as_numbers() {
+        let number = |text| Id::read(text).is_some_and(|id| id.is_number(7));
+        assert!(number("7"));
+        assert!(!number("\"7\"") && !number("-7") && !number("8") && !number("7.0"));
+    }
+
+    #[test]
+    fn messages_are_written() {
+        assert_eq!(request(7, "m\"", Some("{}")), r#"{"jsonrpc":"2.0","id":7,"method":"m\"","params":{}}"#);
+        assert_eq!(request("\"a\"", "m", None), r#"{"jsonrpc":"2.0","id":"a","method":"m"}"#);
+        assert_eq!(notification("m", Some("{}")), r#"{"jsonrpc":"2.0","method":"m","params":{}}"#);
+        assert_eq!(result("1", "{}"), r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+        assert_eq!(
+            error(None, -1, "no \"x\"", Some("[]")),
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"no \"x\"","data":[]}}"#
+        );
+        let error = ErrorObject::read(r#"{"code":-3.20e4,"message":"\u0061","data":{"b" :1}}"#);
+        assert_eq!((error.code, error.message.as_ref(), error.data), (-32000, "a", Some(r#"{"b" :1}"#)));
+        assert_eq!(ErrorObject::read("7").code, code::INTERNAL);
+    }
+}

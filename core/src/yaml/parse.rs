@@ -171,6 +171,8 @@ pub(super) struct Builder<'t, 'p> {
     forbidden: Option<(usize, char)>,
     tree: Tree<'t>,
     diagnostics: Vec<Diagnostic>,
+    /// How many more there would be.
+    dropped: usize,
     open: Vec<Open>,
     /// Children of the open containers.
     waiting: Vec<NodeId>,
@@ -193,6 +195,7 @@ impl<'t, 'p> Builder<'t, 'p> {
             forbidden,
             tree: Tree::default(),
             diagnostics: Vec::new(),
+            dropped: 0,
             open: Vec::new(),
             waiting: Vec::new(),
             anchors: BTreeMap::new(),
@@ -267,7 +270,7 @@ impl<'t, 'p> Builder<'t, 'p> {
     }
 
     fn is_rest_blank(&self, at: usize) -> bool {
-        self.text.get(at..).is_none_or(|rest| rest.trim().is_empty())
+        self.text.get(at..).is_none_or(|rest| rest.trim_start().is_empty())
     }
 
     /// The directives before the document that starts at `start`, those of yaml.v3: `%YAML 1.1` and `%TAG`.
@@ -500,6 +503,8 @@ impl<'t, 'p> Builder<'t, 'p> {
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         if self.diagnostics.len() < limits::DIAGNOSTICS {
             self.diagnostics.push(diagnostic);
+        } else {
+            self.dropped += 1;
         }
     }
 
@@ -554,6 +559,10 @@ impl<'t, 'p> Builder<'t, 'p> {
             self.tree = Tree::default();
             self.tree.nodes.push(Data { span, tag: 0, kind: Kind::Bad });
             self.tree.root = Some(NodeId(0));
+        }
+        if self.dropped > 0 {
+            let message = format!("{} more errors are not shown; at most {} are", self.dropped, limits::DIAGNOSTICS);
+            self.diagnostics.push(Diagnostic::new(code::CONFIG_TOO_MANY_ERRORS, message));
         }
         Parsed { tree: self.tree, diagnostics: self.diagnostics }
     }

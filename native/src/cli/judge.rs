@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use vmcp_core::config::Config;
 use vmcp_core::config::input::ConfigMapName;
-use vmcp_core::config::{self, Config, pod};
 use vmcp_core::diagnostic::{self, Diagnostic, code};
 use vmcp_core::discovery::{Catalog, Materials, Needs, Presence, discover, needs};
 use vmcp_core::text::{Span, Text};
@@ -107,35 +107,15 @@ impl World {
 
 /// Judges one input. With a `world`, what the configurations name is looked at too.
 pub(crate) fn judge(input: Input, world: Option<&World>) -> Judgement {
-    let mut read = config::input::read(&input.bytes);
+    let text = vmcp_core::judge::judge(&input.bytes);
     let mut judgement = Judgement {
         name: input.name,
-        text: Text::default(),
-        documents: Vec::new(),
-        diagnostics: std::mem::take(&mut read.diagnostics),
-        secrets: Vec::new(),
+        text: text.text,
+        documents: text.documents.into_iter().map(Document::from).collect(),
+        diagnostics: text.diagnostics,
+        secrets: text.secrets,
         others: BTreeMap::new(),
     };
-    let wanted: Vec<Needs> = read.configs.iter().map(|document| needs(&document.config, &BTreeMap::new())).collect();
-    for (document, needs) in read.configs.iter().zip(&wanted) {
-        judgement.diagnostics.extend(read.pods_of(document).flat_map(|pod| pod::compare(needs, pod)));
-    }
-    for (document, needs) in std::mem::take(&mut read.configs).into_iter().zip(wanted) {
-        judgement.secrets.extend(document.secrets);
-        judgement.documents.push(Document {
-            name: document.name,
-            config: document.config,
-            findings: document.diagnostics,
-            needs,
-            catalog: None,
-        });
-    }
-    // The document knows better than the text where a credential ends; the text speaks where the document breaks off.
-    let known: BTreeSet<u32> = judgement.secrets.iter().map(|secret| secret.start).collect();
-    let guessed = config::secrets_in_text(&read.text).into_iter().filter(|guess| !known.contains(&guess.start));
-    judgement.secrets.extend(guessed);
-    judgement.secrets = config::apart(std::mem::take(&mut judgement.secrets));
-    judgement.text = Text::new(read.text);
     if let Some(world) = world.filter(|_| !judgement.documents.is_empty()) {
         judgement.diagnostics.extend(world.findings.iter().cloned());
         for document in &mut judgement.documents {
@@ -149,6 +129,13 @@ pub(crate) fn judge(input: Input, world: Option<&World>) -> Judgement {
         }
     }
     judgement
+}
+
+impl From<vmcp_core::judge::Document> for Document {
+    fn from(document: vmcp_core::judge::Document) -> Self {
+        let vmcp_core::judge::Document { name, config, findings, needs } = document;
+        Self { name, config, findings, needs, catalog: None }
+    }
 }
 
 impl Judgement {

@@ -20,7 +20,7 @@ use crate::logging::{self, Colour, Format};
 use crate::materials::Source;
 use crate::render::human::{self, Paint};
 use crate::render::{Judged, json};
-use crate::server::{self, Offer, Options};
+use crate::server::{self, Offer, Options, Signals};
 
 /// Serve the configured backends to MCP clients
 ///
@@ -214,6 +214,7 @@ impl ServeArgs {
             max_backend_calls: self.max_backend_calls,
             allowed_origins: self.allowed_origin.clone(),
             allowed_hosts: self.allowed_host.clone(),
+            signals: Signals::Stop,
             ..Options::default()
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 use vmcp_core::aggregate::{BackendTools, Merged, Naming, merge};
 use vmcp_core::mcp::client::{Answer, Goal, List, Standing};
 
@@ -22,6 +22,10 @@ use crate::transport::Cancel;
 const FIRST: Duration = Duration::from_secs(5);
 /// How long it waits for a newer list than the one that is there.
 const NEWER: Duration = Duration::from_secs(1);
+/// How long it waits for a backend that failed the last time.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How often it is looked which backends should be asked again.
+const LOOK: Duration = Duration::from_secs(1);
 /// Errands (lists, ends of sessions) that run side by side.
 const ERRANDS: usize = 64;
 /// Threads that have finished a job and are not back yet.
@@ -112,13 +116,22 @@ impl Backends {
         Some((place, self.all.get(place)?))
     }
 
+    /// Asks again, for ever and ever more rarely, the backends that have not answered.
+    pub(super) async fn keep_asking(self: Arc<Self>) {
+        loop {
+            sleep(LOOK).await;
+            let now = Instant::now();
+            for served in self.all.iter().filter(|served| served.claim_again(now)) {
+                self.ask(Arc::clone(served));
+            }
+        }
+    }
+
     /// Asks every backend whose list is not fresh, and waits for nobody.
     pub(super) fn warm_up(self: &Arc<Self>) {
         let now = Instant::now();
-        for served in &self.all {
-            if served.claim(now) {
-                self.ask(Arc::clone(served));
-            }
+        for served in self.all.iter().filter(|served| served.claim(now)) {
+            self.ask(Arc::clone(served));
         }
     }
 
@@ -128,7 +141,11 @@ impl Backends {
         for (served, missed) in self.all.iter().zip(&self.missed) {
             let mut known = served.known();
             if let Some(since) = served.asking() {
-                let patience = if known.borrow().tools.is_some() { NEWER } else { FIRST };
+                let patience = match (known.borrow().tools.is_some(), known.borrow().has_failed()) {
+                    (true, _) => NEWER,
+                    (false, true) => AGAIN,
+                    (false, false) => FIRST,
+                };
                 let answered = known.wait_for(|known| !known.is_asking());
                 // Late is late; what is there is taken.
                 drop(timeout_at((since + patience).into(), answered).await);
@@ -148,12 +165,14 @@ impl Backends {
     /// A merged list with a tool of this name. If none is known, every backend whose list is not fresh is asked, and the
     /// first that has it ends the wait.
     pub(super) async fn with_tool(self: &Arc<Self>, name: &str) -> Option<Arc<Merged>> {
-        let mut news = self.news.subscribe();
-        let mut merged = self.merged();
-        if merged.tool(name).is_none() {
-            self.warm_up();
+        let merged = self.merged();
+        if merged.tool(name).is_some() {
+            return Some(merged);
         }
+        let mut news = self.news.subscribe();
+        self.warm_up();
         loop {
+            let merged = self.merged();
             if merged.tool(name).is_some() {
                 return Some(merged);
             }
@@ -161,7 +180,6 @@ impl Backends {
             let deadlines = self.all.iter().filter_map(|served| Some(served.asking()? + FIRST));
             let last = deadlines.filter(|deadline| *deadline > now).max()?;
             timeout_at(last.into(), news.changed()).await.ok()?.ok()?;
-            merged = self.merged();
         }
     }
 
@@ -196,7 +214,7 @@ impl Backends {
         let backends = Arc::clone(self);
         self.runtime.spawn(async move {
             let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
-            let mut conversation = served.own.join(|| served.from_nothing()).await;
+            let mut conversation = served.own.join(|| served.opening()).await;
             let (done, finished) = tokio::sync::oneshot::channel();
             let (asked, stop) = (Arc::clone(&served), backends.stop.clone());
             let job = move || {

@@ -49,7 +49,7 @@ impl App {
         let link = session.as_ref().map_or_else(|| Arc::clone(&served.own), |session| session.state.link(place));
         let mut conversation = match served.stateless() {
             Some(standing) => Conversation::beside(link, standing),
-            None => link.join(|| served.from_nothing()).await,
+            None => link.join(|| served.opening()).await,
         };
         let slot = match self.backends.admit(served) {
             Ok(slot) => slot,

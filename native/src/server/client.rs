@@ -19,8 +19,11 @@ pub(super) struct Client {
     stream: Mutex<Option<mpsc::Sender<Bytes>>>,
     calls: Mutex<Vec<(Box<str>, Cancel)>>,
     /// By the backend's place; `None` once the session has ended.
-    links: Mutex<Option<Vec<(usize, Arc<Link>)>>>,
+    links: Mutex<Option<Links>>,
 }
+
+/// Conversations by the backend's place; a client uses few.
+type Links = Vec<(usize, Arc<Link>)>;
 
 /// The session has a stream already.
 #[derive(Debug)]

@@ -281,3 +281,110 @@ impl AsyncWrite for Watched {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::SocketAddr;
+
+    use super::super::reply::{Content, Reply, json};
+    use super::*;
+
+    /// Answers `/large` with more than any socket's buffers hold, anything else with a word.
+    struct Words;
+
+    impl Service for Words {
+        type Body = Content;
+        async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
+            let large = request.uri().path() == "/large";
+            json(hyper::StatusCode::OK, if large { vec![b' '; 64 << 20] } else { b"well".to_vec() })
+        }
+    }
+
+    /// A client may be slow in one way here, and has all the time of the world in the others.
+    fn serving(test: impl FnOnce(SocketAddr) + Send + 'static, change: impl FnOnce(&mut Patience)) {
+        let long = Duration::from_secs(600);
+        let mut patience = Patience { head: long, idle: long, reading: long };
+        change(&mut patience);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (stop, stopped) = watch::channel(false);
+            let served = tokio::spawn(serve(listener, Arc::new(Words), patience, stopped, Duration::ZERO));
+            tokio::task::spawn_blocking(move || test(address)).await.unwrap();
+            stop.send_replace(true);
+            served.await.unwrap();
+        });
+    }
+
+    const SHORT: Duration = Duration::from_millis(100);
+
+    fn connect(address: SocketAddr) -> std::net::TcpStream {
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// What comes until the connection is closed.
+    fn rest(mut stream: std::net::TcpStream) -> String {
+        let mut text = Vec::new();
+        // A connection that is cut off while it sends is reset.
+        if let Err(error) = stream.read_to_end(&mut text) {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_head_must_come_in_time() {
+        serving(
+            |address| {
+                assert_eq!(rest(connect(address)), "");
+                let mut slow = connect(address);
+                slow.write_all(b"GET / HTTP/1.1\r\nhost: ").unwrap();
+                assert_eq!(rest(slow), "");
+                let mut second = connect(address);
+                second.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HT").unwrap();
+                // What follows on a connection that was idle has its own time.
+                std::thread::sleep(SHORT / 2);
+                second.write_all(b"TP/1.1\r\n").unwrap();
+                assert_eq!(rest(second).matches("well").count(), 1);
+            },
+            |patience| patience.head = SHORT,
+        );
+    }
+
+    #[test]
+    fn an_idle_connection_is_closed() {
+        serving(
+            |address| {
+                let mut idle = connect(address);
+                for _ in 0..3 {
+                    idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+                }
+                assert_eq!(rest(idle).matches("well").count(), 3);
+            },
+            |patience| patience.idle = SHORT,
+        );
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_let_go() {
+        serving(
+            |address| {
+                let mut stuck = connect(address);
+                stuck.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+                let start = std::time::Instant::now();
+                while start.elapsed() < SHORT * 10 {
+                    // Others are served meanwhile.
+                    let mut other = connect(address);
+                    other.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+                    assert!(rest(other).ends_with("well"));
+                }
+                assert!(rest(stuck).len() < 64 << 20);
+            },
+            |patience| patience.reading = SHORT,
+        );
+    }
+}

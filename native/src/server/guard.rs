@@ -41,15 +41,16 @@ impl Guard {
         let lower = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
         if self.loopback || !self.hosts.is_empty() {
             let host = headers.get(HOST).map(lower).unwrap_or_default();
-            if !self.hosts.iter().any(|known| *known == host || *known == without_port(&host))
-                && !(self.loopback && is_loopback_name(without_port(&host)))
-            {
+            let listed = self.hosts.iter().any(|known| *known == host || *known == without_port(&host));
+            let local = self.loopback && is_loopback_name(without_port(&host));
+            if !listed && !local {
                 return Err(Refused::Host(host));
             }
         }
         for value in headers.get_all(ORIGIN) {
             let origin = lower(value);
-            if !self.origins.contains(&origin) && !(self.loopback && is_loopback_origin(&origin)) {
+            let local = self.loopback && is_loopback_origin(&origin);
+            if !local && !self.origins.contains(&origin) {
                 return Err(Refused::Origin(origin));
             }
         }

@@ -144,3 +144,88 @@ impl Drop for Conversation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use vmcp_core::mcp::client::Modern;
+
+    use super::*;
+
+    fn standing() -> Arc<Standing> {
+        Arc::new(Standing::Modern(Modern { facts: None }))
+    }
+
+    fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    }
+
+    fn begins_with(conversation: &Conversation, standing: &Arc<Standing>) -> bool {
+        matches!(conversation.start(), Start::Standing(begun) if Arc::ptr_eq(&begun, standing))
+    }
+
+    #[test]
+    fn one_opens_and_the_others_wait_for_that() {
+        let link = Arc::new(Link::default());
+        let mut first = now(link.join(|| Start::Unknown)).unwrap();
+        assert!(matches!(first.start(), Start::Unknown));
+        let mut second = pin!(link.join(|| Start::Unknown));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        let open = standing();
+        first.learned(&open);
+        let Poll::Ready(second) = second.as_mut().poll(&mut context) else { panic!("it still waits") };
+        assert!(begins_with(&second, &open));
+        assert!(first.superfluous().is_empty());
+    }
+
+    #[test]
+    fn when_opening_fails_the_next_one_tries() {
+        let link = Arc::new(Link::default());
+        let first = now(link.join(|| Start::Unknown)).unwrap();
+        let mut second = pin!(link.join(|| Start::Unknown));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        drop(first);
+        let Poll::Ready(mut second) = second.as_mut().poll(&mut context) else { panic!("it still waits") };
+        let open = standing();
+        second.learned(&open);
+        assert!(link.standing().is_some_and(|kept| Arc::ptr_eq(&kept, &open)));
+    }
+
+    #[test]
+    fn of_two_that_are_opened_anew_one_is_kept() {
+        let link = Arc::new(Link::default());
+        now(link.join(|| Start::Unknown)).unwrap().learned(&standing());
+        let (mut a, mut b) = (now(link.join(|| Start::Unknown)).unwrap(), now(link.join(|| Start::Unknown)).unwrap());
+        let (newer, other) = (standing(), standing());
+        a.learned(&newer);
+        b.learned(&other);
+        assert!(a.superfluous().is_empty());
+        assert!(b.superfluous().iter().all(|extra| Arc::ptr_eq(extra, &other)));
+        assert!(link.standing().is_some_and(|kept| Arc::ptr_eq(&kept, &newer)));
+        // The first may lose its session once more.
+        let newest = standing();
+        a.learned(&newest);
+        assert!(link.standing().is_some_and(|kept| Arc::ptr_eq(&kept, &newest)));
+    }
+
+    #[test]
+    fn what_is_opened_after_the_end_is_ended_too() {
+        let link = Arc::new(Link::default());
+        let mut late = now(link.join(|| Start::Unknown)).unwrap();
+        assert!(link.end().is_none());
+        late.learned(&standing());
+        assert_eq!(late.superfluous().len(), 1);
+        let mut later = now(link.join(|| Start::Unknown)).unwrap();
+        later.learned(&standing());
+        assert_eq!(later.superfluous().len(), 1);
+        assert!(link.standing().is_none());
+    }
+}

@@ -19,10 +19,12 @@ use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, Trans
 
 /// How long a list is as good as asked for now.
 const FRESH: Duration = Duration::from_secs(30);
-/// How long after a failure the next question is not waited for by anybody.
-const PAUSE: Duration = Duration::from_secs(5);
-/// Failures in a row after which an old list is no longer believed.
-const FAILURES: u32 = 3;
+/// How long after a failure a client's question is the next one.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long the gateway itself waits at least, and at most, before it asks again a backend of which nothing is known.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long an old list is believed while the backend does not answer.
+const BELIEVED: Duration = Duration::from_secs(60);
 /// How long everything but a call may take.
 const PROMPT: Duration = Duration::from_secs(10);
 
@@ -52,8 +54,15 @@ pub(super) struct Known {
     /// Since when a question is on its way.
     asking: Option<Instant>,
     answered: Option<Instant>,
-    failed: Option<Instant>,
-    failures: u32,
+    failed: Option<Failed>,
+}
+
+/// Questions that failed, since the last answer.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    first: Instant,
+    last: Instant,
+    times: u32,
 }
 
 impl Served {
@@ -79,7 +88,7 @@ impl Served {
     }
 
     /// How an exchange begins when there is no conversation.
-    pub(super) fn from_nothing(&self) -> Start {
+    pub(super) fn opening(&self) -> Start {
         match *self.era.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(era) => Start::Remembered(era),
             None => Start::Unknown,
@@ -153,16 +162,31 @@ impl Served {
         self.known.subscribe()
     }
 
-    /// Whether its list has to be asked for at `now`: it is not fresh, nobody is asking, and the last question did not
-    /// fail a moment ago. One caller is told so, who has to ask and to call [`Served::answered`].
+    /// Whether its list has to be asked for at `now` because a client wants it: it is not fresh, nobody is asking, and
+    /// the last question did not fail a moment ago. One caller is told so, who has to ask and to call
+    /// [`Served::answered`].
     pub(super) fn claim(&self, now: Instant) -> bool {
+        self.claim_if(now, |known| {
+            let fresh = known.answered.is_some_and(|answered| now.duration_since(answered) < FRESH);
+            !fresh && known.failed.is_none_or(|failed| now.duration_since(failed.last) >= PAUSE)
+        })
+    }
+
+    /// The same, because nothing is known of it and it was left alone for some time: longer with each failure.
+    pub(super) fn claim_again(&self, now: Instant) -> bool {
+        self.claim_if(now, |known| {
+            let pause = |failed: Failed| RETRY.0.saturating_mul(1 << failed.times.min(8)).min(RETRY.1);
+            known.tools.is_none() && known.failed.is_some_and(|failed| now.duration_since(failed.last) >= pause(failed))
+        })
+    }
+
+    fn claim_if(&self, now: Instant, due: impl FnOnce(&Known) -> bool) -> bool {
         self.known.send_if_modified(|known| {
-            let within = |since: Option<Instant>, time| since.is_some_and(|since| now.duration_since(since) < time);
-            if known.asking.is_some() || within(known.answered, FRESH) || within(known.failed, PAUSE) {
-                return false;
+            let claimed = known.asking.is_none() && due(known);
+            if claimed {
+                known.asking = Some(now);
             }
-            known.asking = Some(now);
-            true
+            claimed
         })
     }
 
@@ -183,16 +207,17 @@ impl Served {
             known.asking = None;
             match answer {
                 Some(listed) => {
-                    (known.answered, known.failed, known.failures) = (Some(now), None, 0);
+                    (known.answered, known.failed) = (Some(now), None);
                     changed = known.tools.as_deref() != Some(&listed);
                     if changed {
                         known.tools = Some(Arc::new(listed));
                     }
                 }
                 None => {
-                    (known.answered, known.failed) = (None, Some(now));
-                    known.failures = known.failures.saturating_add(1);
-                    if known.failures >= FAILURES {
+                    let before = known.failed.unwrap_or(Failed { first: now, last: now, times: 0 });
+                    known.answered = None;
+                    known.failed = Some(Failed { last: now, times: before.times.saturating_add(1), ..before });
+                    if now.duration_since(before.first) >= BELIEVED {
                         changed = known.tools.take().is_some();
                     }
                 }

@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::super::limits;
 use super::super::pod::Pod;
 use super::{ConfigMapName, Reader};
 use crate::diagnostic::{Diagnostic, code};
@@ -21,7 +22,9 @@ const LIST_DEPTH: usize = 8;
 impl Reader<'_> {
     /// One document among Kubernetes objects.
     pub(super) fn object(&mut self, document: Parsed<'_>) {
-        self.input.diagnostics.extend(document.diagnostics);
+        for diagnostic in document.diagnostics {
+            self.report(diagnostic);
+        }
         let Some(root) = document.tree.root().filter(|root| !root.is_null()) else { return };
         if super::is_object(root) {
             self.item(root, "", 0);
@@ -30,7 +33,7 @@ impl Reader<'_> {
             let line = self.text.get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
             let message =
                 "this document has neither `apiVersion` nor `kind`; expected a Kubernetes object, as before it";
-            self.input.diagnostics.push(Diagnostic::new(code::NO_KIND, message).at(Span::new(start, start + line)));
+            self.report(Diagnostic::new(code::NO_KIND, message).at(Span::new(start, start + line)));
         }
     }
 
@@ -62,7 +65,7 @@ impl Reader<'_> {
             match binary {
                 Some(value) => {
                     let message = "`config.yaml` stands under `binaryData`; expected it under `data`, as text";
-                    self.input.diagnostics.push(Diagnostic::new(code::BINARY_DATA, message).at(value.span()));
+                    self.report(Diagnostic::new(code::BINARY_DATA, message).at(value.span()));
                 }
                 None => self.input.skipped.config_maps += 1,
             }
@@ -79,10 +82,14 @@ impl Reader<'_> {
             let message = format!(
                 "`config.yaml` is {found}; expected text: `config.yaml: |` and the configuration indented below"
             );
-            self.input.diagnostics.push(Diagnostic::new(code::NOT_TEXT, message).at(value.span()));
+            self.report(Diagnostic::new(code::NOT_TEXT, message).at(value.span()));
             return;
         }
         let (Some(text), Some(positions)) = (value.text(), value.positions(self.text)) else { return };
+        if self.input.configs.len() >= limits::CONFIGURATIONS {
+            self.unjudged += 1;
+            return;
+        }
         let name = ConfigMapName::of(object);
         let span = value.span();
         self.config(Some(name), yaml::parse(text, &positions), span, other_files(data));

@@ -157,3 +157,43 @@ impl fmt::Debug for Listed {
         f.debug_struct("Listed").field("items", &self.items.len()).field("pages", &self.pages).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn only_the_id_and_the_result_change() {
+        let reply =
+            Reply::read(r#"{ "id" : 7, "x":1e400,"result":{"a": 1},"jsonrpc":"2.0"}"#.into(), Era::Legacy).unwrap();
+        assert_eq!(reply.with_id("\"c\""), r#"{ "id" : "c", "x":1e400,"result":{"a": 1},"jsonrpc":"2.0"}"#);
+        assert_eq!(reply.with_id_and_result("1", "[]"), r#"{ "id" : 1, "x":1e400,"result":[],"jsonrpc":"2.0"}"#);
+        assert_eq!(reply.result(), Some(r#"{"a": 1}"#));
+        assert_eq!(reply.result_type().as_deref(), Some("complete"));
+        assert!(Reply::read(r#"{"jsonrpc":"2.0","method":"m"}"#.into(), Era::Legacy).is_none());
+    }
+
+    #[test]
+    fn an_error_that_names_no_request_gets_an_id() {
+        for text in [r#"{"jsonrpc":"2.0","id":null,"error":{"code":1}}"#, r#"{"jsonrpc":"2.0","error":{"code":1}}"#] {
+            let reply = Reply::read(text.into(), Era::Modern).unwrap();
+            assert_eq!(reply.with_id("3"), r#"{"jsonrpc":"2.0","error":{"code":1},"id":3}"#);
+            assert_eq!(reply.error().map(|error| error.code), Some(1));
+            assert_eq!((reply.result(), reply.result_type()), (None, None));
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_said_is_shown() {
+        let reply = Reply::read(r#"{"jsonrpc":"2.0","id":1,"result":"s3cr3t"}"#.into(), Era::Legacy).unwrap();
+        assert_eq!(format!("{reply:?}"), "Reply { is_error: false, bytes: 42, era: Legacy }");
+        let message = ServerMessage { text: r#"{"params":"s3cr3t"}"#.into(), method: "m".into(), id: None };
+        assert_eq!(format!("{message:?}"), r#"ServerMessage { method: "m", is_request: false, .. }"#);
+        assert_eq!(message.params(), Some("\"s3cr3t\""));
+        let listed = Listed { items: alloc::vec!["s3cr3t".into()], pages: 1 };
+        assert_eq!(format!("{listed:?}"), "Listed { items: 1, pages: 1 }");
+    }
+}

@@ -159,7 +159,7 @@ impl Reading {
                 },
                 _ => Received::Refused(status),
             },
-            (Form::Untyped, _) => Received::Broken(Problem::Empty),
+            (Form::Untyped | Form::Head, _) => Received::Broken(Problem::Empty),
             _ => return,
         };
         out.push(last);

@@ -187,3 +187,36 @@ impl Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn what_a_server_offers_is_read_from_its_words() {
+        let facts = Facts::read(
+            r#"{"capabilities":{"to\u006fls":{},"prompts":null,"x":1},"instructions":"a\nb"}"#,
+            Some(r#"{"name":"s"}"#),
+        );
+        assert!(facts.offers("tools") && !facts.offers("prompts") && !facts.offers("resources"));
+        assert_eq!(facts.offered(), ["tools", "x"]);
+        assert_eq!(facts.instructions.as_deref(), Some("a\nb"));
+        assert_eq!(Facts::read(r#"{"capabilities":7}"#, None).capabilities, "{}");
+    }
+
+    #[test]
+    fn an_assumed_era_is_not_remembered_and_a_session_not_shown() {
+        let legacy = |certainty| {
+            let session = Some(Secret::new("s3cr3t"));
+            Standing::Legacy(Legacy { revision: Revision::LATEST_LEGACY, session, facts: Facts::default(), certainty })
+        };
+        assert_eq!(legacy(Certainty::Proven).memory(), Some(Era::Legacy));
+        assert_eq!(legacy(Certainty::Assumed).memory(), None);
+        assert!(legacy(Certainty::Assumed).has_session());
+        assert!(!format!("{:?}", legacy(Certainty::Proven)).contains("s3cr3t"));
+        assert_eq!(Standing::Modern(Modern { facts: None }).memory(), Some(Era::Modern));
+        assert_eq!(Declared::new("a\"", "1").client_info, r#"{"name":"a\"","version":"1"}"#);
+    }
+}

@@ -319,7 +319,9 @@ fn a_document_of_too_many_values_is_refused() {
 #[test]
 fn findings_are_bounded() {
     let text = "*x : y\n".repeat(limits::DIAGNOSTICS * 3);
-    assert!(parse(&text, &Positions::identity()).diagnostics.len() <= limits::DIAGNOSTICS);
+    let found = parse(&text, &Positions::identity()).diagnostics;
+    assert_eq!(found.len(), limits::DIAGNOSTICS + 1);
+    assert_eq!(found.last().unwrap().message, "2000 more errors are not shown; at most 1000 are");
 }
 
 #[test]
