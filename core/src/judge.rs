@@ -62,7 +62,6 @@ pub fn judge(bytes: &[u8]) -> Judgement {
 
 impl Judgement {
     /// Everything that was found, as it is shown, about an input that is called `file`.
-    #[must_use]
     pub fn report<R>(&self, file: &str, columns: Columns, show: impl FnOnce(&Report<'_>) -> R) -> R {
         let mut diagnostics = self.diagnostics.clone();
         diagnostics.extend(self.documents.iter().flat_map(|document| document.findings.iter().cloned()));

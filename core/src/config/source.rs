@@ -105,7 +105,7 @@ impl<'a, T> IntoIterator for &'a List<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map<T> {
     entries: Vec<(Spanned<String>, T)>,
-    /// Positions in `entries`, sorted by key.
+    /// Positions in `entries`, sorted by key; empty if `entries` are.
     sorted: Vec<u32>,
     /// Where it is written; all zero when it is not.
     pub origin: Origin,
@@ -120,11 +120,14 @@ impl<T> Default for Map<T> {
 impl<T> Map<T> {
     /// Takes entries in text order. Of a key that stands twice, one is found.
     pub(crate) fn new(entries: Vec<(Spanned<String>, T)>, origin: Origin) -> Self {
-        let mut sorted = (0..u32::try_from(entries.len()).unwrap_or(u32::MAX)).collect::<Vec<_>>();
-        sorted.sort_unstable_by(|&a, &b| {
-            let key = |position: u32| entries.get(position as usize).map(|(key, _)| key.value.as_str());
-            key(a).cmp(&key(b))
-        });
+        let mut sorted = Vec::new();
+        if !entries.is_sorted_by(|(a, _), (b, _)| a.value <= b.value) {
+            sorted.extend(0..u32::try_from(entries.len()).unwrap_or(u32::MAX));
+            sorted.sort_unstable_by(|&a, &b| {
+                let key = |position: u32| entries.get(position as usize).map(|(key, _)| key.value.as_str());
+                key(a).cmp(&key(b))
+            });
+        }
         Self { entries, sorted, origin }
     }
 
@@ -137,10 +140,13 @@ impl<T> Map<T> {
     /// Key and value under `key`.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<(&Spanned<String>, &T)> {
-        let found = self.sorted.binary_search_by(|&position| {
-            self.entries.get(position as usize).map_or("", |(key, _)| key.value.as_str()).cmp(key)
-        });
-        let (key, value) = self.entries.get(*self.sorted.get(found.ok()?)? as usize)?;
+        let found = if self.sorted.is_empty() {
+            self.entries.binary_search_by(|(found, _)| found.value.as_str().cmp(key)).ok()?
+        } else {
+            let key_at = |position: u32| self.entries.get(position as usize).map_or("", |(key, _)| key.value.as_str());
+            *self.sorted.get(self.sorted.binary_search_by(|&position| key_at(position).cmp(key)).ok()?)? as usize
+        };
+        let (key, value) = self.entries.get(found)?;
         Some((key, value))
     }
 
@@ -151,7 +157,10 @@ impl<T> Map<T> {
 
     /// Sorted by key, as Go writes maps.
     pub fn iter_sorted(&self) -> impl Iterator<Item = (&Spanned<String>, &T)> {
-        self.sorted.iter().filter_map(|&position| self.entries.get(position as usize)).map(|(key, value)| (key, value))
+        let position = |rank: usize| self.sorted.get(rank).map_or(rank, |&position| position as usize);
+        (0..self.entries.len())
+            .filter_map(move |rank| self.entries.get(position(rank)))
+            .map(|(key, value)| (key, value))
     }
 
     /// How many entries.
@@ -199,5 +208,8 @@ mod tests {
         assert!(map.iter().map(|(key, _)| key.as_str()).eq(["b", "a", "c"]));
         assert!(map.iter_sorted().map(|(key, _)| key.as_str()).eq(["a", "b", "c"]));
         assert_eq!(Map::<i32>::default().get(""), None);
+        let map = Map::new(Vec::from([entry("a", 1), entry("b", 2)]), Origin::default());
+        assert_eq!((map.get("a"), map.get("b"), map.get("c")), (Some(&1), Some(&2), None));
+        assert!(map.iter_sorted().map(|(key, _)| key.as_str()).eq(["a", "b"]));
     }
 }

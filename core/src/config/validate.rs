@@ -13,7 +13,6 @@ mod operational;
 mod outgoing;
 mod services;
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,7 +39,8 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     let top = &Path::TOP;
     findings.required_text(config, "name", &config.name, "the name of this server", top);
     findings.required_text(config, "groupRef", &config.group_ref, "the name of the backends' group", top);
-    backends::check(config, findings);
+    let names = &Names::of(config);
+    backends::check(config, names, findings);
     findings.required_block(
         config,
         "incomingAuth",
@@ -59,7 +59,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         top,
     );
     if let Some(outgoing) = &config.outgoing_auth {
-        outgoing::check(outgoing, config, &top.key("outgoingAuth"), findings);
+        outgoing::check(outgoing, names, &top.key("outgoingAuth"), findings);
     }
     findings.required_block(
         config,
@@ -69,10 +69,10 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         top,
     );
     if let Some(aggregation) = &config.aggregation {
-        aggregation::check(aggregation, config, &top.key("aggregation"), findings);
+        aggregation::check(aggregation, names, &top.key("aggregation"), findings);
     }
     if let Some(operational) = &config.operational {
-        operational::check(operational, config, &top.key("operational"), findings);
+        operational::check(operational, names, &top.key("operational"), findings);
     }
     composite::check(config, findings);
     headers::check_passthrough(&config.passthrough_headers, &top.key("passthroughHeaders"), findings);
@@ -224,25 +224,39 @@ fn replace(span: Span, by: &str) -> Vec<Edit> {
     Vec::from([Edit { span, replacement: by.into() }])
 }
 
-/// The names of all backends, unless some name is missing or could not be read: then nothing is said about names that
-/// stand elsewhere.
-fn backends_named(config: &Config) -> Option<BTreeSet<&str>> {
-    if config.is_unread("backends") {
-        return None;
+/// The names of all backends, sorted once for all who ask.
+struct Names<'c> {
+    /// Each with its backend's index.
+    sorted: Vec<(&'c str, usize)>,
+    /// Whether some name is missing or could not be read: then nothing is said about names that stand elsewhere.
+    incomplete: bool,
+}
+
+impl<'c> Names<'c> {
+    fn of(config: &'c Config) -> Self {
+        let named = |(index, backend): (usize, &'c super::model::StaticBackendConfig)| {
+            backend.name.as_ref().filter(|name| !name.is_empty()).map(|name| (name.as_str(), index))
+        };
+        let mut sorted = config.backends.iter().enumerate().filter_map(named).collect::<Vec<_>>();
+        sorted.sort_unstable();
+        let incomplete = sorted.len() < config.backends.len() || sorted.is_empty() || config.is_unread("backends");
+        Self { sorted, incomplete }
     }
-    let names = config.backends.iter().map(|backend| Some(backend.name.as_ref()?.value.as_str()));
-    names.collect::<Option<BTreeSet<_>>>().filter(|names| !names.is_empty())
+
+    fn contains(&self, name: &str) -> bool {
+        self.sorted.binary_search_by(|(found, _)| (*found).cmp(name)).is_ok()
+    }
 }
 
 /// Reports a name that should be a backend's and is none. `path` is the name's.
 fn warn_unknown_backend(
     code: Code,
     name: &Spanned<String>,
-    names: &BTreeSet<&str>,
+    names: &Names<'_>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
 ) {
-    if names.contains(name.as_str()) {
+    if names.incomplete || names.contains(name) {
         return;
     }
     let Some(draft) = findings.draft(code, name.span, path, || {
@@ -250,7 +264,8 @@ fn warn_unknown_backend(
     }) else {
         return;
     };
-    let meant = if names.len() <= NAMES_COMPARED { nearest(name, names.iter().copied()) } else { None };
+    let few = names.sorted.len() <= NAMES_COMPARED;
+    let meant = if few { nearest(name, names.sorted.iter().map(|&(name, _)| name)) } else { None };
     findings.push(match meant {
         Some(meant) => draft.fix(format!("did you mean `{meant}`?"), replace(name.span, meant), false),
         None => draft,

@@ -291,6 +291,8 @@ enum Probed {
 impl Exchange {
     /// How many JSON-RPC ids an exchange may use: two different numbers never share one.
     const IDS: u64 = 1 << 16;
+    /// So that the pages of a list never use them up, whatever the limit.
+    const PAGES: usize = 1 << 14;
 
     /// An exchange. `number` is another one for each exchange with the same standing, below 2^36: the ids of its
     /// requests come from it (an id is never used twice in a session; 2025-11-25, basic/index, Requests).
@@ -521,10 +523,7 @@ impl Exchange {
         let Some(standing) = self.standing.clone() else { return };
         match &self.goal {
             Goal::Open => self.done(Ok(Answer::Opened(standing))),
-            Goal::Call(call) => {
-                let call = call.clone();
-                self.call(&standing, &call, Wait::Call);
-            }
+            Goal::Call(_) => self.call(&standing, None, Wait::Call),
             Goal::List(list) => {
                 let list = *list;
                 let (_, capability, ..) = list.facts();
@@ -549,12 +548,17 @@ impl Exchange {
     fn page(&mut self, list: List, cursor: Option<&str>) {
         let Some(standing) = self.standing.clone() else { return };
         let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
-        self.call(&standing, &Call::new(list.facts().0, params), Wait::List);
+        self.call(&standing, Some(&Call::new(list.facts().0, params)), Wait::List);
     }
 
-    fn call(&mut self, standing: &Standing, call: &Call, wait: Wait) {
+    /// Sends a call, or the one that is the goal.
+    fn call(&mut self, standing: &Standing, call: Option<&Call>, wait: Wait) {
         let id = self.fresh_id();
-        let (request, token) = wire::call(standing, &self.settings.declared, id, call);
+        let made = match (call, &self.goal) {
+            (Some(call), _) | (None, Goal::Call(call)) => wire::call(standing, &self.settings.declared, id, call),
+            _ => return,
+        };
+        let (request, token) = made;
         self.send(State::Calling, request, wait, Due::Response(id), standing.revision());
         self.open = Some((id, token));
     }
@@ -627,7 +631,8 @@ impl Exchange {
             self.listed.items.push(item.to_owned());
         }
         self.listed.pages += 1;
-        let limits = self.settings.limits;
+        let mut limits = self.settings.limits;
+        limits.pages = limits.pages.min(Self::PAGES);
         if self.listed_bytes > limits.answer_bytes {
             return self.fail(method, Problem::TooLarge { limit: limits.answer_bytes }, Ran::No);
         }

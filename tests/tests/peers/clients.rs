@@ -44,6 +44,8 @@ pub(crate) fn bare_call(name: &str) -> Call {
 /// What a client was told.
 #[derive(Debug)]
 pub(crate) struct Told {
+    /// The revision it agreed on with the gateway; the inspector does not say.
+    pub(crate) revision: Option<String>,
     /// Sorted.
     pub(crate) tools: Vec<String>,
     /// In the order of the calls.
@@ -61,6 +63,7 @@ pub(crate) enum Trouble {
 
 #[derive(Deserialize)]
 struct Said {
+    revision: String,
     tools: Vec<String>,
     results: Vec<SaidResult>,
 }
@@ -81,6 +84,15 @@ impl Client {
             Self::TypeScript1 => "typescript1",
             Self::TypeScript2 => "typescript2",
             Self::Inspector => "inspector",
+        }
+    }
+
+    /// The newest revision that it speaks; what a gateway that speaks them all agrees on with it.
+    pub(crate) fn newest(self) -> Option<String> {
+        match self {
+            Self::Python1 | Self::TypeScript1 => Some("2025-11-25".to_owned()),
+            Self::Python2 | Self::TypeScript2 => Some("2026-07-28".to_owned()),
+            Self::Inspector => None,
         }
     }
 
@@ -106,7 +118,7 @@ fn said(command: &mut Command, url: &str, calls: &[Call]) -> Told {
         SaidResult::Failed(text) => Err(Trouble::Failed(text)),
         SaidResult::Refused(text) => Err(Trouble::Refused(text)),
     });
-    Told { tools: said.tools, results: results.collect() }
+    Told { revision: Some(said.revision), tools: said.tools, results: results.collect() }
 }
 
 /// The inspector connects anew for each question, and prints results as they came.
@@ -126,7 +138,7 @@ fn inspected(url: &str, calls: &[Call]) -> Told {
         let text = result["content"][0]["text"].as_str().unwrap_or_default().to_owned();
         if result["isError"] == true { Err(Trouble::Failed(text)) } else { Ok(text) }
     });
-    Told { results: results.collect(), tools: tools.collect() }
+    Told { revision: None, results: results.collect(), tools: tools.collect() }
 }
 
 /// It needs Node 22, which is installed beside it.

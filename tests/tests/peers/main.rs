@@ -12,6 +12,7 @@ mod gateway;
 mod processes;
 mod servers;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use certificates::{Authority, Certificate, days};
@@ -23,7 +24,6 @@ use vmcp_tests::Scratch;
 /// The names under which a server on loopback is reached.
 const NAMES: &[&str] = &["localhost", "127.0.0.1"];
 
-/// Every client, with the revision that a gateway of today is expected to agree on with it.
 const CLIENTS: &[Client] =
     &[Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2, Client::Inspector];
 
@@ -44,13 +44,20 @@ fn every_client_lists_and_calls_the_tools_of_every_server_each_behind_its_own_ca
 
     let mut expected: Vec<String> = servers.iter().flat_map(|(server, _)| server.tools()).collect();
     expected.sort();
-    for &client in CLIENTS {
-        let calls: Vec<_> = servers.iter().map(|(server, _)| server.greeting(client.name())).collect();
-        let told = client.drive(&gateway.url(), &calls);
-        assert_eq!(told.tools, expected, "{client:?}");
-        let answers: Vec<_> = servers.iter().map(|(server, _)| server.answer(client.name())).collect();
-        assert_eq!(told.results, answers, "{client:?}");
-    }
+    // Side by side, as clients come.
+    thread::scope(|scope| {
+        for &client in CLIENTS {
+            let calls: Vec<_> = servers.iter().map(|(server, _)| server.greeting(client.name())).collect();
+            let answers: Vec<_> = servers.iter().map(|(server, _)| server.answer(client.name())).collect();
+            let (expected, url) = (&expected, gateway.url());
+            scope.spawn(move || {
+                let told = client.drive(&url, &calls);
+                assert_eq!(told.revision, client.newest(), "{client:?}");
+                assert_eq!(&told.tools, expected, "{client:?}");
+                assert_eq!(told.results, answers, "{client:?}");
+            });
+        }
+    });
 }
 
 #[test]

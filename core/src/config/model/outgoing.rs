@@ -2,6 +2,8 @@
 //!
 //! It resolves which strategy a backend has, and no secret.
 
+use alloc::boxed::Box;
+
 use super::*;
 
 model! {
@@ -22,17 +24,17 @@ model! {
             "unauthenticated", "header_injection", "token_exchange", "upstream_inject", "aws_sts", "obo", "xaa"
         ];
         /// For `header_injection`.
-        "headerInjection" => header_injection: Option<HeaderInjectionConfig>;
+        "headerInjection" => header_injection: Option<Box<HeaderInjectionConfig>>;
         /// For `token_exchange`.
-        "tokenExchange" => token_exchange: Option<TokenExchangeConfig>;
+        "tokenExchange" => token_exchange: Option<Box<TokenExchangeConfig>>;
         /// For `upstream_inject`.
-        "upstreamInject" => upstream_inject: Option<UpstreamInjectConfig>;
+        "upstreamInject" => upstream_inject: Option<Box<UpstreamInjectConfig>>;
         /// For `aws_sts`.
-        "awsSts" => aws_sts: Option<AwsStsConfig>;
+        "awsSts" => aws_sts: Option<Box<AwsStsConfig>>;
         /// For `obo`.
-        "obo" => obo: Option<OboConfig>;
+        "obo" => obo: Option<Box<OboConfig>>;
         /// For `xaa`.
-        "xaa" => xaa: Option<XaaConfig>;
+        "xaa" => xaa: Option<Box<XaaConfig>>;
     }
 
     /// One fixed header on every request.
@@ -182,12 +184,12 @@ impl BackendAuthStrategy {
     pub fn strategy(&self) -> Option<AuthStrategy<'_>> {
         match self.kind.as_ref()?.as_str() {
             "unauthenticated" | "discovered" => Some(AuthStrategy::Unauthenticated),
-            "header_injection" => self.header_injection.as_ref().map(AuthStrategy::HeaderInjection),
-            "token_exchange" => self.token_exchange.as_ref().map(AuthStrategy::TokenExchange),
-            "upstream_inject" => self.upstream_inject.as_ref().map(AuthStrategy::UpstreamInject),
-            "aws_sts" => self.aws_sts.as_ref().map(AuthStrategy::AwsSts),
-            "obo" => self.obo.as_ref().map(AuthStrategy::Obo),
-            "xaa" => self.xaa.as_ref().map(AuthStrategy::Xaa),
+            "header_injection" => self.header_injection.as_deref().map(AuthStrategy::HeaderInjection),
+            "token_exchange" => self.token_exchange.as_deref().map(AuthStrategy::TokenExchange),
+            "upstream_inject" => self.upstream_inject.as_deref().map(AuthStrategy::UpstreamInject),
+            "aws_sts" => self.aws_sts.as_deref().map(AuthStrategy::AwsSts),
+            "obo" => self.obo.as_deref().map(AuthStrategy::Obo),
+            "xaa" => self.xaa.as_deref().map(AuthStrategy::Xaa),
             _ => None,
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! What stands under the other keys is in the files beside this one.
 
+use alloc::boxed::Box;
+
 use super::*;
 
 model! {
@@ -64,6 +66,6 @@ model! {
         "metadata" => metadata: TextMap;
         /// How to authenticate to this backend, in the shape of RFC THV-0055; the same as an entry of
         /// `outgoingAuth.backends` under its name, and an error beside one. Go knows no such key.
-        "auth" => auth: Option<BackendAuthStrategy>;
+        "auth" => auth: Option<Box<BackendAuthStrategy>>;
     }
 }

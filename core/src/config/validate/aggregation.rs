@@ -7,11 +7,11 @@ use alloc::format;
 
 use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
-use super::super::model::{AggregationConfig, Config, ConflictResolutionConfig, ToolOverride, WorkloadToolConfig};
-use super::{backends_named, warn_unknown_backend};
+use super::super::model::{AggregationConfig, ConflictResolutionConfig, ToolOverride, WorkloadToolConfig};
+use super::{Names, warn_unknown_backend};
 use crate::diagnostic::code;
 
-pub(super) fn check(aggregation: &AggregationConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+pub(super) fn check(aggregation: &AggregationConfig, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
     let strategy = findings.required_choice(aggregation, "conflictResolution", &aggregation.conflict_resolution, path);
     let details = aggregation.conflict_resolution_config.as_ref();
     findings.required_block(
@@ -26,9 +26,9 @@ pub(super) fn check(aggregation: &AggregationConfig, config: &Config, path: &Pat
     }
     findings.choice(aggregation, "defaultToolVisibility", &aggregation.default_tool_visibility, path);
     if let Some(details) = details {
-        check_order(aggregation, strategy, details, config, &path.key("conflictResolutionConfig"), findings);
+        check_order(aggregation, strategy, details, names, &path.key("conflictResolutionConfig"), findings);
     }
-    check_tools(aggregation, config, &path.key("tools"), findings);
+    check_tools(aggregation, names, &path.key("tools"), findings);
 }
 
 fn check_details(
@@ -58,11 +58,10 @@ fn check_order(
     aggregation: &AggregationConfig,
     strategy: Option<&str>,
     details: &ConflictResolutionConfig,
-    config: &Config,
+    names: &Names<'_>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let names = backends_named(config);
     let denies = aggregation.default_tool_visibility.as_ref().is_some_and(|text| text.as_str() == "deny");
     let listed = aggregation
         .tools
@@ -73,9 +72,7 @@ fn check_order(
     let path = path.key("priorityOrder");
     for (index, name) in details.priority_order.iter().enumerate() {
         let path = path.index(index);
-        if let Some(names) = &names {
-            warn_unknown_backend(code::AGGREGATION_UNKNOWN_BACKEND, name, names, &path, findings);
-        }
+        warn_unknown_backend(code::AGGREGATION_UNKNOWN_BACKEND, name, names, &path, findings);
         if denies && strategy == Some("priority") && !listed.contains(name.as_str()) {
             findings.report(code::AGGREGATION_HIDDEN_WINNER, name.span, &path, || {
                 format!(
@@ -87,17 +84,14 @@ fn check_order(
     }
 }
 
-fn check_tools(aggregation: &AggregationConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
-    let names = backends_named(config);
+fn check_tools(aggregation: &AggregationConfig, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
     let mut seen = BTreeMap::new();
     for (index, tool) in aggregation.tools.iter().enumerate() {
         let path = path.index(index);
         let workload = findings.required_text(tool, "workload", &tool.workload, "the name of a backend", &path);
         if let Some(workload) = workload {
             let path = path.key("workload");
-            if let Some(names) = &names {
-                warn_unknown_backend(code::AGGREGATION_UNKNOWN_BACKEND, workload, names, &path, findings);
-            }
+            warn_unknown_backend(code::AGGREGATION_UNKNOWN_BACKEND, workload, names, &path, findings);
             match seen.get(workload.as_str()) {
                 Some(&first) => findings.duplicate(workload.span, first, &path, || {
                     format!("`{}` has an entry of `tools` already; expected one for each backend", shown(workload))

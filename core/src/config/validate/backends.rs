@@ -2,20 +2,18 @@
 //!
 //! Each error takes its own backend down and no other.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
 use super::super::model::{AuthStrategy, Config, StaticBackendConfig};
-use super::replace;
+use super::{Names, replace};
 use crate::diagnostic::{Place, code, nearest};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::headers::environment_segment;
 
-pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
+pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Findings<'_>) {
     let path = Path::TOP.key("backends");
     if config.backends.is_empty() && !super::Described::is_unread(config, "backends") {
         let origin = &config.backends.origin;
@@ -27,8 +25,8 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for (index, backend) in config.backends.iter().enumerate() {
         check_backend(config, backend, &path.index(index), findings);
     }
-    check_duplicates(config, &path, findings);
-    check_owners(config, &path, findings);
+    check_duplicates(config, names, &path, findings);
+    check_owners(config, names, &path, findings);
 }
 
 fn check_backend(config: &Config, backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
@@ -162,10 +160,12 @@ fn check_auth(
         }
         super::outgoing::check_strategy(auth, &path.key("auth"), findings);
     }
-    let plain = endpoint.is_some_and(|endpoint| endpoint.scheme() == Scheme::Http && !endpoint.is_loopback());
+    if !endpoint.is_some_and(|endpoint| endpoint.scheme() == Scheme::Http && !endpoint.is_loopback()) {
+        return;
+    }
     let strategy = config.auth_of(backend).written().and_then(|written| written.strategy());
     let sends = strategy.is_some_and(|strategy| strategy != AuthStrategy::Unauthenticated);
-    if let (true, true, Some(url)) = (plain, sends, &backend.url) {
+    if let (true, Some(url)) = (sends, &backend.url) {
         findings.report(code::BACKEND_PLAINTEXT_CREDENTIALS, url.span, &path.key("url"), || {
             "`url` is `http`, so this backend's credentials can be read on the way; expected `https`".into()
         });
@@ -173,10 +173,10 @@ fn check_auth(
 }
 
 /// Each bearer of a name that is not its own is rejected: nobody can say which of them was meant.
-fn check_duplicates(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
-    for (name, bearers) in bearers(config, |name| name) {
-        let &[first, second, ..] = bearers.as_slice() else { continue };
-        for &index in &bearers {
+fn check_duplicates(config: &Config, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
+    for bearers in names.sorted.chunk_by(|(a, _), (b, _)| a == b) {
+        let &[(name, first), (_, second), ..] = bearers else { continue };
+        for &(_, index) in bearers {
             let other = if index == first { second } else { first };
             let (Some(own), Some(other)) = (name_span(config, index), name_span(config, other)) else { continue };
             let path = path.index(index);
@@ -192,26 +192,21 @@ fn check_duplicates(config: &Config, path: &Path<'_>, findings: &mut Findings<'_
 }
 
 /// Names that are the same in the operator's header-forward variables.
-fn check_owners(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
-    let names = bearers(config, |name| name);
-    let mut owners = BTreeMap::<String, Vec<(&str, usize)>>::new();
-    for (name, bearers) in &names {
-        if let Some(&first) = bearers.first() {
-            owners.entry(environment_segment(name)).or_default().push((name, first));
-        }
-    }
-    for (owner, mut sharers) in owners {
-        sharers.sort_by_key(|&(_, index)| index);
-        let &[first, second, ..] = sharers.as_slice() else { continue };
-        for &(name, index) in &sharers {
-            let (other, other_index) = if index == first.1 { second } else { first };
-            let (Some(own), Some(place)) = (name_span(config, index), name_span(config, other_index)) else { continue };
-            let path = path.index(index);
+fn check_owners(config: &Config, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let first_bearers = names.sorted.chunk_by(|(a, _), (b, _)| a == b).filter_map(|bearers| bearers.first());
+    let mut owners = first_bearers.map(|&(name, index)| (environment_segment(name), index, name)).collect::<Vec<_>>();
+    owners.sort_unstable();
+    for sharers in owners.chunk_by(|(a, ..), (b, ..)| a == b) {
+        let [(owner, first, first_name), (_, second, second_name), ..] = sharers else { continue };
+        for (_, index, name) in sharers {
+            let (other, other_name) = if index == first { (second, second_name) } else { (first, first_name) };
+            let (Some(own), Some(place)) = (name_span(config, *index), name_span(config, *other)) else { continue };
+            let path = path.index(*index);
             let draft = findings.draft(code::BACKEND_FORWARD_COLLISION, own, &path.key("name"), || {
                 format!(
                     "`{}` and `{}` share the variable `TOOLHIVE_HEADER_FORWARD_{owner}`; expected names that differ in more than punctuation and case",
                     shown(name),
-                    shown(other)
+                    shown(other_name)
                 )
             });
             if let Some(draft) = draft {
@@ -219,17 +214,6 @@ fn check_owners(config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
             }
         }
     }
-}
-
-/// Indexes of the backends by a key made of their name.
-fn bearers<'c, K: Ord>(config: &'c Config, key: impl Fn(&'c str) -> K) -> BTreeMap<K, Vec<usize>> {
-    let mut bearers = BTreeMap::<K, Vec<usize>>::new();
-    for (index, backend) in config.backends.iter().enumerate() {
-        if let Some(name) = backend.name.as_ref().filter(|name| !name.is_empty()) {
-            bearers.entry(key(name)).or_default().push(index);
-        }
-    }
-    bearers
 }
 
 fn name_span(config: &Config, index: usize) -> Option<crate::text::Span> {

@@ -7,36 +7,33 @@ use alloc::format;
 use super::super::duration::Duration;
 use super::super::findings::{Findings, Path};
 use super::super::model::{
-    CircuitBreakerConfig, Config, FailureHandlingConfig, Integer, OperationalConfig, Time, TimeoutConfig,
+    CircuitBreakerConfig, FailureHandlingConfig, Integer, OperationalConfig, Time, TimeoutConfig,
 };
-use super::{backends_named, warn_unknown_backend};
+use super::{Names, warn_unknown_backend};
 use crate::diagnostic::code;
 
 const INTERVAL: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 const ZERO: Duration = Duration::from_secs(0);
 
-pub(super) fn check(operational: &OperationalConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+pub(super) fn check(operational: &OperationalConfig, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
     if let Some(timeouts) = &operational.timeouts {
-        check_timeouts(timeouts, config, &path.key("timeouts"), findings);
+        check_timeouts(timeouts, names, &path.key("timeouts"), findings);
     }
     if let Some(handling) = &operational.failure_handling {
         check_handling(handling, &path.key("failureHandling"), findings);
     }
 }
 
-fn check_timeouts(timeouts: &TimeoutConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+fn check_timeouts(timeouts: &TimeoutConfig, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
     positive_or_default("default", &timeouts.default, "30s", path, findings);
-    let names = backends_named(config);
     let path = path.key("perWorkload");
     for (name, timeout) in timeouts.per_workload.iter() {
         let own = path.key(name);
         if timeout.value <= ZERO {
             findings.at_least(name, timeout.span, timeout.value, "more than `0s`", &path);
         }
-        if let Some(names) = &names {
-            warn_unknown_backend(code::OPERATIONAL_UNKNOWN_BACKEND, name, names, &own, findings);
-        }
+        warn_unknown_backend(code::OPERATIONAL_UNKNOWN_BACKEND, name, names, &own, findings);
     }
 }
 

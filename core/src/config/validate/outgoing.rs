@@ -2,23 +2,24 @@
 //!
 //! Variables that hold secrets are not looked at here. An error in a strategy takes down the backends that resolve to it.
 
+use alloc::boxed::Box;
 use alloc::format;
 
 use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
 use super::super::model::{
-    AwsStsConfig, BackendAuthStrategy, Config, Described, HeaderInjectionConfig, Hidden, OboConfig, OutgoingAuthConfig,
-    Text, TokenExchangeConfig, UpstreamInjectConfig, XaaConfig,
+    AwsStsConfig, BackendAuthStrategy, Described, HeaderInjectionConfig, Hidden, OboConfig, OutgoingAuthConfig, Text,
+    TokenExchangeConfig, UpstreamInjectConfig, XaaConfig,
 };
 use super::super::source::Spanned;
-use super::{backends_named, headers, replace, warn_unknown_backend};
+use super::{Names, headers, replace, warn_unknown_backend};
 use crate::diagnostic::{Place, code};
 use crate::endpoint::Endpoint;
 use crate::text::Span;
 
 const TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:";
 
-pub(super) fn check(outgoing: &OutgoingAuthConfig, config: &Config, path: &Path<'_>, findings: &mut Findings<'_>) {
+pub(super) fn check(outgoing: &OutgoingAuthConfig, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
     let source = findings.required_choice(outgoing, "source", &outgoing.source, path);
     if let (Some("discovered"), Some(text)) = (source, &outgoing.source) {
         findings.report(code::AUTH_SOURCE_DISCOVERED, text.span, &path.key("source"), || {
@@ -30,12 +31,9 @@ pub(super) fn check(outgoing: &OutgoingAuthConfig, config: &Config, path: &Path<
         check_strategy(default, &path.key("default"), findings);
     }
     let path = path.key("backends");
-    let names = backends_named(config);
     for (name, strategy) in outgoing.backends.iter() {
         check_strategy(strategy, &path.key(name), findings);
-        if let Some(names) = &names {
-            warn_unknown_backend(code::AUTH_UNKNOWN_BACKEND, name, names, &path.key(name), findings);
-        }
+        warn_unknown_backend(code::AUTH_UNKNOWN_BACKEND, name, names, &path.key(name), findings);
     }
 }
 
@@ -84,7 +82,7 @@ fn check_block<B: Described>(
     kind: &str,
     own_kind: &str,
     key: &'static str,
-    block: &Option<B>,
+    block: &Option<Box<B>>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
     rules: fn(&B, &Path<'_>, &mut Findings<'_>),
