@@ -32,7 +32,7 @@ backends:
     transport: streamable-http
   - name: wiki
     url: http://wiki.default.svc:8080
-    transport: sse
+    transport: streamable-http
 incomingAuth:
   type: anonymous
 outgoingAuth:

@@ -22,6 +22,7 @@ use mint::{
 use rcgen::{
     BasicConstraints, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
 };
+use rustls::HandshakeKind;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use vmcp_core::trust::{CaBundle, Pool, SystemRoots};
 
@@ -570,6 +571,24 @@ fn tls_1_2_and_1_3_each_alone_will_do() {
         let pool = Pool::new(Arc::default(), bundle.map(Arc::new));
         let server = Server { chain: vec![leaf.certificate.clone()], key: leaf.key(), versions };
         connect(&server, HOST, pool).unwrap();
+    }
+}
+
+#[test]
+fn no_session_is_resumed_past_the_certificates() {
+    let root = self_signed(ca("Root"));
+    let leaf = root.issue(server(&[HOST]));
+    let (bundle, _) = CaBundle::read("ca.crt", root.pem().as_bytes(), handshake::now());
+    let config = vmcp_native::verifier::client_config(Arc::new(Pool::new(Arc::default(), bundle.map(Arc::new))));
+    const TLS_1_2: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];
+    const TLS_1_3: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    for versions in [TLS_1_2, TLS_1_3] {
+        let server = Server { chain: vec![leaf.certificate.clone()], key: leaf.key(), versions };
+        assert_eq!(handshake::second_handshake(&server, HOST, config.clone()), HandshakeKind::Full);
+        // The same client with a memory would resume, so the test can fail.
+        let mut remembers = (*config).clone();
+        remembers.resumption = rustls::client::Resumption::in_memory_sessions(8);
+        assert_eq!(handshake::second_handshake(&server, HOST, Arc::new(remembers)), HandshakeKind::Resumed);
     }
 }
 

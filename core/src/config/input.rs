@@ -12,7 +12,7 @@ use core::fmt;
 
 use super::pod::Pod;
 use super::{Config, limits};
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, Place, code};
 use crate::text::Span;
 use crate::yaml::{self, Node, Positions, Shape};
 
@@ -187,6 +187,12 @@ impl Reader<'_> {
         let mut diagnostics = document.diagnostics;
         let secrets = document.tree.root().map(super::secrets).unwrap_or_default();
         let config = super::read(document.tree.root(), &mut diagnostics);
+        if document.tree.root().is_none() {
+            // A configuration that is not there has no place of its own; the text that should hold it has.
+            for diagnostic in &mut diagnostics {
+                diagnostic.place = Some(Place::input(Span::at(span.start as usize)));
+            }
+        }
         crate::diagnostic::sort(&mut diagnostics);
         self.input.configs.push(ConfigDocument { name, config, diagnostics, span, other_files, secrets });
     }
@@ -330,6 +336,9 @@ mod tests {
         let input = read(b"# nothing\n");
         assert_eq!(input.configs.len(), 1);
         assert_eq!(input.configs[0].diagnostics[0].code, code::CONFIG_EMPTY);
+        let input = read(b"kind: ConfigMap\ndata:\n  config.yaml: ''\n");
+        let place = input.configs[0].diagnostics[0].place.clone();
+        assert_eq!(place, Some(Place::input(Span::at(37))));
         let input = read(&alloc::vec![b' '; limits::INPUT_BYTES + 1]);
         assert_eq!(findings(&input), ["input/too-large [-] the input has 67108865 bytes; at most 67108864 are read"]);
         assert!(input.configs.is_empty());

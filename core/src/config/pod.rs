@@ -464,24 +464,24 @@ spec:
 
     #[test]
     fn a_required_variable_is_there_missing_or_empty() {
-        let pod = pod(DEPLOYMENT);
-        assert_eq!(variables(&pod, &[("PLAIN", Presence::Required), ("SECRET", Presence::Required)]), [""; 0]);
-        assert_eq!(variables(&pod, &[("NOPE", Presence::Optional)]), [""; 0]);
+        let closed = pod(DEPLOYMENT);
+        assert_eq!(variables(&closed, &[("PLAIN", Presence::Required), ("SECRET", Presence::Required)]), [""; 0]);
+        assert_eq!(variables(&closed, &[("NOPE", Presence::Optional)]), [""; 0]);
         assert_eq!(
-            variables(&pod, &[("OTHER", Presence::Required)]),
+            variables(&closed, &[("OTHER", Presence::Required)]),
             [
                 "pod/missing-variable variable `OTHER` is not in container `vmcp` of Deployment `team/gateway`; expected it under `env`"
             ]
         );
         assert_eq!(
-            variables(&pod, &[("EMPTY", Presence::Required)]),
+            variables(&closed, &[("EMPTY", Presence::Required)]),
             [
                 "pod/missing-variable variable `EMPTY` is empty in container `vmcp` of Deployment `team/gateway`; expected a value"
             ]
         );
         let open = DEPLOYMENT
             .replace("        volumeMounts:", "        envFrom: [{secretRef: {name: s}}]\n        volumeMounts:");
-        assert_eq!(variables(&super::tests::pod(&open), &[("NOPE", Presence::Required)]), [""; 0]);
+        assert_eq!(variables(&pod(&open), &[("NOPE", Presence::Required)]), [""; 0]);
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl<'c> Candidate<'c> {
         let auth = Applied::of(self.config, self.index, self.written);
         let clean = errors.about(&auth, self.index).is_empty();
         let endpoint = self.written.url.as_ref().and_then(|url| Endpoint::parse(&url.value).ok());
-        let transport = self.written.transport.as_ref().and_then(|transport| Transport::parse(&transport.value));
+        let transport = self.transport();
         let credentials = self.credentials(&auth);
         let pool = self.pool(endpoint.as_ref(), pools);
         let headers = self.forwarded_headers();
@@ -169,6 +169,23 @@ impl<'c> Candidate<'c> {
             pool: pool?,
             ca_bundle_path: self.written.ca_bundle_path().map(ToOwned::to_owned),
         })
+    }
+
+    /// The transport, if something here speaks it.
+    fn transport(&mut self) -> Option<Transport> {
+        let written = self.written.transport.as_ref()?;
+        let transport = Transport::parse(&written.value)?;
+        if transport == Transport::Sse {
+            let message = "transport `sse` is not built into this version; a backend is never spoken to over another";
+            self.findings.push(
+                Diagnostic::new(code::BACKEND_TRANSPORT_NOT_BUILT, message)
+                    .at(written.span)
+                    .path(pointer(&format!("/backends/{}", self.index), "transport"))
+                    .scope(Scope::Entry(self.index)),
+            );
+            return None;
+        }
+        Some(transport)
     }
 
     fn credentials(&mut self, auth: &Applied<'_>) -> Option<Credentials> {

@@ -88,6 +88,7 @@
 
 mod answer;
 mod error;
+mod goal;
 mod reading;
 mod standing;
 mod wire;
@@ -101,6 +102,7 @@ use alloc::vec::Vec;
 
 pub use answer::{Listed, Reply, ServerMessage};
 pub use error::{CallError, Class, Problem, Ran};
+pub use goal::{Asked, Call, Goal, List};
 pub use standing::{Certainty, Declared, Facts, Legacy, Limits, Modern, Settings, Standing, Start};
 
 use super::http::{Input, Request, Sent, Stage, is_session_id};
@@ -114,84 +116,6 @@ const INITIALIZE: &str = "initialize";
 const INITIALIZED: &str = "notifications/initialized";
 const CANCELLED: &str = "notifications/cancelled";
 const PROGRESS: &str = "notifications/progress";
-
-/// What is wanted of a backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// Only to know how it speaks and what it offers.
-    Open,
-    /// One request, answered by [`Answer::Reply`].
-    Call(Call),
-    /// All pages of a list, answered by [`Answer::Listed`].
-    List(List),
-    /// To end the session of the standing, if it has one.
-    End,
-}
-
-/// A request of any method. `Debug` shows no parameters.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Call {
-    /// The method.
-    pub method: String,
-    /// The parameters as JSON, an object. What belongs to one hop (progress token, the keys of
-    /// [`meta::OF_REQUESTS`](super::meta::OF_REQUESTS)) is made anew; every other byte is sent as it is.
-    pub params: Option<String>,
-    /// `mcp-param-…` headers, names in lower case; sent to a modern backend only, and no others are.
-    pub headers: Vec<(String, String)>,
-    /// What happens when the backend asks something meanwhile.
-    pub asked: Asked,
-}
-
-impl Call {
-    /// A call whose caller cannot be asked anything.
-    #[must_use]
-    pub fn new(method: &str, params: Option<String>) -> Self {
-        Self { method: method.to_owned(), params, headers: Vec::new(), asked: Asked::Decline }
-    }
-}
-
-impl core::fmt::Debug for Call {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let mut shown = f.debug_struct("Call");
-        shown.field("method", &self.method).field("asked", &self.asked).finish_non_exhaustive()
-    }
-}
-
-/// What happens to a request of the backend that comes while a call is open. `ping` is always answered here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// It is told that there is no such method.
-    Decline,
-    /// It comes out as an [`Output::Event`] and is answered with [`Exchange::answer`].
-    Relay,
-}
-
-/// Which list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum List {
-    /// `tools/list`.
-    Tools,
-    /// `resources/list`.
-    Resources,
-    /// `resources/templates/list`.
-    ResourceTemplates,
-    /// `prompts/list`.
-    Prompts,
-}
-
-impl List {
-    /// Method, capability that it needs, member of the result, and what is said if that is missing.
-    fn facts(self) -> (&'static str, &'static str, &'static str, &'static str) {
-        match self {
-            Self::Tools => ("tools/list", "tools", "tools", "`tools` array"),
-            Self::Resources => ("resources/list", "resources", "resources", "`resources` array"),
-            Self::ResourceTemplates => {
-                ("resources/templates/list", "resources", "resourceTemplates", "`resourceTemplates` array")
-            }
-            Self::Prompts => ("prompts/list", "prompts", "prompts", "`prompts` array"),
-        }
-    }
-}
 
 /// What the host is to do, in order.
 #[derive(Clone, Debug)]
@@ -291,6 +215,8 @@ enum Probed {
 impl Exchange {
     /// How many JSON-RPC ids an exchange may use: two different numbers never share one.
     const IDS: u64 = 1 << 16;
+    /// So that the pages of a list never use them up, whatever the limit.
+    const PAGES: usize = 1 << 14;
 
     /// An exchange. `number` is another one for each exchange with the same standing, below 2^36: the ids of its
     /// requests come from it (an id is never used twice in a session; 2025-11-25, basic/index, Requests).
@@ -521,10 +447,7 @@ impl Exchange {
         let Some(standing) = self.standing.clone() else { return };
         match &self.goal {
             Goal::Open => self.done(Ok(Answer::Opened(standing))),
-            Goal::Call(call) => {
-                let call = call.clone();
-                self.call(&standing, &call, Wait::Call);
-            }
+            Goal::Call(_) => self.call(&standing, None, Wait::Call),
             Goal::List(list) => {
                 let list = *list;
                 let (_, capability, ..) = list.facts();
@@ -549,12 +472,17 @@ impl Exchange {
     fn page(&mut self, list: List, cursor: Option<&str>) {
         let Some(standing) = self.standing.clone() else { return };
         let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
-        self.call(&standing, &Call::new(list.facts().0, params), Wait::List);
+        self.call(&standing, Some(&Call::new(list.facts().0, params)), Wait::List);
     }
 
-    fn call(&mut self, standing: &Standing, call: &Call, wait: Wait) {
+    /// Sends a call, or the one that is the goal.
+    fn call(&mut self, standing: &Standing, call: Option<&Call>, wait: Wait) {
         let id = self.fresh_id();
-        let (request, token) = wire::call(standing, &self.settings.declared, id, call);
+        let made = match (call, &self.goal) {
+            (Some(call), _) | (None, Goal::Call(call)) => wire::call(standing, &self.settings.declared, id, call),
+            _ => return,
+        };
+        let (request, token) = made;
         self.send(State::Calling, request, wait, Due::Response(id), standing.revision());
         self.open = Some((id, token));
     }
@@ -627,7 +555,8 @@ impl Exchange {
             self.listed.items.push(item.to_owned());
         }
         self.listed.pages += 1;
-        let limits = self.settings.limits;
+        let mut limits = self.settings.limits;
+        limits.pages = limits.pages.min(Self::PAGES);
         if self.listed_bytes > limits.answer_bytes {
             return self.fail(method, Problem::TooLarge { limit: limits.answer_bytes }, Ran::No);
         }

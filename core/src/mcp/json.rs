@@ -253,7 +253,7 @@ pub fn rewrite(text: &str, without: impl Fn(&Member<'_>) -> bool, with: &[(&str,
 pub fn range_in(text: &str, part: &str) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
     let end = start.checked_add(part.len())?;
-    (text.get(start..end)? == part).then_some(start..end)
+    core::ptr::eq(text.get(start..end)?, part).then_some(start..end)
 }
 
 fn skip_space(bytes: &[u8], mut at: usize) -> usize {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use vmcp_core::trust::{Pool, TrustError, TrustedBy};
 use vmcp_native::verifier;
@@ -54,6 +54,42 @@ pub fn connect(server: &Server, host: &str, pool: Pool) -> Result<TrustedBy, Fai
     let outcome = client(TcpStream::connect(address).unwrap(), host, pool);
     serving.join().unwrap();
     outcome
+}
+
+/// Connects twice with one configuration and says how the second handshake went.
+pub fn second_handshake(server: &Server, host: &str, config: Arc<ClientConfig>) -> HandshakeKind {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let serving = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(server.versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(server.chain.clone(), server.key.clone_key())
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = Arc::new(serving);
+    let thread = thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut connection = ServerConnection::new(serving.clone()).unwrap();
+            let mut stream = rustls::Stream::new(&mut connection, &mut socket);
+            let mut line = [0; 5];
+            stream.read_exact(&mut line).unwrap();
+            stream.write_all(&line).unwrap();
+        }
+    });
+    let mut kind = None;
+    for _ in 0..2 {
+        let mut socket = TcpStream::connect(address).unwrap();
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        let mut connection = ClientConnection::new(config.clone(), name).unwrap();
+        let mut stream = rustls::Stream::new(&mut connection, &mut socket);
+        stream.write_all(b"hello").unwrap();
+        stream.read_exact(&mut [0; 5]).unwrap();
+        kind = connection.handshake_kind();
+    }
+    thread.join().unwrap();
+    kind.unwrap()
 }
 
 pub fn client(mut socket: TcpStream, host: &str, pool: Pool) -> Result<TrustedBy, Failed> {

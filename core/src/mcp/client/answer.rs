@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::mcp::jsonrpc::{self, ErrorObject, Message, Outcome};
+use crate::mcp::jsonrpc::{self, ErrorObject, Message, Outcome, Response};
 use crate::mcp::{Era, json};
 
 /// The response to a call. `Debug` shows no content.
@@ -27,13 +27,13 @@ impl Reply {
     #[must_use]
     pub fn read(text: String, era: Era) -> Option<Self> {
         let Ok(Message::Response(response)) = jsonrpc::parse_text(&text) else { return None };
-        let (part, is_error) = match response.outcome {
-            Outcome::Result(part) => (part, false),
-            Outcome::Error(part) => (part, true),
-        };
-        let id = response.id.and_then(|id| json::range_in(&text, id.text()));
-        let outcome = json::range_in(&text, part)?;
-        Some(Self { text, id, outcome, is_error, era })
+        let places = Places::of(&response)?;
+        Some(Self::at(places, text, era))
+    }
+
+    /// From a text that has been read already.
+    pub(super) fn at(places: Places, text: String, era: Era) -> Self {
+        Self { text, id: places.id, outcome: places.outcome, is_error: places.is_error, era }
     }
 
     /// `result` or `error`, as written.
@@ -114,6 +114,24 @@ impl fmt::Debug for Reply {
             .field("bytes", &self.text.len())
             .field("era", &self.era)
             .finish()
+    }
+}
+
+/// Where in a response's text its parts stand, so that it is read once.
+pub(super) struct Places {
+    id: Option<Range<usize>>,
+    outcome: Range<usize>,
+    is_error: bool,
+}
+
+impl Places {
+    pub(super) fn of(response: &Response<'_>) -> Option<Self> {
+        let (part, is_error) = match response.outcome {
+            Outcome::Result(part) => (part, false),
+            Outcome::Error(part) => (part, true),
+        };
+        let id = response.id.and_then(|id| json::range_in(response.text, id.text()));
+        Some(Self { id, outcome: json::range_in(response.text, part)?, is_error })
     }
 }
 

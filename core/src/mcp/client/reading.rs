@@ -5,7 +5,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::answer::{Reply, ServerMessage};
+use super::answer::{Places, Reply, ServerMessage};
 use super::error::{Problem, excerpt};
 use crate::mcp::http::{self, Head, Input, header};
 use crate::mcp::jsonrpc::{self, Fault, Message};
@@ -182,7 +182,8 @@ impl Reading {
             Message::Notification(notification) => (notification.method.into_owned(), None),
             // An error that names no request can only be about ours.
             Message::Response(response) if response.id.is_none_or(|id| id.is_number(due)) => {
-                return Reply::read(text, self.era).map(|reply| Received::Reply(reply, 200));
+                let places = Places::of(&response)?;
+                return Some(Received::Reply(Reply::at(places, text, self.era), 200));
             }
             Message::Response(_) => return None,
         };
