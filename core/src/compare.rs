@@ -428,7 +428,10 @@ backends:
             .replace("first-secret", "second-secret")
             .replace("type: anonymous", "type: local")
             .replace("tier: one", "tier: two")
-            .replace("- {name: c, url: 'http://c:8080/mcp', transport: sse}\n", "- {name: d, url: 'https://d.example/mcp', transport: sse}\n")
+            .replace(
+                "- {name: c, url: 'http://c:8080/mcp', transport: sse}\n",
+                "- {name: d, url: 'https://d.example/mcp', transport: sse}\n",
+            )
             + "operational: {timeouts: {default: 10s}}\n";
         assert_eq!(
             told(OLD, &new),
@@ -449,7 +452,8 @@ backends:
 
     #[test]
     fn tls_that_goes_and_a_backend_that_is_rejected_are_told() {
-        let new = OLD.replace("https://b.example/mcp", "http://b.example/mcp").replace("transport: sse", "transport: stdio");
+        let new =
+            OLD.replace("https://b.example/mcp", "http://b.example/mcp").replace("transport: sse", "transport: stdio");
         assert_eq!(
             told(OLD, &new),
             [

@@ -30,10 +30,7 @@ fn the_exit_code_says_whether_they_mean_the_same() {
     assert_eq!((same.code, same.out.as_str()), (Some(0), "no change: both mean the same\n"));
     let other = diff(&["old.yaml", "new.yaml"]);
     assert_eq!(other.code, Some(1));
-    assert_eq!(
-        other.out,
-        "settings\n  ~ `operational.timeouts.default` is \"10s\"; before \"30s\"\n1 change\n"
-    );
+    assert_eq!(other.out, "settings\n  ~ `operational.timeouts.default` is \"10s\"; before \"30s\"\n1 change\n");
     for (arguments, why) in [
         (["old.yaml", "gone.yaml"], "error: gone.yaml cannot be read: No such file or directory (os error 2)\n"),
         (

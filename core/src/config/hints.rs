@@ -413,15 +413,27 @@ mod tests {
         assert_eq!(known(nested), "headerValue: a secret [headerValue]");
         let inside = "kind: ConfigMap\ndata:\n  config.yaml: |\n    name: a\n    operational:\n      timeouts:\n        def^ault: 30s\n";
         assert_eq!(known(inside), "default: a duration [default]");
-        for nothing in ["kind: Con^figMap\ndata: {}\n", "kind: ConfigMap\nmetadata:\n  na^me: x\n", "# na^me\n", "nonsense: ^\n", "^\n"] {
+        for nothing in [
+            "kind: Con^figMap\ndata: {}\n",
+            "kind: ConfigMap\nmetadata:\n  na^me: x\n",
+            "# na^me\n",
+            "nonsense: ^\n",
+            "^\n",
+        ] {
             assert_eq!(hovered(nothing), None, "{nothing}");
         }
     }
 
     #[test]
     fn keys_that_are_not_there_yet_are_offered() {
-        assert_eq!(offered("backends:\n- name: a\n  ^\n  url: b\n"), ["transport", "type", "caBundlePath", "metadata", "auth"]);
-        assert_eq!(offered("backends:\n- name: a\n  tr^\n"), ["url", "transport", "type", "caBundlePath", "metadata", "auth"]);
+        assert_eq!(
+            offered("backends:\n- name: a\n  ^\n  url: b\n"),
+            ["transport", "type", "caBundlePath", "metadata", "auth"]
+        );
+        assert_eq!(
+            offered("backends:\n- name: a\n  tr^\n"),
+            ["url", "transport", "type", "caBundlePath", "metadata", "auth"]
+        );
         assert_eq!(offered("incomingAuth:\n  ^"), ["type", "oidc", "authz"]);
         assert_eq!(offered("incomingAuth: {^}"), ["type", "oidc", "authz"]);
         assert!(offered("^").contains(&"groupRef"));

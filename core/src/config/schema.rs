@@ -213,7 +213,11 @@ mod tests {
     fn what_is_required_is_missed_by_validation_too() {
         for key in Config::table().keys.iter().filter(|key| key.is_required()) {
             let said = findings(&format!("{}:\n", key.name));
-            assert!(said.iter().any(|one| one.starts_with("config/missing-key") || one.starts_with("backend/none")), "{}: {said:?}", key.name);
+            assert!(
+                said.iter().any(|one| one.starts_with("config/missing-key") || one.starts_with("backend/none")),
+                "{}: {said:?}",
+                key.name
+            );
         }
         let required = schema()["$defs"]["StaticBackendConfig"]["required"].clone();
         assert_eq!(required, json!(["name", "url", "transport"]));

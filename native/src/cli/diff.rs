@@ -194,9 +194,7 @@ mod tests {
         let said = markdown(&[change]);
         assert_eq!(
             said.lines().last(),
-            Some(
-                "| **trust** changed | a &#124; b\u{fffd}&#60;img&#62; 'c' &#91;d&#93;(e) &#64;all\u{fffd}&#91;31m |"
-            )
+            Some("| **trust** changed | a &#124; b\u{fffd}&#60;img&#62; 'c' &#91;d&#93;(e) &#64;all\u{fffd}&#91;31m |")
         );
     }
 }
