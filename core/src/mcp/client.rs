@@ -88,6 +88,7 @@
 
 mod answer;
 mod error;
+mod goal;
 mod reading;
 mod standing;
 mod wire;
@@ -101,6 +102,7 @@ use alloc::vec::Vec;
 
 pub use answer::{Listed, Reply, ServerMessage};
 pub use error::{CallError, Class, Problem, Ran};
+pub use goal::{Asked, Call, Goal, List};
 pub use standing::{Certainty, Declared, Facts, Legacy, Limits, Modern, Settings, Standing, Start};
 
 use super::http::{Input, Request, Sent, Stage, is_session_id};
@@ -114,84 +116,6 @@ const INITIALIZE: &str = "initialize";
 const INITIALIZED: &str = "notifications/initialized";
 const CANCELLED: &str = "notifications/cancelled";
 const PROGRESS: &str = "notifications/progress";
-
-/// What is wanted of a backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// Only to know how it speaks and what it offers.
-    Open,
-    /// One request, answered by [`Answer::Reply`].
-    Call(Call),
-    /// All pages of a list, answered by [`Answer::Listed`].
-    List(List),
-    /// To end the session of the standing, if it has one.
-    End,
-}
-
-/// A request of any method. `Debug` shows no parameters.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Call {
-    /// The method.
-    pub method: String,
-    /// The parameters as JSON, an object. What belongs to one hop (progress token, the keys of
-    /// [`meta::OF_REQUESTS`](super::meta::OF_REQUESTS)) is made anew; every other byte is sent as it is.
-    pub params: Option<String>,
-    /// `mcp-param-…` headers, names in lower case; sent to a modern backend only, and no others are.
-    pub headers: Vec<(String, String)>,
-    /// What happens when the backend asks something meanwhile.
-    pub asked: Asked,
-}
-
-impl Call {
-    /// A call whose caller cannot be asked anything.
-    #[must_use]
-    pub fn new(method: &str, params: Option<String>) -> Self {
-        Self { method: method.to_owned(), params, headers: Vec::new(), asked: Asked::Decline }
-    }
-}
-
-impl core::fmt::Debug for Call {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let mut shown = f.debug_struct("Call");
-        shown.field("method", &self.method).field("asked", &self.asked).finish_non_exhaustive()
-    }
-}
-
-/// What happens to a request of the backend that comes while a call is open. `ping` is always answered here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// It is told that there is no such method.
-    Decline,
-    /// It comes out as an [`Output::Event`] and is answered with [`Exchange::answer`].
-    Relay,
-}
-
-/// Which list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum List {
-    /// `tools/list`.
-    Tools,
-    /// `resources/list`.
-    Resources,
-    /// `resources/templates/list`.
-    ResourceTemplates,
-    /// `prompts/list`.
-    Prompts,
-}
-
-impl List {
-    /// Method, capability that it needs, member of the result, and what is said if that is missing.
-    fn facts(self) -> (&'static str, &'static str, &'static str, &'static str) {
-        match self {
-            Self::Tools => ("tools/list", "tools", "tools", "`tools` array"),
-            Self::Resources => ("resources/list", "resources", "resources", "`resources` array"),
-            Self::ResourceTemplates => {
-                ("resources/templates/list", "resources", "resourceTemplates", "`resourceTemplates` array")
-            }
-            Self::Prompts => ("prompts/list", "prompts", "prompts", "`prompts` array"),
-        }
-    }
-}
 
 /// What the host is to do, in order.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
@@ -138,6 +138,10 @@ pub(super) fn written(response: gateway::Response) -> Reply {
     let mut reply = Response::new(if response.body.is_empty() { Content::empty() } else { response.body.into() });
     // The core writes the three digits of a known status, and header values of visible ASCII.
     *reply.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if response.status == 503 {
+        // Room is made by the second: calls end, sessions expire.
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     for (name, value) in response.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             reply.headers_mut().append(HeaderName::from_static(name), value);

@@ -1,0 +1,101 @@
+//! What is wanted of a backend: to know it, one call, a whole list, or the end of a session.
+//!
+//! It says nothing of how that is reached.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+#[cfg(doc)]
+use super::{Answer, Exchange, Output};
+
+/// What is wanted of a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Only to know how it speaks and what it offers.
+    Open,
+    /// One request, answered by [`Answer::Reply`].
+    Call(Call),
+    /// All pages of a list, answered by [`Answer::Listed`].
+    List(List),
+    /// To end the session of the standing, if it has one.
+    End,
+}
+
+/// A request of any method. `Debug` shows no parameters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The method.
+    pub method: String,
+    /// The parameters as JSON, an object. What belongs to one hop (progress token, the keys of
+    /// [`meta::OF_REQUESTS`](crate::mcp::meta::OF_REQUESTS)) is made anew; every other byte is sent as it is.
+    pub params: Option<String>,
+    /// `mcp-param-…` headers, names in lower case; sent to a modern backend only, and no others are.
+    pub headers: Vec<(String, String)>,
+    /// What happens when the backend asks something meanwhile.
+    pub asked: Asked,
+}
+
+impl Call {
+    /// A call whose caller cannot be asked anything.
+    #[must_use]
+    pub fn new(method: &str, params: Option<String>) -> Self {
+        Self { method: method.to_owned(), params, headers: Vec::new(), asked: Asked::Decline }
+    }
+}
+
+impl core::fmt::Debug for Call {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut shown = f.debug_struct("Call");
+        shown.field("method", &self.method).field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+/// What happens to a request of the backend that comes while a call is open. `ping` is always answered here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It is told that there is no such method.
+    Decline,
+    /// It comes out as an [`Output::Event`] and is answered with [`Exchange::answer`].
+    Relay,
+}
+
+/// Which list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// `tools/list`.
+    Tools,
+    /// `resources/list`.
+    Resources,
+    /// `resources/templates/list`.
+    ResourceTemplates,
+    /// `prompts/list`.
+    Prompts,
+}
+
+impl List {
+    /// Method, capability that it needs, member of the result, and what is said if that is missing.
+    pub(super) fn facts(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Self::Tools => ("tools/list", "tools", "tools", "`tools` array"),
+            Self::Resources => ("resources/list", "resources", "resources", "`resources` array"),
+            Self::ResourceTemplates => {
+                ("resources/templates/list", "resources", "resourceTemplates", "`resourceTemplates` array")
+            }
+            Self::Prompts => ("prompts/list", "prompts", "prompts", "`prompts` array"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_call_does_not_show_its_parameters() {
+        let call = Call::new("tools/call", Some("s3cr3t".to_owned()));
+        assert_eq!(alloc::format!("{call:?}"), r#"Call { method: "tools/call", asked: Decline, .. }"#);
+    }
+}
