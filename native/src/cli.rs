@@ -35,7 +35,7 @@ Examples:
   vmcp validate vmcp.yaml                               every finding, with the line it is about
   kubectl get configmap,deployment -o yaml | vmcp validate -
   vmcp explain backend/duplicate-name                   what a finding means
-  vmcp demo --once                                      two private-CA servers behind one gateway, in a second
+  vmcp demo --once                                      two private-CA servers behind a gateway
 ";
 
 /// A gateway that serves many MCP servers as one, and tells you what is wrong with its configuration before it does.

@@ -85,7 +85,7 @@ fn edit() -> impl Strategy<Value = Edit> {
 fn judged(text: &str) -> (Vec<Diagnostic>, Catalog) {
     let parsed = yaml::parse(text, &Positions::identity());
     let mut findings = parsed.diagnostics;
-    let config = config::decode(parsed.tree.root(), &mut findings);
+    let config = config::read(parsed.tree.root(), &mut findings);
     let file = include_bytes!("../data/certificates/ca.pem");
     let bundle = include_bytes!("../data/certificates/ca-p521.pem");
     let materials = Materials {
