@@ -146,7 +146,7 @@ impl Backends {
                     (false, true) => AGAIN,
                     (false, false) => FIRST,
                 };
-                let answered = known.wait_for(|known| !known.is_asking());
+                let answered = known.wait_for(|known| known.asking().is_none());
                 // Late is late; what is there is taken.
                 drop(timeout_at((since + patience).into(), answered).await);
             }

@@ -14,17 +14,10 @@ use vmcp_core::mcp::client::{
 use vmcp_core::mcp::http::Stage;
 use vmcp_core::mcp::{Era, http};
 
+use super::known::Known;
 use super::link::{Conversation, Link};
 use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
 
-/// How long a list is as good as asked for now.
-const FRESH: Duration = Duration::from_secs(30);
-/// How long after a failure a client's question is the next one.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How long the gateway itself waits at least, and at most, before it asks again a backend of which nothing is known.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How long an old list is believed while the backend does not answer.
-const BELIEVED: Duration = Duration::from_secs(60);
 /// How long everything but a call may take.
 const PROMPT: Duration = Duration::from_secs(10);
 
@@ -44,25 +37,6 @@ pub(super) struct Served {
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
     known: watch::Sender<Known>,
-}
-
-/// What is known of its tools.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Known {
-    /// As it listed them last.
-    pub(super) tools: Option<Arc<Listed>>,
-    /// Since when a question is on its way.
-    asking: Option<Instant>,
-    answered: Option<Instant>,
-    failed: Option<Failed>,
-}
-
-/// Questions that failed, since the last answer.
-#[derive(Clone, Copy, Debug)]
-struct Failed {
-    first: Instant,
-    last: Instant,
-    times: u32,
 }
 
 impl Served {
@@ -162,79 +136,30 @@ impl Served {
         self.known.subscribe()
     }
 
-    /// Whether its list has to be asked for at `now` because a client wants it: it is not fresh, nobody is asking, and
-    /// the last question did not fail a moment ago. One caller is told so, who has to ask and to call
-    /// [`Served::answered`].
+    /// As [`Known::claim`]. Who is told `true` has to ask, and to call [`Served::answered`].
     pub(super) fn claim(&self, now: Instant) -> bool {
-        self.claim_if(now, |known| {
-            let fresh = known.answered.is_some_and(|answered| now.duration_since(answered) < FRESH);
-            !fresh && known.failed.is_none_or(|failed| now.duration_since(failed.last) >= PAUSE)
-        })
+        self.known.send_if_modified(|known| known.claim(now))
     }
 
-    /// The same, because nothing is known of it and it was left alone for some time: longer with each failure.
+    /// As [`Known::claim_again`], with the same duty.
     pub(super) fn claim_again(&self, now: Instant) -> bool {
-        self.claim_if(now, |known| {
-            let pause = |failed: Failed| RETRY.0.saturating_mul(1 << failed.times.min(8)).min(RETRY.1);
-            known.tools.is_none() && known.failed.is_some_and(|failed| now.duration_since(failed.last) >= pause(failed))
-        })
-    }
-
-    fn claim_if(&self, now: Instant, due: impl FnOnce(&Known) -> bool) -> bool {
-        self.known.send_if_modified(|known| {
-            let claimed = known.asking.is_none() && due(known);
-            if claimed {
-                known.asking = Some(now);
-            }
-            claimed
-        })
+        self.known.send_if_modified(|known| known.claim_again(now))
     }
 
     /// Since when a question is on its way.
     pub(super) fn asking(&self) -> Option<Instant> {
-        self.known.borrow().asking
+        self.known.borrow().asking()
     }
 
     /// The backend says that its tools are others now: the list is asked for when it is next needed.
     pub(super) fn outdated(&self) {
-        self.known.send_modify(|known| known.answered = None);
+        self.known.send_modify(Known::outdated);
     }
 
     /// Keeps what came of a question, nothing if it failed. Returns whether anything is different now.
     pub(super) fn answered(&self, answer: Option<Listed>, now: Instant) -> bool {
         let mut changed = false;
-        self.known.send_modify(|known| {
-            known.asking = None;
-            match answer {
-                Some(listed) => {
-                    (known.answered, known.failed) = (Some(now), None);
-                    changed = known.tools.as_deref() != Some(&listed);
-                    if changed {
-                        known.tools = Some(Arc::new(listed));
-                    }
-                }
-                None => {
-                    let before = known.failed.unwrap_or(Failed { first: now, last: now, times: 0 });
-                    known.answered = None;
-                    known.failed = Some(Failed { last: now, times: before.times.saturating_add(1), ..before });
-                    if now.duration_since(before.first) >= BELIEVED {
-                        changed = known.tools.take().is_some();
-                    }
-                }
-            }
-        });
+        self.known.send_modify(|known| changed = known.answered(answer, now));
         changed
-    }
-}
-
-impl Known {
-    /// Whether a question is on its way.
-    pub(super) fn is_asking(&self) -> bool {
-        self.asking.is_some()
-    }
-
-    /// Whether the last question failed.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed.is_some()
     }
 }
