@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vmcp_core::discovery::Backend;
 use vmcp_core::mcp::client::{
-    Answer, CallError, Exchange, Goal, Listed, Problem, Ran, ServerMessage, Settings, Standing, Start,
+    Answer, CallError, Exchange, Freshness, Goal, List, Listed, Problem, Ran, ServerMessage, Settings, Standing, Start,
 };
 use vmcp_core::mcp::http::Stage;
 use vmcp_core::mcp::{Era, http};
@@ -43,14 +43,34 @@ pub(super) struct Served {
     settings: Arc<Settings>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
-    known: watch::Sender<Known>,
+    known: Lists,
 }
 
-/// What is known of its tools.
+/// What is known of each of its lists.
+#[derive(Debug, Default)]
+struct Lists {
+    tools: watch::Sender<Known>,
+    resources: watch::Sender<Known>,
+    templates: watch::Sender<Known>,
+    prompts: watch::Sender<Known>,
+}
+
+impl Lists {
+    fn of(&self, kind: List) -> &watch::Sender<Known> {
+        match kind {
+            List::Tools => &self.tools,
+            List::Resources => &self.resources,
+            List::ResourceTemplates => &self.templates,
+            List::Prompts => &self.prompts,
+        }
+    }
+}
+
+/// What is known of one of its lists.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// As it listed them last.
-    pub(super) tools: Option<Arc<Listed>>,
+    /// As it was last.
+    pub(super) list: Option<Arc<Listed>>,
     /// Since when a question is on its way.
     asking: Option<Instant>,
     answered: Option<Instant>,
@@ -83,7 +103,7 @@ impl Served {
             settings,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
-            known: watch::Sender::new(Known::default()),
+            known: Lists::default(),
         })
     }
 
@@ -157,31 +177,50 @@ impl Served {
         }
     }
 
-    /// What is known now; the receiver hears of changes.
-    pub(super) fn known(&self) -> watch::Receiver<Known> {
-        self.known.subscribe()
+    /// What is known of a list now; the receiver hears of changes.
+    pub(super) fn known(&self, kind: List) -> watch::Receiver<Known> {
+        self.known.of(kind).subscribe()
     }
 
-    /// Whether its list has to be asked for at `now` because a client wants it: it is not fresh, nobody is asking, and
+    /// A list as it was last.
+    pub(super) fn list(&self, kind: List) -> Option<Arc<Listed>> {
+        self.known.of(kind).borrow().list.clone()
+    }
+
+    /// What it says of itself, as far as it was asked.
+    pub(super) fn facts(&self) -> Option<Arc<Standing>> {
+        self.own.standing().filter(|standing| standing.facts().is_some())
+    }
+
+    /// How long a list may be kept at `now`, as the backend says; `None` if it has no such list.
+    pub(super) fn freshness(&self, kind: List, now: Instant) -> Option<Freshness> {
+        let known = self.known.of(kind).borrow();
+        let Some(list) = &known.list else { return Some(Freshness::STALE) };
+        let age = known.answered.map(|answered| now.duration_since(answered).as_millis());
+        let age = age.map_or(u64::MAX, |age| u64::try_from(age).unwrap_or(u64::MAX));
+        (list.pages > 0).then(|| list.freshness.after(age))
+    }
+
+    /// Whether a list has to be asked for at `now` because a client wants it: it is not fresh, nobody is asking, and
     /// the last question did not fail a moment ago. One caller is told so, who has to ask and to call
     /// [`Served::answered`].
-    pub(super) fn claim(&self, now: Instant) -> bool {
-        self.claim_if(now, |known| {
+    pub(super) fn claim(&self, kind: List, now: Instant) -> bool {
+        self.claim_if(kind, now, |known| {
             let fresh = known.answered.is_some_and(|answered| now.duration_since(answered) < FRESH);
             !fresh && known.failed.is_none_or(|failed| now.duration_since(failed.last) >= PAUSE)
         })
     }
 
     /// The same, because nothing is known of it and it was left alone for some time: longer with each failure.
-    pub(super) fn claim_again(&self, now: Instant) -> bool {
-        self.claim_if(now, |known| {
+    pub(super) fn claim_again(&self, kind: List, now: Instant) -> bool {
+        self.claim_if(kind, now, |known| {
             let pause = |failed: Failed| RETRY.0.saturating_mul(1 << failed.times.min(8)).min(RETRY.1);
-            known.tools.is_none() && known.failed.is_some_and(|failed| now.duration_since(failed.last) >= pause(failed))
+            known.list.is_none() && known.failed.is_some_and(|failed| now.duration_since(failed.last) >= pause(failed))
         })
     }
 
-    fn claim_if(&self, now: Instant, due: impl FnOnce(&Known) -> bool) -> bool {
-        self.known.send_if_modified(|known| {
+    fn claim_if(&self, kind: List, now: Instant, due: impl FnOnce(&Known) -> bool) -> bool {
+        self.known.of(kind).send_if_modified(|known| {
             let claimed = known.asking.is_none() && due(known);
             if claimed {
                 known.asking = Some(now);
@@ -191,26 +230,26 @@ impl Served {
     }
 
     /// Since when a question is on its way.
-    pub(super) fn asking(&self) -> Option<Instant> {
-        self.known.borrow().asking
+    pub(super) fn asking(&self, kind: List) -> Option<Instant> {
+        self.known.of(kind).borrow().asking
     }
 
-    /// The backend says that its tools are others now: the list is asked for when it is next needed.
-    pub(super) fn outdated(&self) {
-        self.known.send_modify(|known| known.answered = None);
+    /// The backend says that a list is another one now: it is asked for when it is next needed.
+    pub(super) fn outdated(&self, kind: List) {
+        self.known.of(kind).send_modify(|known| known.answered = None);
     }
 
     /// Keeps what came of a question, nothing if it failed. Returns whether anything is different now.
-    pub(super) fn answered(&self, answer: Option<Listed>, now: Instant) -> bool {
+    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant) -> bool {
         let mut changed = false;
-        self.known.send_modify(|known| {
+        self.known.of(kind).send_modify(|known| {
             known.asking = None;
             match answer {
                 Some(listed) => {
                     (known.answered, known.failed) = (Some(now), None);
-                    changed = known.tools.as_deref() != Some(&listed);
+                    changed = known.list.as_deref() != Some(&listed);
                     if changed {
-                        known.tools = Some(Arc::new(listed));
+                        known.list = Some(Arc::new(listed));
                     }
                 }
                 None => {
@@ -218,7 +257,7 @@ impl Served {
                     known.answered = None;
                     known.failed = Some(Failed { last: now, times: before.times.saturating_add(1), ..before });
                     if now.duration_since(before.first) >= BELIEVED {
-                        changed = known.tools.take().is_some();
+                        changed = known.list.take().is_some();
                     }
                 }
             }
