@@ -106,8 +106,8 @@ pub fn is_restricted(name: &str) -> bool {
 /// `[A-Z0-9_]` becomes `_`. Different names can become the same.
 #[must_use]
 pub fn environment_segment(name: &str) -> String {
-    let keep = |c: char| if c.is_ascii_uppercase() || c.is_ascii_digit() { c } else { '_' };
-    name.chars().flat_map(char::to_uppercase).map(keep).collect()
+    let keep = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    name.chars().map(keep).collect()
 }
 
 #[cfg(test)]
@@ -145,5 +145,6 @@ mod tests {
         assert_eq!(environment_segment("a.b"), "A_B");
         assert_eq!(environment_segment("a-b"), "A_B");
         assert_eq!(environment_segment("proxy.name@123"), "PROXY_NAME_123");
+        assert_eq!(environment_segment("straße"), "STRA_E", "one character, one underscore");
     }
 }

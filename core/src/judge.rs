@@ -43,7 +43,7 @@ pub struct Document {
 pub fn judge(bytes: &[u8]) -> Judgement {
     let mut input = input::read(bytes);
     let mut diagnostics = core::mem::take(&mut input.diagnostics);
-    let mut secrets = config::secrets_in_text(&input.text);
+    let mut secrets = Vec::new();
     let wanted: Vec<Needs> = input.configs.iter().map(|document| needs(&document.config, &BTreeMap::new())).collect();
     for (document, needs) in input.configs.iter().zip(&wanted) {
         diagnostics.extend(input.pods_of(document).flat_map(|pod| pod::compare(needs, pod)));
@@ -54,6 +54,9 @@ pub fn judge(bytes: &[u8]) -> Judgement {
         let (name, config, findings) = (document.name, document.config, document.diagnostics);
         documents.push(Document { name, config, findings, needs });
     }
+    // The document knows better than the text where a credential ends; the text speaks where the document breaks off.
+    let known: BTreeSet<u32> = secrets.iter().map(|secret| secret.start).collect();
+    secrets.extend(config::secrets_in_text(&input.text).into_iter().filter(|guess| !known.contains(&guess.start)));
     Judgement { text: Text::new(input.text), documents, diagnostics, secrets: config::apart(secrets) }
 }
 

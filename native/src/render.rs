@@ -10,6 +10,7 @@ pub(crate) mod yaml;
 
 mod excerpt;
 pub(crate) mod table;
+pub(crate) mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,6 +8,7 @@ mod calls;
 mod client;
 mod connection;
 mod guard;
+mod known;
 mod link;
 mod reply;
 mod routes;

@@ -6,11 +6,13 @@
 //! A folder may also hold
 //! - `config.json` in place of `config.yaml`;
 //! - `config.repeat` in place of it, for inputs too large to keep: text in which what stands between the lines
-//!   `%repeat N` and `%end` is there N times. Of what is said only the end is compared;
+//!   `%repeat N` and `%end` is there N times, each time with its number from 0 for `%n`;
 //! - `env`, the pod's environment, or `ca`, a folder of CA bundles: then `--materials` looks at them, and the case's own
 //!   folder stands for `/`;
 //! - `process`, variables of the program itself, one NAME=value a line;
 //! - `arguments`, further arguments of the program, one a line.
+//!
+//! Where more than 200 lines are said, only the last ones are compared. What is said about the present moment is not.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -19,9 +21,12 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use vmcp_core::diagnostic::ALL;
 use vmcp_tests::{Run, run};
 
-/// How much of what is said about a repeated input is compared, in lines.
+/// How many lines are compared in full.
+const WHOLE: usize = 200;
+/// How many of the last lines are compared where more are said.
 const END: usize = 12;
 
 #[test]
@@ -31,6 +36,14 @@ fn every_case_says_what_is_expected() {
         check(&case, &mut differences);
     }
     assert!(differences.is_empty(), "{differences}\nUPDATE_CASES=1 writes what is said now");
+}
+
+#[test]
+fn every_code_has_a_case() {
+    let said: String =
+        cases().iter().map(|case| fs::read_to_string(case.join("expected.txt")).unwrap_or_default()).collect();
+    let without: Vec<&str> = ALL.iter().map(|code| code.id()).filter(|id| !said.contains(&format!("[{id}]"))).collect();
+    assert!(without.is_empty(), "these codes have no case under tests/cases: {without:#?}");
 }
 
 /// The folders that hold an input, sorted.
@@ -56,8 +69,7 @@ fn check(case: &Path, differences: &mut String) {
     let here = |name: &str| case.join(name);
     let mut arguments = vec!["validate", "--color", "never", "--format", "human"];
     let mut input = String::new();
-    let repeated = here("config.repeat").is_file();
-    if repeated {
+    if here("config.repeat").is_file() {
         input = repeat(&fs::read_to_string(here("config.repeat")).unwrap());
         arguments.extend(["-", "--stdin-name", "config.yaml"]);
     } else {
@@ -69,19 +81,19 @@ fn check(case: &Path, differences: &mut String) {
     if here("env").is_file() {
         arguments.extend(["--env-file", "env"]);
     }
-    let lines = |name| fs::read_to_string(here(name)).unwrap_or_default();
-    let (more, process) = (lines("arguments"), lines("process"));
+    let text = |name| fs::read_to_string(here(name)).unwrap_or_default();
+    let (more, process) = (text("arguments"), text("process"));
     arguments.extend(more.lines());
-    // The machine's own certificates have no say in a case.
-    let roots = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/roots.pem");
-    let mut variables = vec![("SSL_CERT_FILE", roots.to_str().unwrap()), ("SSL_CERT_DIR", "/nonexistent")];
+    // The machine's own certificates have no say in a case. The folder holds none.
+    let no_certificates = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let roots = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/certificates/ca-renewed.pem");
+    let mut variables = vec![("SSL_CERT_FILE", roots.to_str().unwrap()), ("SSL_CERT_DIR", no_certificates)];
     variables.extend(process.lines().map(|line| line.split_once('=').unwrap()));
 
     let Run { code, mut out, err } = run(case, &arguments, &variables, &input);
-    if repeated {
-        let all: Vec<&str> = out.lines().collect();
-        out = all[all.len().saturating_sub(END)..].join("\n") + "\n";
-    }
+    let lines: Vec<&str> = out.lines().map(timeless).collect();
+    let shown = if lines.len() > WHOLE { &lines[lines.len() - END..] } else { &lines[..] };
+    out = shown.join("\n") + "\n";
     let name = case.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display();
     let refused = out.contains(": not valid") || more.contains("--deny-warnings");
     let judged = err.is_empty() && code == Some(i32::from(refused));
@@ -95,6 +107,11 @@ fn check(case: &Path, differences: &mut String) {
     }
 }
 
+/// The line up to what it says about now: `expired at …; it is now …, 3 days later`.
+fn timeless(line: &str) -> &str {
+    line.split_once("; it is now ").map_or(line, |(before, _)| before)
+}
+
 fn repeat(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -102,7 +119,12 @@ fn repeat(text: &str) -> String {
         let (count, after) = after.split_once('\n').unwrap();
         let (unit, after) = after.split_once("%end\n").unwrap();
         out.push_str(before);
-        out.push_str(&unit.repeat(count.trim().parse().unwrap()));
+        let count: usize = count.trim().parse().unwrap();
+        if unit.contains("%n") {
+            (0..count).for_each(|n| out.push_str(&unit.replace("%n", &n.to_string())));
+        } else {
+            out.push_str(&unit.repeat(count));
+        }
         rest = after;
     }
     out + rest

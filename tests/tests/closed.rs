@@ -32,7 +32,7 @@ backends:
     transport: streamable-http
   - name: wiki
     url: http://wiki.default.svc:8080
-    transport: sse
+    transport: streamable-http
 incomingAuth:
   type: anonymous
 outgoingAuth:
@@ -85,7 +85,7 @@ fn edit() -> impl Strategy<Value = Edit> {
 fn judged(text: &str) -> (Vec<Diagnostic>, Catalog) {
     let parsed = yaml::parse(text, &Positions::identity());
     let mut findings = parsed.diagnostics;
-    let config = config::decode(parsed.tree.root(), &mut findings);
+    let config = config::read(parsed.tree.root(), &mut findings);
     let file = include_bytes!("../data/certificates/ca.pem");
     let bundle = include_bytes!("../data/certificates/ca-p521.pem");
     let materials = Materials {

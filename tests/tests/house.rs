@@ -83,6 +83,22 @@ fn a_licence_expression_is_permitted_when_one_choice_of_each_part_is() {
 }
 
 #[test]
+fn the_lock_file_of_the_fuzz_targets_knows_what_the_core_uses() {
+    let lock = fs::read_to_string(root().join("fuzz/Cargo.lock")).unwrap();
+    let core = lock.split("[[package]]").find(|package| package.contains("name = \"vmcp-core\"")).unwrap();
+    let locked: BTreeSet<&str> =
+        core.lines().filter_map(|line| line.strip_prefix(" \"")?.split(['"', ' ']).next()).collect();
+    let metadata = metadata();
+    let package = array(&metadata["packages"]).iter().find(|package| package["name"] == "vmcp-core").unwrap();
+    let used = array(&package["dependencies"]).iter().filter(|dependency| dependency["kind"].is_null());
+    assert_eq!(
+        locked,
+        used.map(|dependency| text(&dependency["name"])).collect(),
+        "run `cargo update --workspace` in fuzz"
+    );
+}
+
+#[test]
 fn every_source_file_says_first_what_it_is_and_leaves_nothing_for_later() {
     let later = ["TO", "DO"].concat();
     let mut files = Vec::new();

@@ -21,7 +21,8 @@ pub fn secrets(root: Node<'_, '_>) -> Vec<Span> {
     apart(walk.found)
 }
 
-/// The same for a text that is not, or not wholly, a document: what stands on a line after a key that takes a credential.
+/// The same for a text that is not, or not wholly, a document: what stands on a line after a key that takes a credential, and
+/// of URLs the user info and the query.
 #[must_use]
 pub fn secrets_in_text(text: &str) -> Vec<Span> {
     let mut found = Vec::new();
@@ -35,6 +36,19 @@ pub fn secrets_in_text(text: &str) -> Vec<Span> {
             // Inside of a JSON string lines end with an escape.
             let end = value.find(['\n', '\r']).into_iter().chain(value.find("\\n")).min().unwrap_or(value.len());
             found.push(Span::new(start, start + end));
+        }
+    }
+    for (scheme, _) in text.match_indices("://") {
+        let start = scheme + "://".len();
+        let rest = text.get(start..).unwrap_or_default();
+        let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '\\' | '<' | '>');
+        let url = rest.get(..rest.find(ends).unwrap_or(rest.len())).unwrap_or_default();
+        let authority = url.find(['/', '?', '#']).unwrap_or(url.len());
+        if let Some(at) = url.get(..authority).and_then(|authority| authority.rfind('@')) {
+            found.push(Span::new(start, start + at));
+        }
+        if let Some(query) = url.find('?') {
+            found.push(Span::new(start + query + 1, start + url.len()));
         }
     }
     apart(found)
@@ -145,6 +159,8 @@ optimizer: {embeddingHeaders: {X: s4}}
         assert_eq!(hidden("headerValue: \"s1\nidpClientSecret : s2"), ["\"s1", "s2"]);
         assert_eq!(hidden("{\"clientSecret\": \"s1\"}"), ["\"s1\"}"]);
         assert_eq!(hidden(r#"{"c": "clientSecret: s1\nx: y", "d": "{\"headerValue\": s2}"}"#), ["s1", "s2}\"}"]);
+        assert_eq!(hidden("url: https://u:s1@a/b?k=s2#c d@e"), ["u:s1", "k=s2#c"]);
+        assert_eq!(hidden("url: 'https://a/b@c' http://x"), [""; 0]);
         assert_eq!(hidden("headerValueEnv: V\nclientSecretEnv: V"), [""; 0]);
     }
 

@@ -28,18 +28,15 @@ use crate::trust::{CaBundle, Pool};
 pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials) -> Catalog {
     let errors = Errors::of(findings);
     let mut pools = Pools::new(materials);
-    let mut bearers = BTreeMap::<&str, usize>::new();
-    for written in &config.backends {
-        *bearers.entry(name_of(written)).or_default() += 1;
-    }
+    let owners = Owners::of(config);
     let mut found = Vec::new();
     let mut backends = Vec::new();
     let mut rejected = Vec::new();
     for (index, written) in config.backends.iter().enumerate() {
         let mut candidate = Candidate { config, index, written, materials, findings: Vec::new() };
         // A name is proof of nothing if two bear it, whatever the findings say.
-        let unique = bearers.get(name_of(written)) == Some(&1);
-        let backend = candidate.prove(&errors, &mut pools).filter(|_| unique);
+        let unique = owners.bearers(name_of(written)) == 1;
+        let backend = candidate.prove(&errors, &owners, &mut pools).filter(|_| unique);
         let own = candidate.findings;
         match backend {
             Some(backend) => backends.push(backend),
@@ -57,7 +54,7 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
     diagnostic::sort(&mut found);
     let used: BTreeSet<Scope> =
         config.backends.iter().enumerate().map(|(index, written)| Applied::of(config, index, written).scope).collect();
-    let fatal = findings
+    let fatal: Vec<_> = findings
         .iter()
         .filter(|finding| finding.severity() == Severity::Error)
         .filter(|finding| match &finding.scope {
@@ -67,11 +64,46 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
         })
         .cloned()
         .collect();
+    // What a text that breaks off, or an alias of nothing, would have said of a backend nobody knows: that is its reason.
+    for rejected in rejected.iter_mut().filter(|rejected| rejected.reasons.is_empty()) {
+        rejected.reasons.extend(fatal.first().cloned());
+    }
     Catalog { backends, rejected, fatal, diagnostics: found }
 }
 
 fn name_of(backend: &StaticBackendConfig) -> &str {
     backend.name.as_ref().map(|name| name.value.as_str()).unwrap_or_default()
+}
+
+/// Who bears which name, and which names lead to one manifest.
+struct Owners<'c> {
+    bearers: BTreeMap<&'c str, usize>,
+    segments: BTreeMap<String, [Option<&'c str>; 2]>,
+}
+
+impl<'c> Owners<'c> {
+    fn of(config: &'c Config) -> Self {
+        let mut owners = Self { bearers: BTreeMap::new(), segments: BTreeMap::new() };
+        for name in config.backends.iter().map(name_of) {
+            let bearers = owners.bearers.entry(name).or_default();
+            *bearers += 1;
+            if *bearers == 1 {
+                let [first, second] = owners.segments.entry(environment_segment(name)).or_default();
+                let free = if first.is_none() { first } else { second };
+                free.get_or_insert(name);
+            }
+        }
+        owners
+    }
+
+    fn bearers(&self, name: &str) -> usize {
+        self.bearers.get(name).copied().unwrap_or(0)
+    }
+
+    /// Another name that leads to the same manifest.
+    fn other(&self, name: &str) -> Option<&'c str> {
+        self.segments.get(&environment_segment(name))?.iter().flatten().copied().find(|&other| other != name)
+    }
 }
 
 /// The configuration's errors by what they take down.
@@ -137,14 +169,14 @@ struct Candidate<'c> {
 
 impl<'c> Candidate<'c> {
     /// Judges every part, so that all reasons are known at once, and gives the backend only if each part is good.
-    fn prove(&mut self, errors: &Errors<'_>, pools: &mut Pools<'_>) -> Option<Backend> {
+    fn prove(&mut self, errors: &Errors<'_>, owners: &Owners<'_>, pools: &mut Pools<'_>) -> Option<Backend> {
         let auth = Applied::of(self.config, self.index, self.written);
         let clean = errors.about(&auth, self.index).is_empty();
         let endpoint = self.written.url.as_ref().and_then(|url| Endpoint::parse(&url.value).ok());
-        let transport = self.written.transport.as_ref().and_then(|transport| Transport::parse(&transport.value));
+        let transport = self.transport();
         let credentials = self.credentials(&auth);
         let pool = self.pool(endpoint.as_ref(), pools);
-        let headers = self.forwarded_headers();
+        let headers = self.forwarded_headers(owners);
         let metadata = self.metadata();
         if !clean || name_of(self.written).is_empty() {
             return None;
@@ -169,6 +201,23 @@ impl<'c> Candidate<'c> {
             pool: pool?,
             ca_bundle_path: self.written.ca_bundle_path().map(ToOwned::to_owned),
         })
+    }
+
+    /// The transport, if something here speaks it.
+    fn transport(&mut self) -> Option<Transport> {
+        let written = self.written.transport.as_ref()?;
+        let transport = Transport::parse(&written.value)?;
+        if transport == Transport::Sse {
+            let message = "transport `sse` is not built into this version; a backend is never spoken to over another";
+            self.findings.push(
+                Diagnostic::new(code::BACKEND_TRANSPORT_NOT_BUILT, message)
+                    .at(written.span)
+                    .path(pointer(&format!("/backends/{}", self.index), "transport"))
+                    .scope(Scope::Entry(self.index)),
+            );
+            return None;
+        }
+        Some(transport)
     }
 
     fn credentials(&mut self, auth: &Applied<'_>) -> Option<Credentials> {
@@ -228,11 +277,11 @@ impl<'c> Candidate<'c> {
         }
     }
 
-    fn forwarded_headers(&mut self) -> Option<Vec<(String, Secret)>> {
+    fn forwarded_headers(&mut self, owners: &Owners<'_>) -> Option<Vec<(String, Secret)>> {
         let name = name_of(self.written);
         let variable = manifest_variable(name);
         let Some(Some(text)) = self.materials.variables.get(&variable) else { return Some(Vec::new()) };
-        if name.is_empty() || self.shares_its_manifest(&variable) {
+        if name.is_empty() || self.shares_its_manifest(&variable, owners) {
             return None;
         }
         let manifest = match Manifest::parse(text) {
@@ -269,12 +318,9 @@ impl<'c> Candidate<'c> {
     }
 
     /// Two names can lead to one manifest; nobody can tell whose it is, so neither gets it and both are rejected.
-    fn shares_its_manifest(&mut self, variable: &str) -> bool {
+    fn shares_its_manifest(&mut self, variable: &str, owners: &Owners<'_>) -> bool {
         let own = name_of(self.written);
-        let segment = environment_segment(own);
-        let other =
-            self.config.backends.iter().map(name_of).find(|&name| name != own && environment_segment(name) == segment);
-        let Some(other) = other else { return false };
+        let Some(other) = owners.other(own) else { return false };
         self.report_at_name(
             Diagnostic::new(
                 code::MANIFEST_SHARED,

@@ -51,7 +51,7 @@ fn reasons(catalog: &Catalog) -> Vec<(String, Vec<String>)> {
 const ENTRY_AND_WORKLOAD: &str = "\
 - name: wiki
   url: http://mcp-wiki.default.svc:8080
-  transport: sse
+  transport: streamable-http
 - name: partner
   url: https://mcp.partner.example/mcp
   transport: streamable-http
@@ -78,7 +78,10 @@ fn discover_from_static_config_gives_every_backend_its_type_and_metadata_and_car
     );
     assert_eq!(partner.ca_bundle_path.as_deref(), Some(PARTNER_CA));
     assert_eq!(partner.metadata.get("workload_type").map(String::as_str), Some("server_entry"));
-    assert_eq!((wiki.name.as_str(), wiki.kind, wiki.transport), ("wiki", BackendKind::Workload, Transport::Sse));
+    assert_eq!(
+        (wiki.name.as_str(), wiki.kind, wiki.transport),
+        ("wiki", BackendKind::Workload, Transport::StreamableHttp)
+    );
     assert_eq!(wiki.ca_bundle_path, None);
     assert_eq!(wiki.metadata.get("group").map(String::as_str), Some("demo-group"));
 }
@@ -94,9 +97,9 @@ fn a_ca_bundle_is_added_to_the_system_roots_for_its_backend_alone() {
 #[test]
 fn an_entry_is_inferred_where_the_operator_left_the_type_out() {
     let backends = "\
-- {name: by-bundle, url: 'https://a.example/', transport: sse, caBundlePath: /etc/toolhive/ca-bundles/partner/ca.crt}
-- {name: by-metadata, url: 'https://b.example/', transport: sse, metadata: {workload_type: server_entry}}
-- {name: rfc-container, url: 'https://c.example/', transport: sse, type: container}
+- {name: by-bundle, url: 'https://a.example/', transport: streamable-http, caBundlePath: /etc/toolhive/ca-bundles/partner/ca.crt}
+- {name: by-metadata, url: 'https://b.example/', transport: streamable-http, metadata: {workload_type: server_entry}}
+- {name: rfc-container, url: 'https://c.example/', transport: streamable-http, type: container}
 ";
     let catalog = discovered(backends, "", &materials(&[], &[(PARTNER_CA, Ok(ca("other")))]));
     let kinds: Vec<_> = catalog.backends.iter().map(|b| (b.name.as_str(), b.kind)).collect();
@@ -137,8 +140,7 @@ fn a_ca_bundle_that_cannot_be_used_rejects_its_backend_and_no_other() {
     );
 }
 
-const KEYED: &str =
-    "- {name: a, url: 'https://a.example/', transport: sse}\n- {name: b, url: 'https://b.example/', transport: sse}\n";
+const KEYED: &str = "- {name: a, url: 'https://a.example/', transport: streamable-http}\n- {name: b, url: 'https://b.example/', transport: streamable-http}\n";
 
 #[test]
 fn entries_resolve_outgoing_auth_as_all_others_own_then_default_then_none() {
@@ -194,6 +196,21 @@ fn a_strategy_that_is_not_built_rejects_by_name_and_reason() {
 }
 
 #[test]
+fn a_transport_that_is_not_built_rejects_by_name_and_reason() {
+    let backends = "- {name: a, url: 'https://a.example/sse', transport: sse}\n- {name: b, url: 'https://b.example/', transport: streamable}\n";
+    let catalog = discovered(backends, "", &materials(&[], &[]));
+    assert_eq!(
+        reasons(&catalog),
+        [(
+            "a".to_string(),
+            alloc::vec!["backend/transport-not-built: transport `sse` is not built into this version; a backend is never spoken to over another".to_string()]
+        )]
+    );
+    assert_eq!(catalog.rejected[0].reasons[0].path.as_deref(), Some("/backends/0/transport"));
+    assert_eq!(catalog.backends.len(), 1);
+}
+
+#[test]
 fn an_error_in_a_strategy_rejects_those_that_use_it() {
     let outgoing = "  default: {type: header_injection, headerInjection: {headerName: X-D}}\n  backends:\n    b: {type: unauthenticated}\n";
     let catalog = discovered(KEYED, outgoing, &materials(&[], &[]));
@@ -233,7 +250,7 @@ fn header_forward_manifests_are_the_backends_own() {
 
 #[test]
 fn a_manifest_that_two_names_lead_to_is_nobodys() {
-    let backends = "- {name: a.b, url: 'https://a.example/', transport: sse}\n- {name: a-b, url: 'https://b.example/', transport: sse}\n";
+    let backends = "- {name: a.b, url: 'https://a.example/', transport: streamable-http}\n- {name: a-b, url: 'https://b.example/', transport: streamable-http}\n";
     let manifest = [("TOOLHIVE_HEADER_FORWARD_A_B", r#"{"addPlaintextHeaders":{"X-Set":"1"}}"#)];
     let catalog = discovered(backends, "", &materials(&manifest, &[]));
     assert_eq!(
@@ -267,7 +284,7 @@ fn auth_overrides_a_forwarded_header_of_the_same_name() {
 
 #[test]
 fn every_bearer_of_a_name_is_rejected() {
-    let backends = "- {name: a, url: 'https://a.example/', transport: sse}\n- {name: a, url: 'https://b.example/', transport: sse}\n- {name: c, url: 'https://c.example/', transport: sse}\n";
+    let backends = "- {name: a, url: 'https://a.example/', transport: streamable-http}\n- {name: a, url: 'https://b.example/', transport: streamable-http}\n- {name: c, url: 'https://c.example/', transport: streamable-http}\n";
     let catalog = discovered(backends, "", &materials(&[], &[]));
     assert_eq!(catalog.rejected.iter().map(|r| r.index).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(catalog.backends.iter().map(|b| b.name.as_str()).collect::<Vec<_>>(), ["c"]);
@@ -275,7 +292,7 @@ fn every_bearer_of_a_name_is_rejected() {
 
 #[test]
 fn group_metadata_is_forced_and_a_difference_is_said() {
-    let backends = "- {name: a, url: 'https://a.example/', transport: sse, metadata: {group: elsewhere}}\n";
+    let backends = "- {name: a, url: 'https://a.example/', transport: streamable-http, metadata: {group: elsewhere}}\n";
     let catalog = discovered(backends, "", &materials(&[], &[]));
     assert_eq!(catalog.backends[0].metadata.get("group").map(String::as_str), Some("demo-group"));
     let said: Vec<_> = catalog.diagnostics.iter().map(|d| d.message.as_str()).collect();
@@ -289,7 +306,7 @@ fn group_metadata_is_forced_and_a_difference_is_said() {
 fn without_any_root_a_backend_over_tls_is_rejected_rather_than_tried() {
     let mut nothing = materials(&[], &[]);
     nothing.system_roots = Arc::new(SystemRoots::read([]));
-    let backends = "- {name: a, url: 'https://a.example/', transport: sse}\n- {name: b, url: 'http://b.example/', transport: sse}\n";
+    let backends = "- {name: a, url: 'https://a.example/', transport: streamable-http}\n- {name: b, url: 'http://b.example/', transport: streamable-http}\n";
     let catalog = discovered(backends, "", &nothing);
     assert_eq!(
         reasons(&catalog),

@@ -161,27 +161,7 @@ impl<'a> Ask<'a> {
     /// Nobody has it.
     #[must_use]
     pub fn unknown(&self) -> Response {
-        let id = self.asker.id.text();
-        let name = shown(&self.name);
-        match (self.subject, self.asker.era) {
-            // 2025-11-25 and 2026-07-28, server/resources, Error Handling.
-            (Subject::Resource, era) => {
-                let data = format!(r#"{{"uri":{}}}"#, json::quote(&self.name));
-                let message = format!("there is no resource `{name}`");
-                match era {
-                    Era::Legacy => Response::error(200, Some(id), code::RESOURCE_NOT_FOUND, &message, Some(&data)),
-                    Era::Modern => refuse_params(era, id, &message, Some(&data)),
-                }
-            }
-            // 2025-11-25, server/tools and server/prompts, Error Handling: a protocol error.
-            (Subject::Tool, era) => refuse_params(era, id, &format!("there is no tool `{name}`"), None),
-            (Subject::Prompt | Subject::PromptArgument, era) => {
-                refuse_params(era, id, &format!("there is no prompt `{name}`"), None)
-            }
-            (Subject::TemplateVariable, era) => {
-                refuse_params(era, id, &format!("there is no resource template `{name}`"), None)
-            }
-        }
+        self.caller().unknown()
     }
 
     /// Its backend does not complete anything: there is nothing to suggest.
@@ -304,6 +284,33 @@ impl Caller {
                 reply.with_id_and_result(id, &complete(result, server, cached))
             }
         }
+    }
+
+    /// Nobody has it (2025-11-25 and 2026-07-28, server/tools, server/prompts, server/resources, Error Handling).
+    #[must_use]
+    pub fn unknown(&self) -> Response {
+        match self.era {
+            Era::Legacy => self.respond(self.unknown_message()),
+            Era::Modern => Response::json(400, self.unknown_message()),
+        }
+    }
+
+    /// The same for a stream that has begun.
+    #[must_use]
+    pub fn unknown_message(&self) -> String {
+        let noun = match self.subject {
+            Subject::Tool => "tool",
+            Subject::Resource => "resource",
+            Subject::Prompt | Subject::PromptArgument => "prompt",
+            Subject::TemplateVariable => "resource template",
+        };
+        let message = format!("there is no {noun} `{}`", shown(&self.name));
+        let data = (self.subject == Subject::Resource).then(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)));
+        let code = match (self.subject, self.era) {
+            (Subject::Resource, Era::Legacy) => code::RESOURCE_NOT_FOUND,
+            _ => code::INVALID_PARAMS,
+        };
+        jsonrpc::error(Some(&self.id), code, &message, data.as_deref())
     }
 
     /// The result of a completion where the backend has none.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use vmcp_core::auth::{Applied, AuthSource, Credentials};
-use vmcp_core::config::{Config, EffectiveConfig};
+use vmcp_core::config::Config;
 use vmcp_core::discovery::{Backend, BackendKind, Rejected, Transport};
 use vmcp_core::report::Finding;
 use vmcp_core::trust::{Pool, Trusted, UnixTime};
@@ -17,6 +17,7 @@ use super::input::{Input, InputArgs};
 use super::judge::{PlaceArgs, World, judge};
 use super::{Global, Unjudged, Verdict, print};
 use crate::render::human::Paint;
+use crate::render::tree::Tree;
 use crate::render::{Judged, json};
 
 /// Show the effective configuration, and what each backend resolves to
@@ -57,7 +58,7 @@ enum Format {
 /// Everything that is shown.
 #[derive(Serialize)]
 struct Inspection<'a> {
-    config: &'a EffectiveConfig,
+    config: Tree,
     backends: Vec<Shown<'a>>,
     rejected: Vec<Refusal<'a>>,
     diagnostics: Vec<Finding<'a>>,
@@ -130,10 +131,9 @@ pub(super) fn run(args: &InspectArgs, global: &Global) -> Result<Verdict, Unjudg
         })?;
         return Ok(Verdict::Wrong);
     };
-    let effective = config.effective();
     let now = UnixTime::now();
     let inspection = Inspection {
-        config: &effective,
+        config: Tree::of(&config.effective()).without_credentials(),
         backends: catalog.backends.iter().map(|backend| shown(backend, &config, now)).collect(),
         rejected: catalog.rejected.iter().map(|rejected| refusal(rejected, &judged)).collect(),
         diagnostics: json::findings(&judged),

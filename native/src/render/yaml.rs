@@ -4,27 +4,15 @@
 
 use std::fmt::Write;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::Serialize;
+
+use super::tree::Tree;
 
 /// One document.
 pub(crate) fn document(value: &impl Serialize) -> String {
-    // By way of JSON: the types of this crate serialise to it without failing, and what it holds is all that YAML needs.
-    let json = serde_json::to_string(value).unwrap_or_default();
-    let tree = serde_json::from_str(&json).unwrap_or(Tree::Null);
     let mut out = String::new();
-    block(&tree, 0, &mut out);
+    block(&Tree::of(value), 0, &mut out);
     out
-}
-
-/// A value that keeps the order of its keys.
-enum Tree {
-    Null,
-    Bool(bool),
-    Number(serde_json::Number),
-    Text(String),
-    List(Vec<Tree>),
-    Map(Vec<(String, Tree)>),
 }
 
 /// Writes a value that begins on a line of its own.
@@ -116,62 +104,6 @@ fn is_plain(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let means_something = matches!(lower.as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null");
     starts && ends && value.chars().all(word) && !value.contains(": ") && !means_something
-}
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Planter)
-    }
-}
-
-struct Planter;
-
-impl<'de> Visitor<'de> for Planter {
-    type Value = Tree;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Tree, E> {
-        Ok(Tree::Bool(value))
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Tree, E> {
-        Ok(Tree::Number(value.into()))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Tree, E> {
-        Ok(Tree::Number(value.into()))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Tree, E> {
-        Ok(serde_json::Number::from_f64(value).map_or(Tree::Null, Tree::Number))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Tree::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Tree, A::Error> {
-        let mut map = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            map.push(entry);
-        }
-        Ok(Tree::Map(map))
-    }
 }
 
 #[cfg(test)]

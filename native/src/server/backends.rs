@@ -117,6 +117,11 @@ impl Backends {
         Some((place, self.all.get(place)?))
     }
 
+    /// The backend at a place.
+    pub(super) fn at(&self, place: usize) -> Option<&Arc<Served>> {
+        self.all.get(place)
+    }
+
     /// Asks again, for ever and ever more rarely, the backends that have not answered.
     pub(super) async fn keep_asking(self: Arc<Self>) {
         loop {
@@ -153,7 +158,7 @@ impl Backends {
                         (false, true) => AGAIN,
                         (false, false) => FIRST,
                     };
-                    let answered = known.wait_for(|known| !known.is_asking());
+                    let answered = known.wait_for(|known| known.asking().is_none());
                     // Late is late; what is there is taken.
                     drop(timeout_at((since + patience).into(), answered).await);
                 }
@@ -202,7 +207,7 @@ impl Backends {
 
     /// What all backends offer, as far as they were asked.
     pub(super) fn offering(&self) -> Offering {
-        let known: Vec<_> = self.all.iter().filter_map(|served| Some((served, served.facts()?))).collect();
+        let known: Vec<_> = self.all.iter().filter_map(|served| Some((served, served.introduced()?))).collect();
         Offering::of(known.iter().filter_map(|(served, standing)| Some((served.name.as_str(), standing.facts()?))))
     }
 

@@ -14,17 +14,10 @@ use vmcp_core::mcp::client::{
 use vmcp_core::mcp::http::Stage;
 use vmcp_core::mcp::{Era, http};
 
+use super::known::Known;
 use super::link::{Conversation, Link};
 use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
 
-/// How long a list is as good as asked for now.
-const FRESH: Duration = Duration::from_secs(30);
-/// How long after a failure a client's question is the next one.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How long the gateway itself waits at least, and at most, before it asks again a backend of which nothing is known.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How long an old list is believed while the backend does not answer.
-const BELIEVED: Duration = Duration::from_secs(60);
 /// How long everything but a call may take.
 const PROMPT: Duration = Duration::from_secs(10);
 
@@ -64,25 +57,6 @@ impl Lists {
             List::Prompts => &self.prompts,
         }
     }
-}
-
-/// What is known of one of its lists.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Known {
-    /// As it was last.
-    pub(super) list: Option<Arc<Listed>>,
-    /// Since when a question is on its way.
-    asking: Option<Instant>,
-    answered: Option<Instant>,
-    failed: Option<Failed>,
-}
-
-/// Questions that failed, since the last answer.
-#[derive(Clone, Copy, Debug)]
-struct Failed {
-    first: Instant,
-    last: Instant,
-    times: u32,
 }
 
 impl Served {
@@ -187,93 +161,40 @@ impl Served {
         self.known.of(kind).borrow().list.clone()
     }
 
-    /// What it says of itself, as far as it was asked.
-    pub(super) fn facts(&self) -> Option<Arc<Standing>> {
+    /// The conversation in which it said what it offers, if it was asked.
+    pub(super) fn introduced(&self) -> Option<Arc<Standing>> {
         self.own.standing().filter(|standing| standing.facts().is_some())
     }
 
-    /// How long a list may be kept at `now`, as the backend says; `None` if it has no such list.
+    /// As [`Known::freshness`].
     pub(super) fn freshness(&self, kind: List, now: Instant) -> Option<Freshness> {
-        let known = self.known.of(kind).borrow();
-        let Some(list) = &known.list else { return Some(Freshness::STALE) };
-        let age = known.answered.map(|answered| now.duration_since(answered).as_millis());
-        let age = age.map_or(u64::MAX, |age| u64::try_from(age).unwrap_or(u64::MAX));
-        (list.pages > 0).then(|| list.freshness.after(age))
+        self.known.of(kind).borrow().freshness(now)
     }
 
-    /// Whether a list has to be asked for at `now` because a client wants it: it is not fresh, nobody is asking, and
-    /// the last question did not fail a moment ago. One caller is told so, who has to ask and to call
-    /// [`Served::answered`].
+    /// As [`Known::claim`]. Who is told `true` has to ask, and to call [`Served::answered`].
     pub(super) fn claim(&self, kind: List, now: Instant) -> bool {
-        self.claim_if(kind, now, |known| {
-            let fresh = known.answered.is_some_and(|answered| now.duration_since(answered) < FRESH);
-            !fresh && known.failed.is_none_or(|failed| now.duration_since(failed.last) >= PAUSE)
-        })
+        self.known.of(kind).send_if_modified(|known| known.claim(now))
     }
 
-    /// The same, because nothing is known of it and it was left alone for some time: longer with each failure.
+    /// As [`Known::claim_again`], with the same duty.
     pub(super) fn claim_again(&self, kind: List, now: Instant) -> bool {
-        self.claim_if(kind, now, |known| {
-            let pause = |failed: Failed| RETRY.0.saturating_mul(1 << failed.times.min(8)).min(RETRY.1);
-            known.list.is_none() && known.failed.is_some_and(|failed| now.duration_since(failed.last) >= pause(failed))
-        })
-    }
-
-    fn claim_if(&self, kind: List, now: Instant, due: impl FnOnce(&Known) -> bool) -> bool {
-        self.known.of(kind).send_if_modified(|known| {
-            let claimed = known.asking.is_none() && due(known);
-            if claimed {
-                known.asking = Some(now);
-            }
-            claimed
-        })
+        self.known.of(kind).send_if_modified(|known| known.claim_again(now))
     }
 
     /// Since when a question is on its way.
     pub(super) fn asking(&self, kind: List) -> Option<Instant> {
-        self.known.of(kind).borrow().asking
+        self.known.of(kind).borrow().asking()
     }
 
     /// The backend says that a list is another one now: it is asked for when it is next needed.
     pub(super) fn outdated(&self, kind: List) {
-        self.known.of(kind).send_modify(|known| known.answered = None);
+        self.known.of(kind).send_modify(Known::outdated);
     }
 
     /// Keeps what came of a question, nothing if it failed. Returns whether anything is different now.
     pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant) -> bool {
         let mut changed = false;
-        self.known.of(kind).send_modify(|known| {
-            known.asking = None;
-            match answer {
-                Some(listed) => {
-                    (known.answered, known.failed) = (Some(now), None);
-                    changed = known.list.as_deref() != Some(&listed);
-                    if changed {
-                        known.list = Some(Arc::new(listed));
-                    }
-                }
-                None => {
-                    let before = known.failed.unwrap_or(Failed { first: now, last: now, times: 0 });
-                    known.answered = None;
-                    known.failed = Some(Failed { last: now, times: before.times.saturating_add(1), ..before });
-                    if now.duration_since(before.first) >= BELIEVED {
-                        changed = known.list.take().is_some();
-                    }
-                }
-            }
-        });
+        self.known.of(kind).send_modify(|known| changed = known.answered(answer, now));
         changed
-    }
-}
-
-impl Known {
-    /// Whether a question is on its way.
-    pub(super) fn is_asking(&self) -> bool {
-        self.asking.is_some()
-    }
-
-    /// Whether the last question failed.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed.is_some()
     }
 }

@@ -134,7 +134,7 @@ fn calls_beyond_the_limit_are_refused_at_once() {
         let waiting: Vec<_> = (0..2).map(|id| scope.spawn(move || call(address, session, id, "b_wait"))).collect();
         eventually("two calls run", || backend.seen("tools/call").len() == 2);
         let mut refused = call(address, session, 9, "b_echo");
-        assert_eq!(refused.status, 503);
+        assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
         assert_eq!(
             refused.json()["error"]["message"],
             "2 calls to backends are running, and no more are allowed; try again later"
@@ -218,6 +218,66 @@ fn a_lost_connection_cancels_nothing() {
     backend.let_go();
     eventually("the call has ended", || backend.seen("waited").len() == 1);
     assert_eq!(backend.seen("notifications/cancelled").len(), 0);
+}
+
+/// A request of revision 2026-07-28.
+fn modern(method: &str, name: Option<&str>, mut params: serde_json::Value) -> (Vec<(&'static str, String)>, String) {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("accept", "application/json, text/event-stream".to_owned()),
+        ("mcp-protocol-version", "2026-07-28".to_owned()),
+        ("mcp-method", method.to_owned()),
+    ];
+    headers.extend(name.map(|name| ("mcp-name", name.to_owned())));
+    (headers, json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string())
+}
+
+fn borrowed<'a>(headers: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    headers.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+#[test]
+fn a_client_without_sessions_shares_one_at_a_legacy_backend() {
+    let backend = Backend::start();
+    let server = serve_all(offer(&[("b", &backend.url())], ""), Options::default());
+    for id in 0..3 {
+        let (headers, body) = modern("tools/call", Some("b_echo"), json!({"name": "b_echo", "arguments": {"id": id}}));
+        let mut answer = send(server.address(), "POST", "/mcp", &borrowed(&headers), body.as_bytes());
+        assert_eq!((answer.status, answer.header("mcp-session-id")), (200, None));
+        let result = &answer.json()["result"];
+        assert_eq!(result["structuredContent"]["arguments"], json!({"id": id}));
+        assert_eq!(result["resultType"], "complete");
+    }
+    assert_eq!(backend.seen("initialize").len(), 1);
+    let (headers, body) = modern("server/discover", None, json!({}));
+    let mut answer = send(server.address(), "POST", "/mcp", &borrowed(&headers), body.as_bytes());
+    assert_eq!(answer.json()["result"]["supportedVersions"][0], "2026-07-28");
+}
+
+#[test]
+fn a_client_without_sessions_cancels_by_closing_its_stream() {
+    let backend = Backend::start();
+    let server = serve_all(offer(&[("b", &backend.url())], ""), Options::default());
+    let mut connection = http::connect(server.address());
+    let (headers, body) = modern("tools/call", Some("b_wait"), json!({"name": "b_wait"}));
+    http::write(&mut connection, "POST", "/mcp", &borrowed(&headers), body.as_bytes());
+    eventually("the call runs", || backend.seen("tools/call").len() == 1);
+    drop(connection);
+    eventually("the backend is told", || !backend.seen("notifications/cancelled").is_empty());
+    // Also when the answer streams already.
+    let mut params = json!({"name": "b_slow"});
+    params["_meta"] = json!({});
+    let (headers, body) = modern("tools/call", Some("b_slow"), params);
+    let body = body.replace(r#""_meta":{"#, r#""_meta":{"progressToken":7,"#);
+    let mut answer = send(server.address(), "POST", "/mcp", &borrowed(&headers), body.as_bytes());
+    assert_eq!(answer.event().unwrap()["params"]["progressToken"], 7);
+    drop(answer);
+    eventually("the backend is told", || backend.seen("notifications/cancelled").len() == 2);
 }
 
 #[test]

@@ -1,0 +1,159 @@
+//! What is known of one list of one backend, and when it is asked again.
+//!
+//! It asks nobody and has no clock: time is an argument.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use vmcp_core::mcp::client::{Freshness, Listed};
+
+/// How long a list is as good as asked for now.
+const FRESH: Duration = Duration::from_secs(30);
+/// How long after a failure a client's question is the next one.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long the gateway itself waits at least, and at most, before it asks again a backend of which nothing is known.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long an old list is believed while the backend does not answer.
+const BELIEVED: Duration = Duration::from_secs(60);
+
+/// What is known of one list of one backend.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// As it was last.
+    pub(super) list: Option<Arc<Listed>>,
+    /// Since when a question is on its way.
+    asking: Option<Instant>,
+    answered: Option<Instant>,
+    failed: Option<Failed>,
+}
+
+/// Questions that failed, since the last answer.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    first: Instant,
+    last: Instant,
+    times: u32,
+}
+
+impl Known {
+    /// Whether a client's wish is to be followed by a question at `now`: the list is not fresh, nobody is asking, and
+    /// the last question did not fail a moment ago. Says so once; then a question is on its way.
+    pub(super) fn claim(&mut self, now: Instant) -> bool {
+        let fresh = self.answered.is_some_and(|answered| now.duration_since(answered) < FRESH);
+        let paused = self.failed.is_some_and(|failed| now.duration_since(failed.last) < PAUSE);
+        self.claim_if(!fresh && !paused, now)
+    }
+
+    /// The same without a client: nothing is known, and the backend was left alone for some time, longer with each
+    /// failure.
+    pub(super) fn claim_again(&mut self, now: Instant) -> bool {
+        let due = self.failed.is_some_and(|failed| {
+            let pause = RETRY.0.saturating_mul(1 << failed.times.saturating_sub(1).min(8)).min(RETRY.1);
+            now.duration_since(failed.last) >= pause
+        });
+        self.claim_if(due && self.list.is_none(), now)
+    }
+
+    fn claim_if(&mut self, due: bool, now: Instant) -> bool {
+        let claimed = due && self.asking.is_none();
+        if claimed {
+            self.asking = Some(now);
+        }
+        claimed
+    }
+
+    /// How long it may be kept at `now`, as the backend says; `None` if there is no such list.
+    pub(super) fn freshness(&self, now: Instant) -> Option<Freshness> {
+        let Some(list) = &self.list else { return Some(Freshness::STALE) };
+        let age = self.answered.map(|answered| now.duration_since(answered).as_millis());
+        let age = age.map_or(u64::MAX, |age| u64::try_from(age).unwrap_or(u64::MAX));
+        (list.pages > 0).then(|| list.freshness.after(age))
+    }
+
+    /// Since when a question is on its way.
+    pub(super) fn asking(&self) -> Option<Instant> {
+        self.asking
+    }
+
+    /// Whether the last question failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// The list is no longer what it was; the next client that wants it causes a question.
+    pub(super) fn outdated(&mut self) {
+        self.answered = None;
+    }
+
+    /// Keeps what came of a question, `None` if it failed. Returns whether anything else is known now.
+    pub(super) fn answered(&mut self, answer: Option<Listed>, now: Instant) -> bool {
+        self.asking = None;
+        match answer {
+            Some(listed) => {
+                (self.answered, self.failed) = (Some(now), None);
+                let changed = self.list.as_deref() != Some(&listed);
+                if changed {
+                    self.list = Some(Arc::new(listed));
+                }
+                changed
+            }
+            None => {
+                let before = self.failed.unwrap_or(Failed { first: now, last: now, times: 0 });
+                self.answered = None;
+                self.failed = Some(Failed { last: now, times: before.times.saturating_add(1), ..before });
+                now.duration_since(before.first) >= BELIEVED && self.list.take().is_some()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn listed(tool: &str) -> Option<Listed> {
+        Some(Listed { items: vec![tool.to_owned()], pages: 1 })
+    }
+
+    #[test]
+    fn one_asks_and_a_list_stays_fresh_for_a_while() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        assert!(known.claim(now) && !known.claim(now));
+        assert_eq!(known.asking(), Some(now));
+        assert!(known.answered(listed("a"), now) && known.asking().is_none());
+        assert!(!known.claim(now + 29 * SECOND) && known.claim(now + 30 * SECOND));
+        assert!(!known.answered(listed("a"), now + 30 * SECOND), "nothing is different");
+        known.outdated();
+        assert!(known.claim(now + 31 * SECOND));
+        assert!(known.answered(listed("b"), now + 31 * SECOND));
+    }
+
+    #[test]
+    fn an_old_list_is_believed_for_a_minute() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        known.answered(listed("a"), now);
+        assert!(!known.answered(None, now + 30 * SECOND) && known.has_failed());
+        assert!(!known.answered(None, now + 89 * SECOND) && known.tools.is_some());
+        assert!(known.answered(None, now + 90 * SECOND) && known.tools.is_none());
+        assert!(!known.answered(None, now + 91 * SECOND));
+        assert!(known.answered(listed("a"), now + 92 * SECOND) && !known.has_failed());
+        assert!(!known.answered(None, now + 93 * SECOND) && known.tools.is_some(), "a minute begins anew");
+    }
+
+    #[test]
+    fn who_fails_is_asked_again_ever_more_rarely() {
+        let (mut known, mut now) = (Known::default(), Instant::now());
+        assert!(!known.claim_again(now), "nobody has asked yet");
+        for pause in [1, 2, 4, 8, 16, 30, 30] {
+            known.answered(None, now);
+            assert!(!known.claim(now + PAUSE / 2));
+            assert!(!known.claim_again(now + pause * SECOND - PAUSE), "{pause}");
+            now += pause * SECOND;
+            assert!(known.claim_again(now), "{pause}");
+        }
+        known.answered(None, now);
+        assert!(known.claim(now + PAUSE), "a client need not wait for that");
+    }
+}
