@@ -7,6 +7,7 @@
 
 mod front;
 mod modern;
+pub mod relay;
 mod tools;
 
 use alloc::borrow::{Cow, ToOwned};
