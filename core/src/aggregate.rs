@@ -1,291 +1,314 @@
-//! One list of tools out of many: names, collisions, and where each advertised name leads.
+//! One catalog out of many: tools, resources, resource templates and prompts, their names, and where each leads.
 //!
-//! It asks no backend and caches nothing. A tool stays the text its backend sent, except for its name and for what
-//! an older client cannot read. The result depends on its arguments only, never on their order.
+//! It asks no backend and caches nothing. An entry stays the text its backend sent, except for its name, for what the
+//! configuration changes and for what a client's revision cannot read. The result depends on its arguments only, never on
+//! their order.
+
+mod entry;
+mod headers;
+mod policy;
+mod template;
+mod tools;
+mod warning;
 
 use alloc::borrow::ToOwned;
-use alloc::string::String;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::mcp::{Era, json};
+pub use entry::{Entry, Reason};
+pub use headers::Fault;
+pub use policy::{BackendPolicy, Override, Policy, Shows, Strategy, Visible};
+pub use tools::{Hidden, Why};
+pub use warning::{Severity, Warning};
 
-/// How conflicts between backends are resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Naming {
-    /// Every tool gets a prefix, needed or not.
-    Prefix {
-        /// `prefixFormat`: every `{workload}` in it stands for the backend's name.
-        format: String,
-    },
-}
+use crate::mcp::client::{List, Listed};
+use crate::mcp::json;
+use entry::Raw;
+use policy::prefix_of;
+use template::Template;
 
-/// The tools of one backend.
+/// What one backend offers; what it was not asked for is not there.
 #[derive(Clone, Copy, Debug)]
-pub struct BackendTools<'a> {
+pub struct Offered<'a> {
     /// Its name.
     pub backend: &'a str,
-    /// Each tool as it was sent, in the backend's order.
-    pub tools: &'a [String],
+    /// Its tools.
+    pub tools: Option<&'a Listed>,
+    /// Its resources.
+    pub resources: Option<&'a Listed>,
+    /// Its resource templates.
+    pub templates: Option<&'a Listed>,
+    /// Its prompts.
+    pub prompts: Option<&'a Listed>,
 }
 
-/// What clients see, and where it leads.
+impl<'a> Offered<'a> {
+    /// A backend of which nothing is known.
+    #[must_use]
+    pub fn nothing(backend: &'a str) -> Self {
+        Self { backend, tools: None, resources: None, templates: None, prompts: None }
+    }
+
+    /// A backend that has tools.
+    #[must_use]
+    pub fn tools(backend: &'a str, tools: &'a Listed) -> Self {
+        Self { tools: Some(tools), ..Self::nothing(backend) }
+    }
+
+    fn list(&self, kind: List) -> Option<&'a Listed> {
+        match kind {
+            List::Tools => self.tools,
+            List::Resources => self.resources,
+            List::ResourceTemplates => self.templates,
+            List::Prompts => self.prompts,
+        }
+    }
+}
+
+/// What clients see, and where it leads. Each list is sorted by what clients see, by bytes, and has each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// Sorted by advertised name, each name once.
-    tools: Vec<Tool>,
+    tools: Vec<Entry>,
+    resources: Vec<Entry>,
+    templates: Vec<Entry>,
+    /// Of `templates`, in their order.
+    patterns: Vec<Option<Template>>,
+    prompts: Vec<Entry>,
+    /// Tools that have a name and are not shown.
+    pub hidden: Vec<Hidden>,
+    /// Resources that tools are shown with, by the URI that clients see.
+    shown_with: BTreeMap<String, Owner>,
+    /// All backends, in the order in which a resource that nobody lists is asked for.
+    order: Vec<Arc<str>>,
     /// What was left out, and why.
     pub warnings: Vec<Warning>,
 }
 
-/// One advertised tool.
+/// Who answers for something, and under which name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tool {
-    /// The name that clients call.
-    pub advertised: String,
-    /// The backend that is called.
+pub struct Owner {
+    /// The backend.
     pub backend: Arc<str>,
-    /// The name that the backend knows.
+    /// What the backend calls it.
     pub original: String,
-    text: String,
-    for_legacy: Option<String>,
 }
 
-/// A tool that is not advertised.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Warning {
-    /// It cannot be called.
-    #[error("tool {position} of backend `{backend}` is left out: {reason}")]
-    Unusable {
-        /// Whose.
-        backend: String,
-        /// Which, from 1, in the backend's order.
-        position: usize,
-        /// Why.
-        reason: Reason,
-    },
-    /// Another backend has the name.
-    #[error("tool `{original}` of backend `{backend}` is left out: backend `{kept}` advertises `{advertised}` already")]
-    Collision {
-        /// Whose.
-        backend: String,
-        /// The name that the backend knows.
-        original: String,
-        /// The name that both would have.
-        advertised: String,
-        /// The backend that has it, the first by name.
-        kept: String,
-    },
-    /// The backend lists it twice.
-    #[error("tool `{original}` of backend `{backend}` is listed twice; the first is kept")]
-    Repeated {
-        /// Whose.
-        backend: String,
-        /// The name that the backend knows.
-        original: String,
-    },
+impl Owner {
+    fn of(entry: &Entry) -> Self {
+        Self { backend: Arc::clone(&entry.backend), original: entry.original.clone() }
+    }
 }
 
-/// Why a tool cannot be called.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// A string, an array…
-    #[error("it is {0}; expected an object")]
-    NotAnObject(&'static str),
-    /// Nobody could call it.
-    #[error("it has no `name`")]
-    NoName,
-    /// Not a string.
-    #[error("its `name` is {0}; expected a string")]
-    BadName(&'static str),
-    /// Two readers could each take another one.
-    #[error("its `name` stands there twice")]
-    TwoNames,
+/// The entries of one backend, in its order, each name once.
+pub(crate) struct Own<'a> {
+    backend: Arc<str>,
+    entries: Vec<(Raw<'a>, String)>,
 }
 
 /// Merges what backends offer.
 #[must_use]
-pub fn merge(naming: &Naming, lists: &[BackendTools<'_>]) -> Merged {
-    let mut lists = lists.iter().collect::<Vec<_>>();
-    lists.sort_by_key(|list| list.backend);
+pub fn merge(policy: &Policy, offers: &[Offered<'_>]) -> Merged {
+    let mut offers = offers.iter().collect::<Vec<_>>();
+    offers.sort_by_key(|offer| offer.backend);
     let mut merged = Merged::default();
-    let mut tools: Vec<Tool> = Vec::with_capacity(lists.iter().map(|list| list.tools.len()).sum());
-    for list in lists {
-        let backend: Arc<str> = Arc::from(list.backend);
-        let prefix = naming.prefix(list.backend);
-        for (index, text) in list.tools.iter().enumerate() {
-            match Tool::new(&backend, &prefix, text) {
-                Ok(tool) => tools.push(tool),
-                Err(reason) => {
-                    let (backend, position) = (list.backend.to_owned(), index + 1);
-                    merged.warnings.push(Warning::Unusable { backend, position, reason });
+    let mut own = |kind| offers.iter().map(|offer| read(offer, kind, &mut merged.warnings)).collect::<Vec<_>>();
+    let (tools, resources, templates, prompts) =
+        (own(List::Tools), own(List::Resources), own(List::ResourceTemplates), own(List::Prompts));
+    let names = Names::of(&tools, &resources);
+    merged.tools(policy, &tools, &names);
+    merged.resources = first_wins(List::Resources, &resources, &names, &mut merged.warnings);
+    merged.templates = first_wins(List::ResourceTemplates, &templates, &names, &mut merged.warnings);
+    merged.patterns = merged.templates.iter().map(|template| Template::read(&template.original)).collect();
+    merged.prompts(policy, &prompts);
+    merged.shown_with = names.shown_with;
+    merged.order = offers.iter().map(|offer| Arc::from(offer.backend)).collect();
+    merged.order.sort_by_key(|backend| policy.rank(backend).unwrap_or(usize::MAX));
+    merged
+}
+
+/// The entries of one backend that can be advertised.
+fn read<'a>(offer: &Offered<'a>, kind: List, warnings: &mut Vec<Warning>) -> Own<'a> {
+    let backend: Arc<str> = Arc::from(offer.backend);
+    let mut own = Own { backend: Arc::clone(&backend), entries: Vec::new() };
+    let Some(list) = offer.list(kind) else { return own };
+    let mut seen = BTreeSet::new();
+    for (index, text) in list.items.iter().enumerate() {
+        match Raw::read(kind, list.era, text) {
+            Ok((raw, name)) if seen.insert(name.clone()) => own.entries.push((raw, name.into_owned())),
+            Ok((_, name)) => warnings.push(Warning::Repeated {
+                kind,
+                backend: offer.backend.to_owned(),
+                original: name.into_owned(),
+            }),
+            Err(reason) => {
+                let (backend, position) = (offer.backend.to_owned(), index + 1);
+                warnings.push(Warning::Unusable { kind, backend, position, reason });
+            }
+        }
+    }
+    own
+}
+
+/// Resources and templates keep their names: of several backends that have one, the first by name answers for it.
+fn first_wins(kind: List, all: &[Own<'_>], names: &Names, warnings: &mut Vec<Warning>) -> Vec<Entry> {
+    let mut found: BTreeMap<String, Entry> = BTreeMap::new();
+    for own in all {
+        for (raw, original) in &own.entries {
+            let advertised = names.advertised(&own.backend, original).unwrap_or(original).to_owned();
+            match found.get(&advertised) {
+                Some(kept) => warnings.push(Warning::Collision {
+                    kind,
+                    backend: own.backend.to_string(),
+                    original: original.clone(),
+                    advertised,
+                    kept: kept.backend.to_string(),
+                }),
+                None => {
+                    let entry = raw.entry(&own.backend, original, advertised.clone(), None, None);
+                    found.insert(advertised, entry);
                 }
             }
         }
     }
-    // Stable: of one name, the first backend by name comes first, and in it the first in its own order.
-    tools.sort_by(|a, b| a.advertised.cmp(&b.advertised));
-    merged.tools = Vec::with_capacity(tools.len());
-    for tool in tools {
-        let warning = match merged.tools.last() {
-            Some(kept) if kept.advertised != tool.advertised => None,
-            Some(kept) if kept.backend == tool.backend && kept.original == tool.original => {
-                Some(Warning::Repeated { backend: tool.backend.as_ref().to_owned(), original: tool.original.clone() })
-            }
-            Some(kept) => Some(Warning::Collision {
-                backend: tool.backend.as_ref().to_owned(),
-                original: tool.original.clone(),
-                advertised: tool.advertised.clone(),
-                kept: kept.backend.as_ref().to_owned(),
-            }),
-            None => None,
-        };
-        match warning {
-            Some(warning) => merged.warnings.push(warning),
-            None => merged.tools.push(tool),
-        }
-    }
-    merged
+    found.into_values().collect()
 }
 
-impl Naming {
-    /// The Go program's default.
-    #[must_use]
-    pub fn default_prefix() -> Self {
-        Self::Prefix { format: "{workload}_".to_owned() }
+/// What URIs of MCP Apps (`ui://`) are called. A tool is shown with a resource of its own backend; where two backends
+/// have one of the same URI, all but the first get another, so that neither tool is shown with the other's.
+#[derive(Default)]
+struct Names {
+    renamed: BTreeMap<(Arc<str>, String), String>,
+    shown_with: BTreeMap<String, Owner>,
+}
+
+const UI: &str = "ui://";
+
+impl Names {
+    fn of(tools: &[Own<'_>], resources: &[Own<'_>]) -> Self {
+        let mut names = Self::default();
+        let mut taken: BTreeMap<String, Arc<str>> = BTreeMap::new();
+        for own in resources {
+            for (_, uri) in own.entries.iter().filter(|(_, uri)| uri.starts_with(UI)) {
+                taken.entry(uri.clone()).or_insert_with(|| Arc::clone(&own.backend));
+            }
+        }
+        let mut claims = Vec::new();
+        for (tools, resources) in tools.iter().zip(resources) {
+            let backend = &tools.backend;
+            let listed = resources.entries.iter().map(|(_, uri)| uri.clone()).filter(|uri| uri.starts_with(UI));
+            let shown = tools.entries.iter().filter_map(|(raw, _)| Some(json::string(raw.ui()?)?.into_owned()));
+            let (listed, shown) = (listed.collect::<BTreeSet<_>>(), shown.collect::<BTreeSet<_>>());
+            claims.extend(listed.union(&shown).map(|uri| (Arc::clone(backend), uri.clone(), shown.contains(uri))));
+        }
+        for (backend, uri, shown) in claims {
+            let owner = taken.entry(uri.clone()).or_insert_with(|| Arc::clone(&backend));
+            let mut advertised = uri.clone();
+            if *owner != backend {
+                let behind = uri.strip_prefix(UI).unwrap_or(&uri);
+                advertised = format!("{UI}{backend}/{behind}");
+                while taken.contains_key(&advertised) {
+                    advertised.insert_str(UI.len(), "vmcp-");
+                }
+                taken.insert(advertised.clone(), Arc::clone(&backend));
+                names.renamed.insert((Arc::clone(&backend), uri.clone()), advertised.clone());
+            }
+            if shown {
+                names.shown_with.insert(advertised, Owner { backend, original: uri });
+            }
+        }
+        names
     }
 
-    fn prefix(&self, backend: &str) -> String {
-        match self {
-            Self::Prefix { format } => format.replace("{workload}", backend),
+    /// The other URI that a backend's own has for clients.
+    fn advertised(&self, backend: &Arc<str>, original: &str) -> Option<&String> {
+        if !original.starts_with(UI) {
+            return None;
         }
+        self.renamed.get(&(Arc::clone(backend), original.to_owned()))
     }
 }
 
 impl Merged {
-    /// All tools, sorted by advertised name (by bytes).
-    #[must_use]
-    pub fn tools(&self) -> &[Tool] {
-        &self.tools
-    }
-
-    /// Where an advertised name leads.
-    #[must_use]
-    pub fn tool(&self, advertised: &str) -> Option<&Tool> {
-        let place = self.tools.binary_search_by(|tool| tool.advertised.as_str().cmp(advertised)).ok()?;
-        self.tools.get(place)
-    }
-}
-
-impl Tool {
-    fn new(backend: &Arc<str>, prefix: &str, text: &str) -> Result<Self, Reason> {
-        let [name] = json::pick(text, ["name"]).map_err(|error| match error {
-            json::PickError::NotAnObject(kind) => Reason::NotAnObject(kind),
-            json::PickError::Duplicate(_) => Reason::TwoNames,
-        })?;
-        let name = name.ok_or(Reason::NoName)?;
-        let original = json::string(name).ok_or(Reason::BadName(json::kind(name)))?.into_owned();
-        let advertised = [prefix, &original].concat();
-        let text = json::Splice::new(text).replace(name, json::quote(&advertised)).finish();
-        // One such schema makes the TypeScript SDK 1.x refuse the whole list (2025-11-25, schema, Tool: its root is
-        // `type: "object"`; 2026-07-28 allows any schema).
-        let unreadable = |member: &json::Member<'_>| member.is("outputSchema") && !is_object_schema(member.value);
-        let for_legacy = json::members(&text)
-            .is_some_and(|mut members| members.any(|member| unreadable(&member)))
-            .then(|| json::rewrite(&text, unreadable, &[]));
-        Ok(Self { advertised, backend: Arc::clone(backend), original, text, for_legacy })
-    }
-
-    /// Its definition as clients of this era get it.
-    #[must_use]
-    pub fn text(&self, era: Era) -> &str {
-        match (&self.for_legacy, era) {
-            (Some(text), Era::Legacy) => text,
-            _ => &self.text,
+    /// Prompts have bare names where their backend is in the order, else a prefix. Where a name is contested by one that is
+    /// not in the order, nobody has it.
+    fn prompts(&mut self, policy: &Policy, all: &[Own<'_>]) {
+        let mut claims: BTreeMap<String, Vec<(Option<usize>, Entry)>> = BTreeMap::new();
+        for own in all {
+            let rank = policy.rank(&own.backend);
+            let prefix = if rank.is_some() { String::new() } else { prefix_of(&policy.prefix_format, &own.backend) };
+            for (raw, original) in &own.entries {
+                let advertised = [&prefix, original.as_str()].concat();
+                let entry = raw.entry(&own.backend, original, advertised.clone(), None, None);
+                claims.entry(advertised).or_default().push((rank, entry));
+            }
+        }
+        for (advertised, mut rivals) in claims {
+            if rivals.len() > 1 && rivals.iter().any(|(rank, _)| rank.is_none()) {
+                let backends = rivals.iter().map(|(_, entry)| entry.backend.to_string()).collect();
+                self.warnings.push(Warning::Contested { kind: List::Prompts, name: advertised, backends });
+                continue;
+            }
+            rivals.sort_by_key(|(rank, _)| *rank);
+            let mut rivals = rivals.into_iter().map(|(_, entry)| entry);
+            let Some(kept) = rivals.next() else { continue };
+            self.warnings.extend(rivals.map(|entry| Warning::Collision {
+                kind: List::Prompts,
+                backend: entry.backend.to_string(),
+                original: entry.original,
+                advertised: advertised.clone(),
+                kept: kept.backend.to_string(),
+            }));
+            self.prompts.push(kept);
         }
     }
-}
 
-fn is_object_schema(schema: &str) -> bool {
-    json::member(schema, "type").is_some_and(|kind| json::says(kind, "object"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::ToString;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn list(tools: &[&str]) -> Vec<String> {
-        tools.iter().map(ToString::to_string).collect()
+    /// All entries of a kind.
+    #[must_use]
+    pub fn list(&self, kind: List) -> &[Entry] {
+        match kind {
+            List::Tools => &self.tools,
+            List::Resources => &self.resources,
+            List::ResourceTemplates => &self.templates,
+            List::Prompts => &self.prompts,
+        }
     }
 
-    fn warnings(merged: &Merged) -> Vec<String> {
-        merged.warnings.iter().map(ToString::to_string).collect()
+    /// The entry that clients see under this name.
+    #[must_use]
+    pub fn find(&self, kind: List, advertised: &str) -> Option<&Entry> {
+        let list = self.list(kind);
+        let place = list.binary_search_by(|entry| entry.advertised.as_str().cmp(advertised)).ok()?;
+        list.get(place)
     }
 
-    #[test]
-    fn names_get_a_prefix_and_nothing_else_changes() {
-        let tools = list(&[r#"{ "title":"é\u00e9" , "name" : "add","x":1.50}"#, r#"{"name":"a\"b"}"#]);
-        let lists = [BackendTools { backend: "calc", tools: &tools }];
-        let merged = merge(&Naming::default_prefix(), &lists);
-        let texts: Vec<_> = merged.tools().iter().map(|tool| tool.text(Era::Legacy)).collect();
-        assert_eq!(texts, [r#"{"name":"calc_a\"b"}"#, r#"{ "title":"é\u00e9" , "name" : "calc_add","x":1.50}"#]);
-        let tool = merged.tool("calc_add").unwrap();
-        assert_eq!((tool.backend.as_ref(), tool.original.as_str()), ("calc", "add"));
-        assert!(merged.tool("add").is_none());
-        assert!(merged.warnings.is_empty());
-        let naming = Naming::Prefix { format: "{workload}.{workload}/".into() };
-        assert_eq!(merge(&naming, &lists).tools()[0].advertised, "calc.calc/a\"b");
+    /// Who answers for a tool or a prompt.
+    #[must_use]
+    pub fn owner(&self, kind: List, advertised: &str) -> Option<Owner> {
+        self.find(kind, advertised).map(Owner::of)
     }
 
-    #[test]
-    fn the_first_backend_by_name_keeps_a_name_whatever_the_order() {
-        let (one, two) = (list(&[r#"{"name":"b_c"}"#, r#"{"name":"b_c","again":1}"#]), list(&[r#"{"name":"c"}"#]));
-        let lists = [BackendTools { backend: "a_b", tools: &two }, BackendTools { backend: "a", tools: &one }];
-        let merged = merge(&Naming::default_prefix(), &lists);
-        let mut turned = lists;
-        turned.reverse();
-        assert_eq!(merge(&Naming::default_prefix(), &turned), merged);
-        assert_eq!(merged.tools().len(), 1);
-        assert_eq!(merged.tool("a_b_c").unwrap().backend.as_ref(), "a");
-        assert_eq!(
-            warnings(&merged),
-            [
-                "tool `b_c` of backend `a` is listed twice; the first is kept",
-                "tool `c` of backend `a_b` is left out: backend `a` advertises `a_b_c` already",
-            ]
-        );
+    /// Who answers for a resource: whoever lists it, else whoever has a tool that is shown with it, else the first whose
+    /// template it fits.
+    #[must_use]
+    pub fn resource(&self, uri: &str) -> Option<Owner> {
+        self.owner(List::Resources, uri)
+            .or_else(|| self.shown_with.get(uri).cloned())
+            .or_else(|| self.owner(List::ResourceTemplates, uri))
+            .or_else(|| {
+                let mut patterns = self.patterns.iter().zip(&self.templates);
+                let fits = |pattern: &Option<Template>| pattern.as_ref().is_some_and(|pattern| pattern.matches(uri));
+                let (_, template) = patterns.find(|(pattern, _)| fits(pattern))?;
+                Some(Owner { backend: Arc::clone(&template.backend), original: uri.to_owned() })
+            })
     }
 
-    #[test]
-    fn one_bad_tool_does_not_cost_the_others() {
-        let tools = list(&["[1]", "{}", r#"{"name":7}"#, r#"{"name":"x","name":"y"}"#, r#"{"name":"good"}"#]);
-        let merged = merge(&Naming::default_prefix(), &[BackendTools { backend: "b", tools: &tools }]);
-        assert_eq!(merged.tools().len(), 1);
-        assert_eq!(
-            warnings(&merged),
-            [
-                "tool 1 of backend `b` is left out: it is an array; expected an object",
-                "tool 2 of backend `b` is left out: it has no `name`",
-                "tool 3 of backend `b` is left out: its `name` is a number; expected a string",
-                "tool 4 of backend `b` is left out: its `name` stands there twice",
-            ]
-        );
-    }
-
-    #[test]
-    fn legacy_clients_get_no_output_schema_that_they_cannot_read() {
-        let tools = list(&[
-            r#"{"name":"a","outputSchema":{"type":"array"},"z":1}"#,
-            r#"{"name":"b","outputSchema":{"type":"object"}}"#,
-            r#"{"name":"c","outputSchema":{"anyOf":[]}}"#,
-        ]);
-        let merged = merge(&Naming::Prefix { format: String::new() }, &[BackendTools { backend: "x", tools: &tools }]);
-        let texts = |era| merged.tools().iter().map(|tool| tool.text(era)).collect::<Vec<_>>();
-        assert_eq!(texts(Era::Modern), tools);
-        assert_eq!(texts(Era::Legacy), [r#"{"name":"a","z":1}"#, tools[1].as_str(), r#"{"name":"c"}"#]);
+    /// All backends, in the order in which they are asked for a resource for which nobody answers: those in
+    /// `priorityOrder`, then the others by name.
+    #[must_use]
+    pub fn order(&self) -> &[Arc<str>] {
+        &self.order
     }
 }
