@@ -29,8 +29,7 @@ const KEY: &str = "x-mcp-header";
 
 /// Judges all annotations of a schema.
 pub(super) fn check(schema: &str) -> Result<(), Fault> {
-    // Nearly no tool has any.
-    if !schema.contains(KEY) && !schema.contains('\\') {
+    if !may_annotate(schema) {
         return Ok(());
     }
     let mut seen = BTreeSet::new();
@@ -69,6 +68,11 @@ pub(super) fn check(schema: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether it may have an annotation: nearly no tool has any.
+pub(super) fn may_annotate(schema: &str) -> bool {
+    schema.contains(KEY) || schema.contains('\\')
+}
+
 #[derive(Clone, Copy)]
 enum Place {
     /// The schema of all arguments.
@@ -98,7 +102,10 @@ mod tests {
     fn annotations_stand_where_a_chain_of_properties_leads() {
         for (schema, expected) in [
             (r#"{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}"#, Ok(())),
-            (r#"{"properties":{"o":{"type":"object","properties":{"a":{"type":"integer","x-mcp-header":"A"}}}}}"#, Ok(())),
+            (
+                r#"{"properties":{"o":{"type":"object","properties":{"a":{"type":"integer","x-mcp-header":"A"}}}}}"#,
+                Ok(()),
+            ),
             (r#"{"properties":{"x-mcp-header":{"type":"string"}}}"#, Ok(())),
             (r#"{"properties":{"a":{"type":"string","default":{"x-mcp-header":1}}}}"#, Ok(())),
             (r#"{"properties":{"a":{"type":"string","x-mcp-header":""}}}"#, Err(Fault::NotAToken)),

@@ -18,6 +18,9 @@ const SAMPLING: &str = "sampling/createMessage";
 /// Asks for the client's directories (2025-11-25, client/roots).
 const ROOTS: &str = "roots/list";
 
+/// What may stand in a result that asks for input (2026-07-28, schema, InputRequest).
+pub(super) const ASKED_IN_RESULTS: [&str; 3] = [ELICITATION, SAMPLING, ROOTS];
+
 /// Why a client is not asked what a backend wants to ask it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
@@ -218,7 +221,8 @@ mod tests {
         let said = r#"{"result":{"roots":[ ]},"id":7,"jsonrpc":"2.0"}"#;
         let Ok(jsonrpc::Message::Response(response)) = jsonrpc::parse_text(said) else { panic!("a response") };
         assert_eq!(answer(&response, "\"q\""), r#"{"result":{"roots":[ ]},"id":"q","jsonrpc":"2.0"}"#);
-        let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1.50,"progressToken":7}}"#;
+        let progress =
+            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1.50,"progressToken":7}}"#;
         assert_eq!(
             retold(progress, "progressToken", "\"t\""),
             r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1.50,"progressToken":"t"}}"#

@@ -45,7 +45,7 @@ enum Outcome {
 
 impl App {
     /// Answers what one backend answers. Without a session, the call ends with its stream.
-    pub(super) async fn ask(self: &Arc<Self>, ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
+    pub(super) async fn ask(self: &Arc<Self>, mut ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
         if let Some(session) = &session
@@ -58,6 +58,12 @@ impl App {
         let owners = self.owners(ask.subject, &ask.name).await;
         if owners.is_empty() {
             return written(ask.unknown());
+        }
+        if let (Subject::Tool, merged) = (ask.subject, self.backends.merged())
+            && let Some(tool) = merged.find(List::Tools, &ask.name)
+            && let Err(differs) = ask.mirror(tool)
+        {
+            return written(differs);
         }
         let mut left = VecDeque::new();
         for owner in owners {
@@ -77,7 +83,8 @@ impl App {
             stream: None,
             runtime: Handle::current(),
         };
-        let errand = Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
+        let errand =
+            Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
         if let Err(refused) = errand.next().await {
             return written(ask.busy(&refused.to_string()));
         }
@@ -99,9 +106,12 @@ impl App {
     async fn owners(&self, subject: Subject, name: &str) -> Vec<Owner> {
         let resources = [List::Resources, List::ResourceTemplates];
         match subject {
-            Subject::Tool => {
-                self.backends.find_in(&[List::Tools], |merged| merged.owner(List::Tools, name)).await.into_iter().collect()
-            }
+            Subject::Tool => self
+                .backends
+                .find_in(&[List::Tools], |merged| merged.owner(List::Tools, name))
+                .await
+                .into_iter()
+                .collect(),
             Subject::Prompt | Subject::PromptArgument => {
                 let found = self.backends.find_in(&[List::Prompts], |merged| merged.owner(List::Prompts, name)).await;
                 found.into_iter().collect()
