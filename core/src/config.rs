@@ -8,11 +8,13 @@ mod duration;
 mod effective;
 mod emit;
 mod findings;
+pub mod hints;
 pub mod input;
 pub mod limits;
 mod model;
 pub mod pod;
 mod refill;
+pub mod schema;
 mod secrets;
 mod source;
 #[cfg(test)]

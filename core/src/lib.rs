@@ -21,6 +21,7 @@ extern crate std;
 
 pub mod aggregate;
 pub mod auth;
+pub mod compare;
 pub mod config;
 pub mod diagnostic;
 pub mod discovery;
@@ -29,6 +30,7 @@ pub mod gateway;
 pub mod headers;
 pub mod judge;
 pub mod mcp;
+pub mod names;
 pub mod report;
 pub mod secret;
 pub mod text;

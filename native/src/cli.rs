@@ -4,10 +4,12 @@
 
 mod check;
 mod demo;
+mod diff;
 mod explain;
 pub(crate) mod input;
 mod inspect;
 pub(crate) mod judge;
+mod schema;
 mod serve;
 mod validate;
 mod version;
@@ -35,7 +37,7 @@ Examples:
   vmcp validate vmcp.yaml                               every finding, with the line it is about
   kubectl get configmap,deployment -o yaml | vmcp validate -
   vmcp explain backend/duplicate-name                   what a finding means
-  vmcp demo --once                                      two private-CA servers behind one gateway, in a second
+  vmcp demo --once                                      two private-CA servers behind a gateway
 ";
 
 /// A gateway that serves many MCP servers as one, and tells you what is wrong with its configuration before it does.
@@ -57,6 +59,8 @@ enum Command {
     Serve(serve::ServeArgs),
     Demo(demo::DemoArgs),
     Explain(explain::ExplainArgs),
+    Diff(diff::DiffArgs),
+    Schema(schema::SchemaArgs),
     Version(version::VersionArgs),
 }
 
@@ -151,6 +155,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, &global),
         Command::Demo(args) => demo::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
+        Command::Diff(args) => diff::run(&args, &global),
+        Command::Schema(args) => schema::run(&args),
         Command::Version(args) => version::run(&args),
     };
     match ending {

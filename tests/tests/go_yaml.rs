@@ -2,6 +2,8 @@
 //!
 //! Both read into the same small struct. It does not test the configuration's own decoder.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use vmcp_core::yaml::{self, Node, Positions, Scalar, Shape, Value};

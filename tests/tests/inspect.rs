@@ -161,21 +161,3 @@ fn check_tells_how_far_each_backend_came() {
     let Run { code, err, .. } = vmcp(&pod, &["check", "--token-file", "gone"]);
     assert_eq!((code, err.as_str()), (Some(2), "error: gone cannot be read: No such file or directory (os error 2)\n"));
 }
-
-#[test]
-fn the_demonstration_proves_itself_and_leaves_nothing_behind() {
-    let temporary = Scratch::new();
-    let folder = temporary.path().to_str().unwrap();
-    let Run { code, out, err } = run(temporary.path(), &["demo", "--once", "-q"], &[("TMPDIR", folder)], "");
-    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
-    for proven in [
-        "  ✓ tools/list\n      builds_run_build, inventory_find_part, inventory_stock\n",
-        "  ✓ inventory_stock {\"part\":\"washer M8\"}\n      1200 × washer M8",
-        "  ✓ builds_run_build {\"project\":\"gateway\"}\n      built gateway-1.0.tar.gz",
-        "  ✓ builds with the other's CA\n      refused, as it must be: ",
-        "  ✓ inventory with the other's CA\n      refused, as it must be: ",
-    ] {
-        assert!(out.contains(proven), "{proven} is not in\n{out}");
-    }
-    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
-}

@@ -2,6 +2,8 @@
 //!
 //! That each limit holds is tested where it is applied.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[test]
 fn every_limit_is_told_with_its_value() {
     let source = include_str!("../../core/src/config/limits.rs");

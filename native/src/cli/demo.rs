@@ -8,7 +8,7 @@ mod stage;
 
 use super::{Global, Unjudged, Verdict, note, print};
 use crate::render::human::Paint;
-use crate::server::{self, Offer, Options, Server, StartError};
+use crate::server::{self, Offer, Options, Server, Signals, StartError};
 use proof::Proof;
 use stage::Stage;
 
@@ -88,7 +88,7 @@ pub(super) fn run(args: &DemoArgs, global: &Global) -> Result<Verdict, Unjudged>
 fn open(stage: &Stage, port: Option<u16>) -> Result<Server, DemoError> {
     let (config, catalog) = stage.catalog()?;
     let offer = Offer::new(&config.effective(), catalog.backends);
-    let on = |port| server::start(offer.clone(), &Options { port, ..Options::default() });
+    let on = |port| server::start(offer.clone(), &Options { port, signals: Signals::Stop, ..Options::default() });
     match port {
         Some(port) => Ok(on(port)?),
         None => match on(Options::default().port) {

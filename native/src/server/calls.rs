@@ -41,20 +41,6 @@ enum Outcome {
 impl App {
     /// Answers `tools/call`. Without a session, the call ends with its stream.
     pub(super) async fn call_tool(self: &Arc<Self>, call: CallTool<'_>, session: Option<InUse<Client>>) -> Reply {
-        let merged = self.backends.with_tool(&call.name).await;
-        let Some(tool) = merged.as_deref().and_then(|merged| merged.tool(&call.name)) else {
-            return written(call.unknown());
-        };
-        let Some((place, served)) = self.backends.find(&tool.backend) else { return written(call.unknown()) };
-        let link = session.as_ref().map_or_else(|| Arc::clone(&served.own), |session| session.state.link(place));
-        let mut conversation = match served.stateless() {
-            Some(standing) => Conversation::beside(link, standing),
-            None => link.join(|| served.opening()).await,
-        };
-        let slot = match self.backends.admit(served) {
-            Ok(slot) => slot,
-            Err(refused) => return written(call.busy(&refused.to_string())),
-        };
         let cancel = Cancel::new();
         let id: Box<str> = call.asker.id.text().into();
         if let Some(session) = &session
@@ -63,6 +49,22 @@ impl App {
             let message = "a request with this id is being answered; an id is used once in a session";
             return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
         }
+        let in_flight = InFlight { session, id };
+        let merged = self.backends.with_tool(&call.name).await;
+        let Some(tool) = merged.as_deref().and_then(|merged| merged.tool(&call.name)) else {
+            return written(call.unknown());
+        };
+        let Some((place, served)) = self.backends.find(&tool.backend) else { return written(call.unknown()) };
+        let session = in_flight.session.as_ref();
+        let link = session.map_or_else(|| Arc::clone(&served.own), |session| session.state.link(place));
+        let mut conversation = match served.stateless() {
+            Some(standing) => Conversation::beside(link, standing),
+            None => link.join(|| served.opening()).await,
+        };
+        let slot = match self.backends.admit(served) {
+            Ok(slot) => slot,
+            Err(refused) => return written(call.busy(&refused.to_string())),
+        };
         let caller = call.caller();
         let (streams, era) = (caller.streams(), caller.era());
         let goal = Goal::Call(call.towards(tool));
@@ -74,7 +76,6 @@ impl App {
             stream: None,
             runtime: Handle::current(),
         };
-        let in_flight = InFlight { session, id };
         let stop = cancel.clone();
         let backends = Arc::clone(&self.backends);
         let started = Instant::now();

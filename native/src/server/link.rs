@@ -25,6 +25,13 @@ enum State {
     Ended,
 }
 
+/// Whether somebody waits for a conversation that is being opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Once,
+    NoMore,
+}
+
 /// Somebody's use of a link: how the exchange begins, and what it learns.
 #[derive(Debug)]
 pub(super) struct Conversation {
@@ -36,25 +43,27 @@ pub(super) struct Conversation {
 
 impl Link {
     /// Takes part in the conversation. If nobody has opened it, the caller does, beginning as `from_nothing` says; if
-    /// somebody is at it, this waits.
+    /// somebody is at it, this waits. Who has waited for one that failed does not wait for another: it opens its own.
     pub(super) async fn join(self: &Arc<Self>, from_nothing: impl Fn() -> Start) -> Conversation {
+        let mut waits = Waits::Once;
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if let Some((start, opening)) = self.try_join(&from_nothing) {
+            if let Some((start, opening)) = self.try_join(&from_nothing, waits) {
                 return Conversation { link: Arc::clone(self), start, opening, superfluous: Vec::new() };
             }
             changed.await;
+            waits = Waits::NoMore;
         }
     }
 
-    fn try_join(&self, from_nothing: impl Fn() -> Start) -> Option<(Start, bool)> {
+    fn try_join(&self, from_nothing: impl Fn() -> Start, waits: Waits) -> Option<(Start, bool)> {
         let mut state = self.lock();
         match &*state {
             State::Open(standing) => Some((Start::Standing(Arc::clone(standing)), false)),
-            State::Opening => None,
-            State::Ended => Some((from_nothing(), false)),
+            State::Opening if waits == Waits::Once => None,
+            State::Opening | State::Ended => Some((from_nothing(), false)),
             State::Closed => {
                 *state = State::Opening;
                 Some((from_nothing(), true))
@@ -197,6 +206,23 @@ mod tests {
         let open = standing();
         second.learned(&open);
         assert!(link.standing().is_some_and(|kept| Arc::ptr_eq(&kept, &open)));
+    }
+
+    #[test]
+    fn nobody_waits_for_one_failure_after_the_other() {
+        let link = Arc::new(Link::default());
+        let first = now(link.join(|| Start::Unknown)).unwrap();
+        let (mut second, mut third) = (pin!(link.join(|| Start::Unknown)), pin!(link.join(|| Start::Unknown)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(second.as_mut().poll(&mut context).is_pending() && third.as_mut().poll(&mut context).is_pending());
+        drop(first);
+        let Poll::Ready(mut second) = second.as_mut().poll(&mut context) else { panic!("it still waits") };
+        let Poll::Ready(mut third) = third.as_mut().poll(&mut context) else { panic!("it still waits") };
+        let (mine, yours) = (standing(), standing());
+        third.learned(&mine);
+        assert_eq!(third.superfluous().len(), 1, "the second is at it");
+        second.learned(&yours);
+        assert!(link.standing().is_some_and(|kept| Arc::ptr_eq(&kept, &yours)));
     }
 
     #[test]

@@ -149,3 +149,56 @@ pub(super) fn written(response: gateway::Response) -> Reply {
     }
     reply
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    async fn next(content: &mut Content) -> Option<Bytes> {
+        content.frame().await.map(|frame| frame.unwrap().into_data().unwrap())
+    }
+
+    #[test]
+    fn a_quiet_stream_is_kept_alive_and_ends_with_its_sender() {
+        run(async {
+            let (sender, receiver) = mpsc::channel(4);
+            let (closed, mut is_closed) = mpsc::channel::<Infallible>(1);
+            let mut stream = Content::Events(Events::new(receiver, Duration::from_millis(1), closed).with_opening());
+            assert!(!stream.is_end_stream() && stream.size_hint().exact().is_none());
+            assert_eq!(next(&mut stream).await.as_deref(), Some(&b": ok\n\n"[..]));
+            assert_eq!(next(&mut stream).await.as_deref(), Some(&b": keep-alive\n\n"[..]));
+            sender.send(Bytes::from_static(b"data: 1\n\n")).await.unwrap();
+            // The event may be behind a comment that was due.
+            while next(&mut stream).await.as_deref() != Some(&b"data: 1\n\n"[..]) {}
+            drop(sender);
+            while next(&mut stream).await.is_some() {}
+            assert!(is_closed.try_recv().is_err_and(|error| error == mpsc::error::TryRecvError::Empty));
+            drop(stream);
+            assert_eq!(is_closed.recv().await, None);
+        });
+    }
+
+    #[test]
+    fn pieces_are_sent_as_they_are() {
+        run(async {
+            let mut content = Content::Whole([&b"ab"[..], b"c"].map(Bytes::from_static).into());
+            assert_eq!(content.size_hint().exact(), Some(3));
+            assert_eq!(next(&mut content).await.as_deref(), Some(&b"ab"[..]));
+            assert_eq!(next(&mut content).await.as_deref(), Some(&b"c"[..]));
+            assert!(content.is_end_stream() && next(&mut content).await.is_none());
+        });
+    }
+
+    #[test]
+    fn a_refusal_for_want_of_room_says_when_to_try_again() {
+        let reply = written(gateway::Response::empty(503));
+        assert_eq!(reply.headers()[RETRY_AFTER], "1");
+        assert!(written(gateway::accepted()).headers().is_empty());
+    }
+}

@@ -14,14 +14,14 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use vmcp_core::trust::{Pool, TrustError, TrustedBy};
 use vmcp_native::verifier;
 
-pub struct Server {
-    pub chain: Vec<CertificateDer<'static>>,
-    pub key: PrivateKeyDer<'static>,
-    pub versions: &'static [&'static SupportedProtocolVersion],
+pub(crate) struct Server {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+    pub(crate) versions: &'static [&'static SupportedProtocolVersion],
 }
 
 #[derive(Debug)]
-pub enum Failed {
+pub(crate) enum Failed {
     /// The certificates were judged.
     Trust(Box<TrustError>),
     /// Anything else, in words.
@@ -29,7 +29,7 @@ pub enum Failed {
 }
 
 /// Connects once, sends a line there and back.
-pub fn connect(server: &Server, host: &str, pool: Pool) -> Result<TrustedBy, Failed> {
+pub(crate) fn connect(server: &Server, host: &str, pool: Pool) -> Result<TrustedBy, Failed> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = provider.key_provider.load_private_key(server.key.clone_key()).unwrap();
     // Without the check that key and certificate belong together: odd certificates do not pass it.
@@ -57,7 +57,7 @@ pub fn connect(server: &Server, host: &str, pool: Pool) -> Result<TrustedBy, Fai
 }
 
 /// Connects twice with one configuration and says how the second handshake went.
-pub fn second_handshake(server: &Server, host: &str, config: Arc<ClientConfig>) -> HandshakeKind {
+pub(crate) fn second_handshake(server: &Server, host: &str, config: Arc<ClientConfig>) -> HandshakeKind {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let serving = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(server.versions)
@@ -92,7 +92,7 @@ pub fn second_handshake(server: &Server, host: &str, config: Arc<ClientConfig>) 
     kind.unwrap()
 }
 
-pub fn client(mut socket: TcpStream, host: &str, pool: Pool) -> Result<TrustedBy, Failed> {
+pub(crate) fn client(mut socket: TcpStream, host: &str, pool: Pool) -> Result<TrustedBy, Failed> {
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let name = ServerName::try_from(host.to_owned()).unwrap();
     let pool = Arc::new(pool);
@@ -110,6 +110,6 @@ pub fn client(mut socket: TcpStream, host: &str, pool: Pool) -> Result<TrustedBy
     Ok(verifier::trusted_by(&pool, certificates, &name, now()).unwrap().unwrap())
 }
 
-pub fn now() -> UnixTime {
+pub(crate) fn now() -> UnixTime {
     UnixTime::since_unix_epoch(SystemTime::now().duration_since(UNIX_EPOCH).unwrap())
 }

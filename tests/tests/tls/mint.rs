@@ -11,43 +11,43 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 #[path = "pem.rs"]
 mod encode;
-pub use encode::pem;
+pub(crate) use encode::pem;
 
-pub const HOST: &str = "mcp.example";
+pub(crate) const HOST: &str = "mcp.example";
 
 /// A certificate with its key.
-pub struct Minted {
-    pub certificate: CertificateDer<'static>,
+pub(crate) struct Minted {
+    pub(crate) certificate: CertificateDer<'static>,
     params: CertificateParams,
     key: KeyPair,
 }
 
 impl Minted {
-    pub fn key(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         pem("CERTIFICATE", &self.certificate)
     }
 
-    pub fn key_pem(&self) -> String {
+    pub(crate) fn key_pem(&self) -> String {
         self.key.serialize_pem()
     }
 
     /// Signs with the key of `self`, whatever its certificate allows.
-    pub fn issue(&self, params: CertificateParams) -> Minted {
+    pub(crate) fn issue(&self, params: CertificateParams) -> Minted {
         self.issue_with_key(params, p256())
     }
 
-    pub fn issue_with_key(&self, params: CertificateParams, key: KeyPair) -> Minted {
+    pub(crate) fn issue_with_key(&self, params: CertificateParams, key: KeyPair) -> Minted {
         let issuer = Issuer::from_params(&self.params, &self.key);
         let certificate = params.signed_by(&key, &issuer).unwrap().der().clone();
         Minted { certificate, params, key }
     }
 
     /// Another certificate of the same key and name.
-    pub fn again(&self, change: impl FnOnce(&mut CertificateParams)) -> Minted {
+    pub(crate) fn again(&self, change: impl FnOnce(&mut CertificateParams)) -> Minted {
         let mut params = self.params.clone();
         change(&mut params);
         let key = KeyPair::from_pem(&self.key.serialize_pem()).unwrap();
@@ -56,21 +56,21 @@ impl Minted {
     }
 }
 
-pub fn self_signed(params: CertificateParams) -> Minted {
+pub(crate) fn self_signed(params: CertificateParams) -> Minted {
     self_signed_with_key(params, p256())
 }
 
-pub fn self_signed_with_key(params: CertificateParams, key: KeyPair) -> Minted {
+pub(crate) fn self_signed_with_key(params: CertificateParams, key: KeyPair) -> Minted {
     let certificate = params.self_signed(&key).unwrap().der().clone();
     Minted { certificate, params, key }
 }
 
-pub fn p256() -> KeyPair {
+pub(crate) fn p256() -> KeyPair {
     KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap()
 }
 
 /// An ordinary CA.
-pub fn ca(name: &str) -> CertificateParams {
+pub(crate) fn ca(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -79,7 +79,7 @@ pub fn ca(name: &str) -> CertificateParams {
 }
 
 /// An ordinary server of these names and addresses.
-pub fn server(names: &[&str]) -> CertificateParams {
+pub(crate) fn server(names: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or("server"));
     params.subject_alt_names = names
@@ -94,32 +94,32 @@ pub fn server(names: &[&str]) -> CertificateParams {
     params
 }
 
-pub fn with(mut params: CertificateParams, change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+pub(crate) fn with(mut params: CertificateParams, change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
     change(&mut params);
     params
 }
 
-pub fn expired(params: &mut CertificateParams) {
+pub(crate) fn expired(params: &mut CertificateParams) {
     params.not_before = rcgen::date_time_ymd(2001, 1, 1);
     params.not_after = rcgen::date_time_ymd(2002, 1, 1);
 }
 
-pub fn not_yet(params: &mut CertificateParams) {
+pub(crate) fn not_yet(params: &mut CertificateParams) {
     params.not_before = rcgen::date_time_ymd(4000, 1, 1);
 }
 
-pub fn unknown_critical(params: &mut CertificateParams) {
+pub(crate) fn unknown_critical(params: &mut CertificateParams) {
     let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4, 5], vec![5, 0]);
     extension.set_criticality(true);
     params.custom_extensions.push(extension);
 }
 
 /// A certificate of `tests/data/certificates`.
-pub fn fixture(name: &str) -> CertificateDer<'static> {
+pub(crate) fn fixture(name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(path(name, "pem")).unwrap()
 }
 
-pub fn fixture_key(name: &str) -> PrivateKeyDer<'static> {
+pub(crate) fn fixture_key(name: &str) -> PrivateKeyDer<'static> {
     PrivateKeyDer::from_pem_file(path(name, "key")).unwrap()
 }
 
