@@ -58,13 +58,26 @@ fn every_code_is_in_the_manual() {
 
 #[test]
 fn every_key_is_in_the_manual() {
-    between("keys", &key_tables());
-    between("not acted on", &what_is_not_acted_on());
+    between("configuration.md", "keys", &key_tables());
+    between("configuration.md", "not acted on", &what_is_not_acted_on());
 }
 
-/// Compares the part of `docs/configuration.md` that stands between two marks.
-fn between(mark: &str, expected: &str) {
-    let path = root().join("docs/configuration.md");
+/// The example for embedders is the one that the compiler reads.
+#[test]
+fn the_example_for_embedders_is_compiled() {
+    let library = std::fs::read_to_string(root().join("native/src/lib.rs")).unwrap();
+    let lines =
+        library.lines().map_while(|line| line.strip_prefix("//!")).map(|line| line.strip_prefix(' ').unwrap_or(line));
+    let mut example =
+        lines.skip_while(|line| *line != "```no_run").skip(1).take_while(|line| *line != "```").peekable();
+    assert!(example.peek().is_some(), "native/src/lib.rs has no example");
+    let example: Vec<_> = example.collect();
+    between("embedding.md", "example", &format!("\n```rust\n{}\n```\n\n", example.join("\n")));
+}
+
+/// Compares the part of a page that stands between two marks.
+fn between(page: &str, mark: &str, expected: &str) {
+    let path = root().join("docs").join(page);
     let page = std::fs::read_to_string(&path).unwrap_or_default();
     let (begin, end) = (format!("<!-- generated: {mark} -->\n"), format!("<!-- end: {mark} -->\n"));
     let (before, rest) = page.split_once(&begin).unwrap();
@@ -73,10 +86,7 @@ fn between(mark: &str, expected: &str) {
         std::fs::write(&path, format!("{before}{begin}{expected}{end}{after}")).unwrap();
         return;
     }
-    assert!(
-        written == expected,
-        "docs/configuration.md has other {mark} than the code; UPDATE_DOCS=1 writes them anew"
-    );
+    assert!(written == expected, "{}: «{mark}» is not what the code has; UPDATE_DOCS=1 writes it anew", path.display());
 }
 
 /// Each table of the model once, under the first path that leads to it.
@@ -184,6 +194,25 @@ fn what_is_not_acted_on() -> String {
     }
     out.push('\n');
     out
+}
+
+/// The texts of errors in `docs/trust.md`, `…` standing for what they quote, are those of the code that makes them.
+#[test]
+fn every_error_in_the_page_on_trust_is_one() {
+    let page = std::fs::read_to_string(root().join("docs/trust.md")).unwrap();
+    let code = std::fs::read_to_string(root().join("core/src/trust/outcome.rs")).unwrap().replace("\\\"", "\"");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| the error says")).skip(2);
+    let texts: Vec<_> =
+        rows.map_while(|row| row.strip_prefix("| `")?.split_once("` |")).map(|(text, _)| text).collect();
+    assert!(texts.len() > 10);
+    for piece in texts
+        .iter()
+        .flat_map(|text| text.split('…'))
+        .map(|piece| piece.trim_matches([' ', '"', ',', '(', ')']))
+        .filter(|piece| piece.len() > 3)
+    {
+        assert!(code.contains(piece), "no error of trust says «{piece}»");
+    }
 }
 
 #[test]

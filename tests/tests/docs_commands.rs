@@ -1,5 +1,5 @@
-//! The manual shows what the program prints: every `console` block of README.md and docs/ that begins with a command of
-//! vmcp is run in a copy of `tests/data/docs`, and its output compared.
+//! The manual shows what the program prints: every `console` block of README.md and docs/ that begins with `vmcp`,
+//! `cat` or `sed` is run in a copy of `tests/data/docs`, and its output compared.
 //!
 //! It does not compare what differs from run to run: times, dates, ports, digests, days left, the number of system roots,
 //! the width of columns. A line `…` stands for any number of lines. `$DEMO` is the folder of a `vmcp demo` that runs
@@ -90,7 +90,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     let mut lines = text.split_inclusive('\n').peekable();
     while let Some(line) = lines.next() {
         parts.push(Part::Other(line));
-        let begins = |line: &&str| line.starts_with("$ vmcp ") || line.starts_with("$ cat ");
+        let begins = |line: &&str| ["$ vmcp ", "$ cat ", "$ sed "].iter().any(|open| line.starts_with(open));
         if line.trim_end() != "```console" || !lines.peek().is_some_and(begins) {
             continue;
         }
