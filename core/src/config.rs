@@ -52,7 +52,7 @@ pub fn read(root: Option<Node<'_, '_>>, diagnostics: &mut Vec<Diagnostic>) -> Co
 /// Every key as data: the table of the whole configuration, from which the tables of all its parts hang.
 #[must_use]
 pub fn keys() -> &'static Table {
-    <Config as model::Described>::table()
+    Config::table()
 }
 
 /// Reads a configuration. Whatever can be read is; every mistake is among the findings.
