@@ -52,7 +52,11 @@ pub(super) fn made(schema: &str, arguments: Option<&str>) -> Vec<(String, String
 fn written<'a>(annotated: &'a [(String, Option<&str>)]) -> impl Iterator<Item = (String, String)> + 'a {
     annotated.iter().filter_map(|(name, value)| {
         let value = (*value)?;
-        let text = json::string(value).map_or_else(|| value.to_string(), String::from);
+        let text = match (json::string(value), json::integer(value)) {
+            (Some(text), _) => text.into_owned(),
+            (None, Some(integer)) => integer.to_string(),
+            (None, None) => value.to_string(),
+        };
         Some((name.clone(), http::encode_value(&text)))
     })
 }
