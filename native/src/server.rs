@@ -10,10 +10,14 @@ mod connection;
 mod guard;
 mod known;
 mod link;
+mod outlet;
+mod questions;
+mod relay;
 mod reply;
 mod routes;
 mod served;
 mod sessions;
+mod stream;
 mod turns;
 
 use std::io;
