@@ -38,11 +38,67 @@ fn passes_what_passes_without(fixture: Fixture) {
     for revision in REVISIONS {
         let direct = suite::judge(&server.url(), revision, &scratch, "direct");
         let through = suite::judge(&gateway.url(), revision, &scratch, "through");
-        print!("{}", table(fixture, revision, &direct, &through));
+        show(&table(fixture, revision, &direct, &through));
         fixture.check_reference(revision, &direct);
-        faults.push_str(&expected.faults(fixture, revision, &suite::losses(&direct, &through)));
+        faults.push_str(&expected.faults(fixture.name(), revision, &suite::losses(&direct, &through)));
     }
     assert!(faults.is_empty(), "{}:\n{faults}\nthe gateway said:\n{}", fixture.name(), gateway.stop());
+}
+
+/// The other half of the suite is the backend.
+#[test]
+fn the_gateway_is_a_client_as_the_suite_wants_it() {
+    let scratch = Scratch::new();
+    let expected = Expected::read();
+    let mut faults = String::new();
+    for (revision, scenarios) in AS_CLIENT {
+        let report = suite::judge_client(scenarios, revision, &scratch);
+        show(&client_table(revision, &report));
+        faults.push_str(&expected.faults("client", revision, &report.troubles()));
+    }
+    assert!(faults.is_empty(), "client:\n{faults}");
+}
+
+/// The scenarios that judge how a gateway speaks to its backends; the others are about authorization.
+const AS_CLIENT: [(Revision, &[&str]); 2] = [
+    (
+        Revision::Legacy,
+        &[
+            "initialize",
+            "tools_call",
+            "elicitation-sep1034-client-defaults",
+            "sse-retry",
+            "json-schema-2020-12-preservation",
+        ],
+    ),
+    (
+        Revision::Modern,
+        &[
+            "tools_call",
+            "request-metadata",
+            "http-standard-headers",
+            "http-custom-headers",
+            "http-invalid-tool-headers",
+            "json-schema-ref-no-deref",
+            "sep-2322-client-request-state",
+            "json-schema-2020-12-preservation",
+        ],
+    ),
+];
+
+#[expect(clippy::print_stdout, reason = "the table is for whoever runs the suite")]
+fn show(table: &str) {
+    print!("{table}");
+}
+
+fn client_table(revision: Revision, report: &Report) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("\n{:<50}{:>12}\n", format!("client {revision}"), "vmcp");
+    for scenario in report.scenarios() {
+        let (passed, made) = report.count(scenario);
+        writeln!(text, "  {scenario:<48}{:>12}", format!("{passed}/{made}")).unwrap();
+    }
+    text
 }
 
 /// Scenario by scenario: checks passed and made.

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use vmcp_tests::Scratch;
+use vmcp_tests::{Scratch, program};
 
 use super::processes::peers;
 
@@ -70,6 +70,12 @@ pub(crate) struct Outcome {
     message: String,
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.status, self.message)
+    }
+}
+
 /// The name of a scenario and of a check in it.
 pub(crate) type Key = (String, String);
 
@@ -118,6 +124,12 @@ impl Report {
         self.counts.values().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
     }
 
+    /// What failed or nearly did, with the reason that the suite gives.
+    pub(crate) fn troubles(&self) -> BTreeMap<Key, String> {
+        let troubled = self.outcomes.iter().filter(|(_, outcome)| outcome.status <= Status::Warning);
+        troubled.map(|(key, outcome)| (key.clone(), outcome.to_string())).collect()
+    }
+
     /// Scenario, check and message of what failed.
     pub(crate) fn failing(&self) -> impl Iterator<Item = (&str, String)> {
         let failed = self.outcomes.iter().filter(|(_, outcome)| outcome.status == Status::Failure);
@@ -125,7 +137,8 @@ impl Report {
     }
 }
 
-/// `server-NAME-2026-01-01T00-00-00-000Z`, as the suite names its folders.
+/// `NAME-2026-01-01T00-00-00-000Z`, or `server-NAME-2026-01-01T00-00-00-000Z`, as the suite names its
+/// folders.
 fn scenario(folder: &Path) -> String {
     let name = folder.file_name().unwrap().to_str().unwrap();
     let name = name.strip_prefix("server-").unwrap_or(name);
@@ -142,6 +155,27 @@ pub(crate) fn judge(url: &str, revision: Revision, scratch: &Scratch, name: &str
     let said = run(suite().args(arguments).arg(&folder), &folder);
     let report = Report::read(&folder);
     assert!(!report.counts.is_empty(), "the suite judged nothing at {url}:\n{said}");
+    report
+}
+
+/// Lets the suite be the only backend of the gateway, once for every scenario.
+pub(crate) fn judge_client(scenarios: &[&str], revision: Revision, scratch: &Scratch) -> Report {
+    let folder = scratch.path().join(format!("{revision}-client"));
+    let mut report = Report::default();
+    for scenario in scenarios {
+        let folder = folder.join(scenario);
+        fs::create_dir_all(&folder).unwrap();
+        let mut suite = suite();
+        // It cuts the command at spaces, so that it cannot be given whole paths.
+        suite.current_dir(peers()).env("VMCP", program());
+        suite.args(["client", "--command", "../.peers/mcp2/bin/python fixtures/drive.py", "--scenario", scenario]);
+        suite.args(["--spec-version", revision.text(), "--output-dir"]).arg(&folder);
+        let said = run(&mut suite, &folder);
+        let judged = Report::read(&folder);
+        assert!(!judged.counts.is_empty(), "the suite judged nothing in {scenario}:\n{said}");
+        report.outcomes.extend(judged.outcomes);
+        report.counts.extend(judged.counts);
+    }
     report
 }
 
@@ -181,9 +215,9 @@ pub(crate) fn losses(direct: &Report, through: &Report) -> BTreeMap<Key, String>
         let reason = match (direct.outcomes.get(key), through.outcomes.get(key)) {
             (Some(one), None) if one.status == Status::Success => "was not checked".to_owned(),
             (Some(one), Some(other)) if other.status < one.status && lost(one.status, other.status) => {
-                format!("{:?}: {}", other.status, other.message)
+                other.to_string()
             }
-            (None, Some(other)) if other.status <= Status::Warning => format!("{:?}: {}", other.status, other.message),
+            (None, Some(other)) if other.status <= Status::Warning => other.to_string(),
             _ => continue,
         };
         losses.insert(key.clone(), reason);
