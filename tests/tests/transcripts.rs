@@ -13,8 +13,8 @@ use std::sync::Arc;
 use vmcp_core::aggregate::{self, Merged, Offered, Owner, Policy};
 use vmcp_core::gateway::{self, Ask, Headers, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
 use vmcp_core::mcp::client::{
-    Answer, Asked, Call, Declared, Exchange, Facts, Freshness, Goal, Limits, List, Listed, Output, Reply, Scope, Settings,
-    Standing, Start,
+    Answer, Asked, Call, Declared, Exchange, Facts, Freshness, Goal, Limits, List, Listed, Output, Reply, Scope,
+    Settings, Standing, Start,
 };
 use vmcp_core::mcp::http::{Failure, Head, Input, Request, Sent, Stage};
 use vmcp_core::mcp::jsonrpc::Outcome;

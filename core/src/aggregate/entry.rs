@@ -86,7 +86,9 @@ impl<'a> Raw<'a> {
     pub(super) fn ui(&self) -> Option<&'a str> {
         let meta = json::member(self.text, "_meta")?;
         // What MCP Apps say, and what they said before they were an official extension.
-        json::member(meta, "ui").and_then(|ui| json::member(ui, "resourceUri")).or_else(|| json::member(meta, "ui/resourceUri"))
+        json::member(meta, "ui")
+            .and_then(|ui| json::member(ui, "resourceUri"))
+            .or_else(|| json::member(meta, "ui/resourceUri"))
     }
 
     /// The entry, under the name that it is to have. `ui` replaces the resource that a tool is shown with.
@@ -118,14 +120,7 @@ impl<'a> Raw<'a> {
         // Whether it can be run as a task is said otherwise since (2026-07-28, schema, Tool).
         let legacy_tool = (self.kind, self.era) == (List::Tools, Era::Legacy);
         let for_modern = legacy_tool.then(|| rewritten(&|member| member.is("execution"))).flatten();
-        Entry {
-            advertised,
-            backend: Arc::clone(backend),
-            original: original.to_owned(),
-            text,
-            for_legacy,
-            for_modern,
-        }
+        Entry { advertised, backend: Arc::clone(backend), original: original.to_owned(), text, for_legacy, for_modern }
     }
 }
 

@@ -98,7 +98,10 @@ mod tests {
     fn annotations_stand_where_a_chain_of_properties_leads() {
         for (schema, expected) in [
             (r#"{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}"#, Ok(())),
-            (r#"{"properties":{"o":{"type":"object","properties":{"a":{"type":"integer","x-mcp-header":"A"}}}}}"#, Ok(())),
+            (
+                r#"{"properties":{"o":{"type":"object","properties":{"a":{"type":"integer","x-mcp-header":"A"}}}}}"#,
+                Ok(()),
+            ),
             (r#"{"properties":{"x-mcp-header":{"type":"string"}}}"#, Ok(())),
             (r#"{"properties":{"a":{"type":"string","default":{"x-mcp-header":1}}}}"#, Ok(())),
             (r#"{"properties":{"a":{"type":"string","x-mcp-header":""}}}"#, Err(Fault::NotAToken)),

@@ -160,7 +160,8 @@ impl BackendPolicy {
 
 impl Override {
     fn of(config: &ToolOverride) -> Self {
-        let filled = |text: &crate::config::Text| text.as_ref().filter(|text| !text.is_empty()).map(|t| t.value.clone());
+        let filled =
+            |text: &crate::config::Text| text.as_ref().filter(|text| !text.is_empty()).map(|t| t.value.clone());
         Self {
             name: filled(&config.name),
             description: filled(&config.description),
@@ -224,9 +225,13 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_the_default() {
-        assert_eq!(of("{conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: '{workload}_'}}"), Policy::default());
+        assert_eq!(
+            of("{conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: '{workload}_'}}"),
+            Policy::default()
+        );
         assert_eq!(of("{conflictResolution: manual}").strategy, Strategy::Manual);
-        let policy = of("{conflictResolutionConfig: {prefixFormat: ''}, excludeAllTools: true, defaultToolVisibility: deny}");
+        let policy =
+            of("{conflictResolutionConfig: {prefixFormat: ''}, excludeAllTools: true, defaultToolVisibility: deny}");
         assert_eq!((policy.prefix_format.as_str(), policy.shows), ("{workload}_", Shows::Nothing));
     }
 }

@@ -49,7 +49,9 @@ pub enum Warning {
         original: String,
     },
     /// An override gives it a name that another tool of its backend has.
-    #[error("tool `{original}` of backend `{backend}` is left out: `{kept}` of the same backend is named `{name}` already")]
+    #[error(
+        "tool `{original}` of backend `{backend}` is left out: `{kept}` of the same backend is named `{name}` already"
+    )]
     Overridden {
         /// Whose.
         backend: String,

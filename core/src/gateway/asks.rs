@@ -226,9 +226,10 @@ impl Caller {
     #[must_use]
     pub fn answer(&self, reply: &Reply, server: &ServerInfo) -> Response {
         let message = self.message(reply, server);
-        let code = reply.error().map(|error| error.code).filter(|code| {
-            !(*code == code::METHOD_NOT_FOUND && self.subject.is_completion())
-        });
+        let code = reply
+            .error()
+            .map(|error| error.code)
+            .filter(|code| !(*code == code::METHOD_NOT_FOUND && self.subject.is_completion()));
         let status = match (self.era, code) {
             // 2026-07-28, basic/index and streamable-http: these have a status of their own.
             (Era::Modern, Some(code::MISSING_CAPABILITY | code::INVALID_PARAMS)) => 400,

@@ -122,7 +122,8 @@ mod tests {
             let answer = String::from_utf8(list.answer(&merged, Freshness::STALE, &server).body).unwrap();
             let result = json::member(&answer, "result").unwrap();
             pages += 1;
-            found.extend(json::elements(json::member(result, kind.member()).unwrap()).unwrap().map(ToString::to_string));
+            found
+                .extend(json::elements(json::member(result, kind.member()).unwrap()).unwrap().map(ToString::to_string));
             let Some(cursor) = json::member(result, "nextCursor") else { break };
             body = jsonrpc::request(1, kind.method(), Some(&format!(r#"{{"cursor":{cursor}}}"#)));
             // Of another list, it is none.

@@ -24,8 +24,7 @@ impl Discover<'_> {
     #[must_use]
     pub fn answer(&self, server: &ServerInfo, offering: &Offering) -> Response {
         let capabilities = offering.capabilities();
-        let mut result =
-            format!(r#"{{"supportedVersions":{},"capabilities":{capabilities}"#, versions(Serves::Both));
+        let mut result = format!(r#"{{"supportedVersions":{},"capabilities":{capabilities}"#, versions(Serves::Both));
         if let Some(instructions) = offering.instructions() {
             result.push_str(",\"instructions\":");
             result.push_str(&json::quote(&instructions));

@@ -177,11 +177,7 @@ impl Backends {
 
     /// What `look` finds in the catalog. If it finds nothing, every backend whose lists of these kinds are not fresh is
     /// asked, and the first answer with which it finds something ends the wait.
-    pub(super) async fn find_in<T>(
-        self: &Arc<Self>,
-        kinds: &[List],
-        look: impl Fn(&Merged) -> Option<T>,
-    ) -> Option<T> {
+    pub(super) async fn find_in<T>(self: &Arc<Self>, kinds: &[List], look: impl Fn(&Merged) -> Option<T>) -> Option<T> {
         if let Some(found) = look(&self.merged()) {
             return Some(found);
         }
@@ -220,8 +216,7 @@ impl Backends {
                 return Arc::clone(merged);
             }
         }
-        let lists: Vec<_> =
-            self.all.iter().map(|served| (served, List::ALL.map(|kind| served.list(kind)))).collect();
+        let lists: Vec<_> = self.all.iter().map(|served| (served, List::ALL.map(|kind| served.list(kind)))).collect();
         let offers: Vec<_> = lists
             .iter()
             .map(|(served, [tools, resources, templates, prompts])| Offered {

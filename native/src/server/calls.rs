@@ -77,7 +77,8 @@ impl App {
             stream: None,
             runtime: Handle::current(),
         };
-        let errand = Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
+        let errand =
+            Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
         if let Err(refused) = errand.next().await {
             return written(ask.busy(&refused.to_string()));
         }
@@ -99,9 +100,12 @@ impl App {
     async fn owners(&self, subject: Subject, name: &str) -> Vec<Owner> {
         let resources = [List::Resources, List::ResourceTemplates];
         match subject {
-            Subject::Tool => {
-                self.backends.find_in(&[List::Tools], |merged| merged.owner(List::Tools, name)).await.into_iter().collect()
-            }
+            Subject::Tool => self
+                .backends
+                .find_in(&[List::Tools], |merged| merged.owner(List::Tools, name))
+                .await
+                .into_iter()
+                .collect(),
             Subject::Prompt | Subject::PromptArgument => {
                 let found = self.backends.find_in(&[List::Prompts], |merged| merged.owner(List::Prompts, name)).await;
                 found.into_iter().collect()

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::mcp::jsonrpc::{self, ErrorObject, Message, Outcome, Response};
 use super::freshness::Freshness;
+use crate::mcp::jsonrpc::{self, ErrorObject, Message, Outcome, Response};
 use crate::mcp::{Era, json};
 
 /// The response to a call. `Debug` shows no content.

@@ -29,8 +29,7 @@ impl Freshness {
     /// Of a list made of parts: the shortest time, and private if any part is; of no parts, not at all.
     #[must_use]
     pub fn of_all(parts: impl IntoIterator<Item = Self>) -> Self {
-        let join =
-            |a: Self, b: Self| Self { ttl_ms: a.ttl_ms.min(b.ttl_ms), scope: a.scope.max(b.scope) };
+        let join = |a: Self, b: Self| Self { ttl_ms: a.ttl_ms.min(b.ttl_ms), scope: a.scope.max(b.scope) };
         parts.into_iter().reduce(join).unwrap_or(Self::STALE)
     }
 
