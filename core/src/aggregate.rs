@@ -312,3 +312,325 @@ impl Merged {
         &self.order
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::Era;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn list(items: &[&str]) -> Listed {
+        Listed::new(items.iter().map(ToString::to_string).collect(), Era::Legacy)
+    }
+
+    /// Tools of these names.
+    fn named(names: &[&str]) -> Listed {
+        Listed::new(names.iter().map(|name| format!(r#"{{"name":"{name}"}}"#)).collect(), Era::Legacy)
+    }
+
+    fn warnings(merged: &Merged) -> Vec<String> {
+        merged.warnings.iter().map(ToString::to_string).collect()
+    }
+
+    /// What clients see, and where it leads.
+    fn shown(merged: &Merged, kind: List) -> Vec<String> {
+        let line = |entry: &Entry| format!("{} = {}:{}", entry.advertised, entry.backend, entry.original);
+        merged.list(kind).iter().map(line).collect()
+    }
+
+    fn strategy(strategy: Strategy, order: &[&str]) -> Policy {
+        let priority_order = order.iter().map(ToString::to_string).collect();
+        Policy { strategy, priority_order, ..Policy::default() }
+    }
+
+    fn with(mut policy: Policy, backend: &str, own: BackendPolicy) -> Policy {
+        policy.backends.insert(backend.to_owned(), own);
+        policy
+    }
+
+    fn renames(changes: &[(&str, &str)]) -> BackendPolicy {
+        let change = |name: &str| Override { name: Some(name.to_owned()), ..Override::default() };
+        BackendPolicy {
+            visible: Visible::All,
+            overrides: changes.iter().map(|(from, to)| (from.to_string(), change(to))).collect(),
+        }
+    }
+
+    #[test]
+    fn names_get_a_prefix_and_nothing_else_changes() {
+        let tools = list(&[r#"{ "title":"é\u00e9" , "name" : "add","x":1.50}"#, r#"{"name":"a\"b"}"#]);
+        let offers = [Offered::tools("calc", &tools)];
+        let merged = merge(&Policy::default(), &offers);
+        let texts: Vec<_> = merged.list(List::Tools).iter().map(|tool| tool.text(Era::Legacy)).collect();
+        assert_eq!(texts, [r#"{"name":"calc_a\"b"}"#, r#"{ "title":"é\u00e9" , "name" : "calc_add","x":1.50}"#]);
+        let owner = merged.owner(List::Tools, "calc_add").unwrap();
+        assert_eq!((owner.backend.as_ref(), owner.original.as_str()), ("calc", "add"));
+        assert_eq!(merged.owner(List::Tools, "add"), None);
+        assert!(merged.warnings.is_empty());
+        let merged = merge(&Policy::prefix("{workload}.{workload}/"), &offers);
+        assert_eq!(merged.list(List::Tools)[0].advertised, "calc.calc/a\"b");
+    }
+
+    #[test]
+    fn the_first_backend_by_name_keeps_a_name_whatever_the_order() {
+        let (one, two) = (named(&["b_c", "b_c"]), named(&["c"]));
+        let offers = [Offered::tools("a_b", &two), Offered::tools("a", &one)];
+        let merged = merge(&Policy::default(), &offers);
+        let mut turned = offers;
+        turned.reverse();
+        assert_eq!(merge(&Policy::default(), &turned), merged);
+        assert_eq!(shown(&merged, List::Tools), ["a_b_c = a:b_c"]);
+        assert_eq!(
+            warnings(&merged),
+            [
+                "tool `b_c` of backend `a` is listed twice; the first is kept",
+                "tool `c` of backend `a_b` is left out: backend `a` advertises `a_b_c` already",
+            ]
+        );
+        assert!(merged.warnings.iter().all(|warning| warning.severity() == Severity::Warning));
+    }
+
+    #[test]
+    fn one_bad_entry_does_not_cost_the_others() {
+        let tools = list(&["[1]", "{}", r#"{"name":7}"#, r#"{"name":"x","name":"y"}"#, r#"{"name":"good"}"#]);
+        let resources = list(&[r#"{"name":"x"}"#, r#"{"uri":"x://a"}"#]);
+        let mut bad = list(&[
+            r#"{"name":"bad","inputSchema":{"x-mcp-header":"A"}}"#,
+            r#"{"name":"good","inputSchema":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}"#,
+        ]);
+        bad.era = Era::Modern;
+        let offers =
+            [Offered { resources: Some(&resources), ..Offered::tools("b", &tools) }, Offered::tools("c", &bad)];
+        let merged = merge(&Policy::default(), &offers);
+        assert_eq!(shown(&merged, List::Tools), ["b_good = b:good", "c_good = c:good"]);
+        assert_eq!(shown(&merged, List::Resources), ["x://a = b:x://a"]);
+        assert_eq!(
+            warnings(&merged),
+            [
+                "tool 1 of backend `b` is left out: it is an array; expected an object",
+                "tool 2 of backend `b` is left out: it has no `name`",
+                "tool 3 of backend `b` is left out: its `name` is a number; expected a string",
+                "tool 4 of backend `b` is left out: its `name` stands there twice",
+                "tool 1 of backend `c` is left out: its `x-mcp-header` stands where a chain of `properties` does not lead",
+                "resource 1 of backend `b` is left out: it has no `uri`",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_revision_does_not_know_is_left_out() {
+        let mut tools = list(&[
+            r#"{"name":"a","outputSchema":{"type":"array"},"z":1}"#,
+            r#"{"name":"b","outputSchema":{"type":"object"},"execution":{}}"#,
+            r#"{"name":"c","outputSchema":{"anyOf":[]}}"#,
+        ]);
+        let texts = |tools: &Listed, era| {
+            let merged = merge(&Policy::prefix(""), &[Offered::tools("x", tools)]);
+            merged.list(List::Tools).iter().map(|tool| tool.text(era).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&tools, Era::Legacy), [r#"{"name":"a","z":1}"#, &tools.items[1], r#"{"name":"c"}"#]);
+        let without = r#"{"name":"b","outputSchema":{"type":"object"}}"#;
+        assert_eq!(texts(&tools, Era::Modern), [&tools.items[0], without, &tools.items[2]]);
+        tools.era = Era::Modern;
+        assert_eq!(texts(&tools, Era::Modern), tools.items);
+    }
+
+    #[test]
+    fn priority_gives_a_name_to_the_first_in_the_order() {
+        let (a, b, c) = (named(&["one", "two", "solo"]), named(&["one", "two"]), named(&["two", "b_two", "other"]));
+        let offers = [Offered::tools("a", &a), Offered::tools("b", &b), Offered::tools("c", &c)];
+        let merged = merge(&strategy(Strategy::Priority, &["nobody", "b", "a"]), &offers);
+        assert_eq!(
+            shown(&merged, List::Tools),
+            ["b_two = c:b_two", "one = b:one", "other = c:other", "solo = a:solo", "two = b:two"]
+        );
+        assert_eq!(
+            warnings(&merged),
+            [
+                "tool `one` of backend `a` is left out: backend `b` advertises `one` already",
+                "tool `two` of backend `a` is left out: backend `b` advertises `two` already",
+                "tool `two` of backend `c` is left out: backend `b` advertises `two` already",
+            ]
+        );
+        // Where nobody is in the order, each gets a prefix, which takes nobody's bare name.
+        let merged = merge(&strategy(Strategy::Priority, &["nobody"]), &offers);
+        assert_eq!(
+            shown(&merged, List::Tools),
+            [
+                "a_one = a:one",
+                "a_two = a:two",
+                "b_one = b:one",
+                "b_two = c:b_two",
+                "c_two = c:two",
+                "other = c:other",
+                "solo = a:solo"
+            ]
+        );
+        assert_eq!(
+            warnings(&merged),
+            ["tool `two` of backend `b` is left out: backend `c` advertises `b_two` already"]
+        );
+    }
+
+    #[test]
+    fn manual_takes_the_overrides_and_leaves_out_what_they_leave_alike() {
+        let (a, b) = (named(&["x", "y", "solo"]), named(&["x", "y"]));
+        let offers = [Offered::tools("a", &a), Offered::tools("b", &b)];
+        let policy = with(strategy(Strategy::Manual, &[]), "a", renames(&[("x", "ax"), ("none", "z")]));
+        let merged = merge(&policy, &offers);
+        assert_eq!(shown(&merged, List::Tools), ["ax = a:x", "solo = a:solo", "x = b:x"]);
+        assert_eq!(
+            warnings(&merged),
+            ["tool `y` is left out: backends `a` and `b` have it, and the configuration does not say which is meant"]
+        );
+        assert_eq!(merged.warnings[0].severity(), Severity::Error);
+    }
+
+    #[test]
+    fn an_override_takes_no_name_from_a_tool_that_has_it_by_itself() {
+        let tools = named(&["x", "y", "z"]);
+        let policy = with(Policy::prefix(""), "a", renames(&[("x", "y"), ("z", "w"), ("y", "y")]));
+        let merged = merge(&policy, &[Offered::tools("a", &tools)]);
+        assert_eq!(shown(&merged, List::Tools), ["w = a:z", "y = a:y"]);
+        assert_eq!(
+            warnings(&merged),
+            ["tool `x` of backend `a` is left out: `y` of the same backend is named `y` already"]
+        );
+        // Names may be swapped.
+        let policy = with(Policy::prefix(""), "a", renames(&[("x", "y"), ("y", "x")]));
+        let merged = merge(&policy, &[Offered::tools("a", &tools)]);
+        assert_eq!(shown(&merged, List::Tools), ["x = a:y", "y = a:x", "z = a:z"]);
+    }
+
+    #[test]
+    fn an_override_changes_what_it_says_and_nothing_else() {
+        let tools = list(&[
+            r#"{ "x" : 1.0,"name":"n","description":"old","annotations":{ "title":"T" , "readOnlyHint":true,"k":1e2},"description":"twice" }"#,
+            r#"{"name":"m" , "x":1.0}"#,
+        ]);
+        let change = Override {
+            name: Some("new".to_owned()),
+            description: Some("a \"b\"".to_owned()),
+            annotations: alloc::vec![("title", None), ("readOnlyHint", Some("false".to_owned()))],
+        };
+        let empty = Override { annotations: alloc::vec![("title", None)], ..Override::default() };
+        let own = BackendPolicy {
+            visible: Visible::All,
+            overrides: [("n".to_owned(), change), ("m".to_owned(), empty)].into(),
+        };
+        let merged = merge(&with(Policy::default(), "b", own), &[Offered::tools("b", &tools)]);
+        let texts: Vec<_> = merged.list(List::Tools).iter().map(|tool| tool.text(Era::Legacy)).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"name":"b_m" , "x":1.0}"#,
+                r#"{"x" : 1.0,"name":"b_new","description":"a \"b\"","annotations":{"k":1e2,"readOnlyHint":false}}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn hidden_tools_have_a_reason_and_no_way_to_them() {
+        let tools = named(&["x", "y"]);
+        let offers = [Offered::tools("a", &tools), Offered::tools("b", &tools)];
+        let hidden = |policy: &Policy| {
+            let merged = merge(policy, &offers);
+            assert!(merged.hidden.iter().all(|h| merged.find(List::Tools, &h.entry.advertised).is_none()));
+            let lines: Vec<_> = merged.hidden.iter().map(|h| format!("{} {}", h.entry.advertised, h.why)).collect();
+            (shown(&merged, List::Tools), lines)
+        };
+        let visible = |visible| BackendPolicy { visible, ..renames(&[("x", "z")]) };
+        // A filter goes by the names after overrides and before prefixes.
+        let only = visible(Visible::Only(["z".to_owned()].into()));
+        let policy = with(Policy::default(), "a", only.clone());
+        let all = ["a_z = a:x", "b_x = b:x", "b_y = b:y"].map(str::to_owned).to_vec();
+        assert_eq!(hidden(&policy), (all, alloc::vec!["a_y filter".to_owned()]));
+        let policy = Policy { shows: Shows::Listed, ..policy };
+        let lines =
+            ["a_y filter", "b_x defaultToolVisibility", "b_y defaultToolVisibility"].map(str::to_owned).to_vec();
+        assert_eq!(hidden(&policy), (alloc::vec!["a_z = a:x".to_owned()], lines));
+        let policy = with(Policy::default(), "a", visible(Visible::Nothing));
+        assert_eq!(hidden(&policy).1, ["a_y excludeAll", "a_z excludeAll"]);
+        let policy = Policy { shows: Shows::Nothing, ..Policy::default() };
+        assert_eq!(hidden(&policy).1.len(), 4);
+        assert_eq!(hidden(&policy).1[0], "a_x excludeAllTools");
+        // Who wins a name and is hidden has won it all the same.
+        let policy = with(strategy(Strategy::Priority, &["a"]), "a", visible(Visible::Nothing));
+        assert_eq!(
+            hidden(&policy),
+            (alloc::vec!["x = b:x".to_owned()], ["y excludeAll", "z excludeAll"].map(str::to_owned).to_vec())
+        );
+    }
+
+    #[test]
+    fn prompts_are_bare_for_backends_in_the_order_and_have_a_prefix_else() {
+        let (a, b, c) = (named(&["p", "c_q"]), named(&["p", "r", "r"]), named(&["q", "r"]));
+        let prompts = |backend, prompts| Offered { prompts: Some(prompts), ..Offered::nothing(backend) };
+        let offers = [prompts("a", &a), prompts("b", &b), prompts("c", &c)];
+        // Whatever the strategy is.
+        let policy = strategy(Strategy::Manual, &["b", "a"]);
+        let merged = merge(&policy, &offers);
+        assert_eq!(shown(&merged, List::Prompts), ["c_r = c:r", "p = b:p", "r = b:r"]);
+        assert_eq!(
+            warnings(&merged),
+            [
+                "prompt `r` of backend `b` is listed twice; the first is kept",
+                "prompt `c_q` is left out: backends `a` and `c` have it, and the configuration does not say which is meant",
+                "prompt `p` of backend `a` is left out: backend `b` advertises `p` already",
+            ]
+        );
+        let merged = merge(&Policy::prefix("{workload}/"), &offers);
+        assert_eq!(merged.list(List::Prompts).len(), 6);
+        assert_eq!(merged.owner(List::Prompts, "a/p").unwrap().original, "p");
+    }
+
+    #[test]
+    fn a_resource_is_of_whoever_lists_it_or_is_shown_with_it_or_has_a_template_for_it() {
+        let a = list(&[r#"{"uri":"x://1","name":"a"}"#]);
+        let b = list(&[r#"{"uri":"x://1","name":"b"}"#, r#"{"uri":"x://2","name":"b"}"#]);
+        let templates = list(&[r#"{"uriTemplate":"x://{n}"}"#]);
+        let tools = list(&[r#"{"name":"t","_meta":{"ui":{"resourceUri":"ui://w"}}}"#]);
+        let offers = [
+            Offered { resources: Some(&b), ..Offered::nothing("b") },
+            Offered { resources: Some(&a), templates: Some(&templates), ..Offered::nothing("a") },
+            Offered::tools("c", &tools),
+        ];
+        let merged = merge(&strategy(Strategy::Prefix, &["c"]), &offers);
+        assert_eq!(shown(&merged, List::Resources), ["x://1 = a:x://1", "x://2 = b:x://2"]);
+        assert_eq!(
+            warnings(&merged),
+            ["resource `x://1` of backend `b` is left out: backend `a` advertises `x://1` already"]
+        );
+        let owner = |uri: &str| merged.resource(uri).map(|owner| format!("{}:{}", owner.backend, owner.original));
+        assert_eq!(owner("x://2").as_deref(), Some("b:x://2"));
+        assert_eq!(owner("x://{n}").as_deref(), Some("a:x://{n}"));
+        assert_eq!(owner("x://3").as_deref(), Some("a:x://3"));
+        assert_eq!(owner("ui://w").as_deref(), Some("c:ui://w"));
+        assert_eq!(owner("z://"), None);
+        assert_eq!(merged.order().iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn a_tool_is_shown_with_the_resource_of_its_own_backend() {
+        let tools = list(&[r#"{"name":"t","_meta":{"ui":{"resourceUri":"ui://w","k":1.0}}}"#]);
+        let listed = list(&[r#"{"uri":"ui://w","name":"w"}"#]);
+        let (a, b) = (Offered::tools("a", &tools), Offered { resources: Some(&listed), ..Offered::tools("b", &tools) });
+        let c = Offered { resources: Some(&listed), ..Offered::tools("c", &tools) };
+        let merged = merge(&Policy::default(), &[a, b, c]);
+        let texts: Vec<_> = merged.list(List::Tools).iter().map(|tool| tool.text(Era::Modern)).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"name":"a_t","_meta":{"ui":{"resourceUri":"ui://a/w","k":1.0}}}"#,
+                r#"{"name":"b_t","_meta":{"ui":{"resourceUri":"ui://w","k":1.0}}}"#,
+                r#"{"name":"c_t","_meta":{"ui":{"resourceUri":"ui://c/w","k":1.0}}}"#,
+            ]
+        );
+        assert_eq!(shown(&merged, List::Resources), ["ui://c/w = c:ui://w", "ui://w = b:ui://w"]);
+        assert!(merged.warnings.is_empty());
+        let owner = |uri: &str| merged.resource(uri).map(|owner| format!("{}:{}", owner.backend, owner.original));
+        assert_eq!(owner("ui://a/w").as_deref(), Some("a:ui://w"));
+        assert_eq!(owner("ui://w").as_deref(), Some("b:ui://w"));
+    }
+}

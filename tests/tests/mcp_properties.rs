@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use vmcp_core::aggregate::{self, BackendPolicy, Offered, Override, Policy, Shows, Strategy, Visible};
+use vmcp_core::aggregate::{self, BackendPolicy, Offered, Override, Policy, Shows, Visible};
 use vmcp_core::gateway::{self, Headers, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
 use vmcp_core::mcp::base64::{self, Alphabet};
 use vmcp_core::mcp::client::{
@@ -438,7 +438,7 @@ proptest! {
     fn merging_does_not_depend_on_order(
         lists in vec((0..4_usize, vec(prop_oneof![Just("a"), Just("b"), Just("a_b"), Just("b_a")], 0..4)), 0..4),
         format in prop_oneof![Just("{workload}_"), Just(""), Just("{workload}")],
-        strategy in prop_oneof![Just(Strategy::Prefix), Just(Strategy::Priority), Just(Strategy::Manual)],
+        strategy in prop_oneof![Just(aggregate::Strategy::Prefix), Just(aggregate::Strategy::Priority), Just(aggregate::Strategy::Manual)],
         order in vec(prop_oneof![Just("a"), Just("b"), Just("a_b")], 0..3),
         renamed in prop_oneof![Just("a"), Just("b"), Just("c")],
         only in any::<bool>(),

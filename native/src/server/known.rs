@@ -109,12 +109,14 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use vmcp_core::mcp::Era;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn listed(tool: &str) -> Option<Listed> {
-        Some(Listed { items: vec![tool.to_owned()], pages: 1 })
+        Some(Listed::new(vec![tool.to_owned()], Era::Legacy))
     }
 
     #[test]
@@ -135,11 +137,11 @@ mod tests {
         let (mut known, now) = (Known::default(), Instant::now());
         known.answered(listed("a"), now);
         assert!(!known.answered(None, now + 30 * SECOND) && known.has_failed());
-        assert!(!known.answered(None, now + 89 * SECOND) && known.tools.is_some());
-        assert!(known.answered(None, now + 90 * SECOND) && known.tools.is_none());
+        assert!(!known.answered(None, now + 89 * SECOND) && known.list.is_some());
+        assert!(known.answered(None, now + 90 * SECOND) && known.list.is_none());
         assert!(!known.answered(None, now + 91 * SECOND));
         assert!(known.answered(listed("a"), now + 92 * SECOND) && !known.has_failed());
-        assert!(!known.answered(None, now + 93 * SECOND) && known.tools.is_some(), "a minute begins anew");
+        assert!(!known.answered(None, now + 93 * SECOND) && known.list.is_some(), "a minute begins anew");
     }
 
     #[test]
