@@ -147,6 +147,15 @@ pub struct Keys {
     others: Vec<Key>,
 }
 
+/// Seals once, for one caller, at one moment. It is used up by that, so that no nonce is used twice.
+#[derive(Debug)]
+pub struct Sealer<'k> {
+    keys: &'k Keys,
+    principal: &'k str,
+    now: u64,
+    nonce: [u8; NONCE_BYTES],
+}
+
 #[derive(Clone)]
 struct Key {
     id: [u8; 4],
@@ -262,6 +271,31 @@ impl Keys {
     }
 }
 
+impl<'k> Sealer<'k> {
+    /// `principal` is empty for callers who are not known by name; `now` is in seconds since 1970; `nonce` is another one
+    /// each time.
+    #[must_use]
+    pub fn new(keys: &'k Keys, principal: &'k str, now: u64, nonce: [u8; NONCE_BYTES]) -> Self {
+        Self { keys, principal, now, nonce }
+    }
+
+    /// As [`Keys::seal`]; `lifetime` is in seconds from now.
+    #[must_use]
+    pub fn seal(self, purpose: Purpose, method: &str, name: &str, lifetime: Option<u64>, plain: &[u8]) -> String {
+        let expires = lifetime.map_or(Expires::Never, |lifetime| Expires::At(self.now.saturating_add(lifetime)));
+        self.keys.seal(purpose, Bound { principal: self.principal, method, name }, expires, self.nonce, plain)
+    }
+
+    /// As [`Keys::open`]; what is sealed is always text here.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub fn open(&self, purpose: Purpose, method: &str, name: &str, text: &str) -> Result<String, Unsealed> {
+        let plain = self.keys.open(purpose, Bound { principal: self.principal, method, name }, self.now, text)?;
+        String::from_utf8(plain).map_err(|_| Unsealed::Foreign)
+    }
+}
+
 impl core::fmt::Debug for Keys {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Keys").field("len", &self.len()).finish_non_exhaustive()
@@ -359,6 +393,18 @@ mod tests {
         assert_eq!(old.open(STATE, CALL, 1, &after), Err(Unsealed::UnknownKey));
         assert_eq!(format!("{new:?}"), "Keys { len: 2, .. }");
         assert!(Keys::one(&[2; KEY_BYTES]).open(STATE, CALL, 1, &after).is_ok(), "a line is the key itself");
+    }
+
+    #[test]
+    fn a_sealer_binds_to_its_caller_and_its_time() {
+        let keys = keys(1);
+        let sealer = |principal, now| Sealer::new(&keys, principal, now, [7; 24]);
+        let text = sealer("p", 100).seal(Purpose::Cursor, "tools/list", "", Some(10), b"last");
+        let open = |principal, now| sealer(principal, now).open(Purpose::Cursor, "tools/list", "", &text);
+        assert_eq!(open("p", 110).as_deref(), Ok("last"));
+        assert_eq!(open("p", 111), Err(Unsealed::Expired(1)));
+        assert_eq!(open("", 110), Err(Unsealed::Changed));
+        assert_eq!(open("p", 50).as_deref(), Ok("last"), "clocks of replicas differ");
     }
 
     #[test]

@@ -415,7 +415,7 @@ proptest! {
             Turn::Answer(response) => response,
             Turn::Initialize(initialize) => initialize.answer(&server, "s", &offering),
             Turn::Discover(discover) => discover.answer(&server, &offering),
-            Turn::List(list) => list.answer(&merged, Freshness::STALE, &server),
+            Turn::List(list) => list.answer(&merged, Freshness::STALE, &server, Sealer::new(&keys, "", 0, [7; NONCE_BYTES])),
             Turn::SetLogLevel(asker, _) => asker.done(),
             Turn::Ask(ask) => match merged.owner(List::Tools, &ask.name).filter(|_| ask.subject == Subject::Tool) {
                 Some(owner) => {

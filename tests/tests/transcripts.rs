@@ -513,7 +513,7 @@ fn turn(given: &[Block]) -> String {
                         out.push_str(&response_text(&answer));
                     }
                     Turn::Discover(discover) => out.push_str(&response_text(&discover.answer(&server, &offering))),
-                    Turn::List(list) => out.push_str(&response_text(&list.answer(&merged, freshness, &server))),
+                    Turn::List(list) => out.push_str(&response_text(&list.answer(&merged, freshness, &server, sealer()))),
                     Turn::SetLogLevel(asker, level) => {
                         write!(out, "\nturn log from {}\n", level.text()).unwrap();
                         out.push_str(&response_text(&asker.done()));
