@@ -133,7 +133,8 @@ mod tests {
             let wrong = jsonrpc::request(1, other.method(), Some(&format!(r#"{{"cursor":{cursor}}}"#)));
             let Turn::List(refused) = ask(&wrong) else { panic!("a list") };
             let refused = refused.answer(&merged, Freshness::STALE, &server, sealer());
-            let why = "the cursor is not one of this list: it was changed, or made for another caller or another request";
+            let why =
+                "the cursor is not one of this list: it was changed, or made for another caller or another request";
             let expected = jsonrpc::error(Some("1"), code::INVALID_PARAMS, why, None);
             assert_eq!(refused.body, expected.into_bytes());
         }
