@@ -18,7 +18,7 @@ pub mod schema;
 mod secrets;
 mod source;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod unenforced;
 mod validate;
 

@@ -26,11 +26,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use vmcp_core::aggregate::Naming;
+use vmcp_core::aggregate::Policy;
 use vmcp_core::config::{self, EffectiveConfig};
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::ServerInfo;
-use vmcp_core::mcp::client::{Declared, Limits, Settings};
+use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
 
 use crate::transport::{TransportError, TransportOptions};
 use backends::Backends;
@@ -95,8 +95,8 @@ pub struct Offer {
     pub name: String,
     /// The backends.
     pub backends: Vec<Offered>,
-    /// How their tools are named.
-    pub naming: Naming,
+    /// How what they offer is named, and what of it is shown.
+    pub policy: Policy,
 }
 
 impl Offer {
@@ -109,15 +109,10 @@ impl Offer {
             let time = own.or_else(|| Some(timeouts?.default.as_ref()?.value));
             time.and_then(config::Duration::to_std).filter(|time| !time.is_zero()).unwrap_or(DEADLINE)
         };
-        let naming = config.aggregation.as_ref().and_then(|aggregation| {
-            aggregation.conflict_resolution.as_ref().filter(|strategy| strategy.as_str() == "prefix")?;
-            let format = aggregation.conflict_resolution_config.as_ref()?.prefix_format.as_ref()?;
-            Some(Naming::Prefix { format: format.value.clone() })
-        });
         Self {
             name: config.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
             backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
-            naming: naming.unwrap_or_else(Naming::default_prefix),
+            policy: config.aggregation.as_ref().map(Policy::of).unwrap_or_default(),
         }
     }
 }
@@ -193,7 +188,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
-    let backends = Backends::new(served, offer.naming, options.max_backend_calls, runtime.handle().clone());
+    let backends = Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone());
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
@@ -206,7 +201,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let listener =
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
-    app.backends.warm_up();
+    app.backends.warm_up(&List::ALL);
     runtime.spawn(Arc::clone(&app.backends).keep_asking());
     let signals = match options.signals {
         Signals::Untouched => None,

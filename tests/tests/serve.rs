@@ -10,6 +10,8 @@ mod backend;
 mod calls;
 #[path = "serve/http.rs"]
 mod http;
+#[path = "serve/kinds.rs"]
+mod kinds;
 #[path = "serve/listener.rs"]
 mod listener;
 #[cfg(unix)]

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout_at};
-use vmcp_core::aggregate::{BackendTools, Merged, Naming, merge};
-use vmcp_core::mcp::client::{Answer, Goal, List, Standing};
+use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
+use vmcp_core::gateway::Offering;
+use vmcp_core::mcp::client::{Answer, CallError, Freshness, Goal, List, Standing};
 
 use super::served::Served;
 use crate::logging::chain;
@@ -37,7 +38,7 @@ const PATIENT_ERRANDS: usize = 4096;
 pub(super) struct Backends {
     all: Vec<Arc<Served>>,
     places: HashMap<String, usize>,
-    naming: Naming,
+    policy: Policy,
     runtime: Handle,
     /// Threads for calls of clients.
     calls: Pool,
@@ -89,13 +90,13 @@ pub(super) struct Slot {
 }
 
 impl Backends {
-    pub(super) fn new(all: Vec<Served>, naming: Naming, calls_limit: usize, runtime: Handle) -> Self {
+    pub(super) fn new(all: Vec<Served>, policy: Policy, calls_limit: usize, runtime: Handle) -> Self {
         let all: Vec<_> = all.into_iter().map(Arc::new).collect();
         Self {
             places: all.iter().enumerate().map(|(place, served)| (served.name.clone(), place)).collect(),
             missed: all.iter().map(|_| AtomicBool::new(false)).collect(),
             all,
-            naming,
+            policy,
             runtime,
             calls: Pool::new(calls_limit.saturating_add(CHANGING)),
             calls_limit,
@@ -116,71 +117,94 @@ impl Backends {
         Some((place, self.all.get(place)?))
     }
 
+    /// The backend at a place.
+    pub(super) fn at(&self, place: usize) -> Option<&Arc<Served>> {
+        self.all.get(place)
+    }
+
     /// Asks again, for ever and ever more rarely, the backends that have not answered.
     pub(super) async fn keep_asking(self: Arc<Self>) {
         loop {
             sleep(LOOK).await;
             let now = Instant::now();
-            for served in self.all.iter().filter(|served| served.claim_again(now)) {
-                self.ask(Arc::clone(served));
+            for served in &self.all {
+                for kind in List::ALL.into_iter().filter(|kind| served.claim_again(*kind, now)) {
+                    self.ask(Arc::clone(served), kind);
+                }
             }
         }
     }
 
-    /// Asks every backend whose list is not fresh, and waits for nobody.
-    pub(super) fn warm_up(self: &Arc<Self>) {
+    /// Asks every backend whose lists of these kinds are not fresh, and waits for nobody.
+    pub(super) fn warm_up(self: &Arc<Self>, kinds: &[List]) {
         let now = Instant::now();
-        for served in self.all.iter().filter(|served| served.claim(now)) {
-            self.ask(Arc::clone(served));
+        for served in &self.all {
+            for kind in kinds.iter().filter(|kind| served.claim(**kind, now)) {
+                self.ask(Arc::clone(served), *kind);
+            }
         }
     }
 
-    /// The merged list with what is fresh, or can be had before the deadline of each backend; who is missing is logged.
-    pub(super) async fn fresh(self: &Arc<Self>) -> Arc<Merged> {
-        self.warm_up();
+    /// The catalog with what is fresh of these kinds, or can be had before the deadline of each backend; who is missing
+    /// is logged.
+    pub(super) async fn fresh(self: &Arc<Self>, kinds: &[List]) -> Arc<Merged> {
+        self.warm_up(kinds);
         for (served, missed) in self.all.iter().zip(&self.missed) {
-            let mut known = served.known();
-            if let Some(since) = served.asking() {
-                let patience = match (known.borrow().tools.is_some(), known.borrow().has_failed()) {
-                    (true, _) => NEWER,
-                    (false, true) => AGAIN,
-                    (false, false) => FIRST,
-                };
-                let answered = known.wait_for(|known| known.asking().is_none());
-                // Late is late; what is there is taken.
-                drop(timeout_at((since + patience).into(), answered).await);
+            for kind in kinds {
+                let mut known = served.known(*kind);
+                if let Some(since) = served.asking(*kind) {
+                    let patience = match (known.borrow().list.is_some(), known.borrow().has_failed()) {
+                        (true, _) => NEWER,
+                        (false, true) => AGAIN,
+                        (false, false) => FIRST,
+                    };
+                    let answered = known.wait_for(|known| known.asking().is_none());
+                    // Late is late; what is there is taken.
+                    drop(timeout_at((since + patience).into(), answered).await);
+                }
             }
-            let missing = known.borrow().tools.is_none();
+            let missing = kinds.iter().any(|kind| served.list(*kind).is_none());
             if missing != missed.swap(missing, Ordering::Relaxed) {
                 if missing {
-                    tracing::warn!(backend = served.name, "backend is missing from the list of tools");
+                    tracing::warn!(backend = served.name, "backend is missing from the lists");
                 } else {
-                    tracing::info!(backend = served.name, "backend is in the list of tools again");
+                    tracing::info!(backend = served.name, "backend is in the lists again");
                 }
             }
         }
         self.merged()
     }
 
-    /// A merged list with a tool of this name. If none is known, every backend whose list is not fresh is asked, and the
-    /// first that has it ends the wait.
-    pub(super) async fn with_tool(self: &Arc<Self>, name: &str) -> Option<Arc<Merged>> {
-        let merged = self.merged();
-        if merged.tool(name).is_some() {
-            return Some(merged);
+    /// What `look` finds in the catalog. If it finds nothing, every backend whose lists of these kinds are not fresh is
+    /// asked, and the first answer with which it finds something ends the wait.
+    pub(super) async fn find_in<T>(self: &Arc<Self>, kinds: &[List], look: impl Fn(&Merged) -> Option<T>) -> Option<T> {
+        if let Some(found) = look(&self.merged()) {
+            return Some(found);
         }
         let mut news = self.news.subscribe();
-        self.warm_up();
+        self.warm_up(kinds);
         loop {
-            let merged = self.merged();
-            if merged.tool(name).is_some() {
-                return Some(merged);
+            if let Some(found) = look(&self.merged()) {
+                return Some(found);
             }
             let now = Instant::now();
-            let deadlines = self.all.iter().filter_map(|served| Some(served.asking()? + FIRST));
+            let asking = |served: &Arc<Served>| kinds.iter().filter_map(|kind| served.asking(*kind)).max();
+            let deadlines = self.all.iter().filter_map(|served| Some(asking(served)? + FIRST));
             let last = deadlines.filter(|deadline| *deadline > now).max()?;
             timeout_at(last.into(), news.changed()).await.ok()?.ok()?;
         }
+    }
+
+    /// How long a list of this kind may be kept.
+    pub(super) fn freshness(&self, kind: List) -> Freshness {
+        let now = Instant::now();
+        Freshness::of_all(self.all.iter().filter_map(|served| served.freshness(kind, now)))
+    }
+
+    /// What all backends offer, as far as they were asked.
+    pub(super) fn offering(&self) -> Offering {
+        let known: Vec<_> = self.all.iter().filter_map(|served| Some((served, served.introduced()?))).collect();
+        Offering::of(known.iter().filter_map(|(served, standing)| Some((served.name.as_str(), standing.facts()?))))
     }
 
     /// The merged list as it is known now.
@@ -192,16 +216,24 @@ impl Backends {
                 return Arc::clone(merged);
             }
         }
-        let lists: Vec<_> =
-            self.all.iter().filter_map(|served| Some((served, served.known().borrow().tools.clone()?))).collect();
-        let lists: Vec<_> =
-            lists.iter().map(|(served, listed)| BackendTools { backend: &served.name, tools: &listed.items }).collect();
-        let merged = Arc::new(merge(&self.naming, &lists));
+        let lists: Vec<_> = self.all.iter().map(|served| (served, List::ALL.map(|kind| served.list(kind)))).collect();
+        let offers: Vec<_> = lists
+            .iter()
+            .map(|(served, [tools, resources, templates, prompts])| Offered {
+                backend: &served.name,
+                tools: tools.as_deref(),
+                resources: resources.as_deref(),
+                templates: templates.as_deref(),
+                prompts: prompts.as_deref(),
+            })
+            .collect();
+        let merged = Arc::new(merge(&self.policy, &offers));
         let mut kept = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.0 < changes {
-            if kept.1.warnings != merged.warnings {
-                for warning in &merged.warnings {
-                    tracing::warn!("{warning}");
+            for warning in merged.warnings.iter().filter(|warning| !kept.1.warnings.contains(warning)) {
+                match warning.severity() {
+                    Severity::Warning => tracing::warn!("{warning}"),
+                    Severity::Error => tracing::error!("{warning}"),
                 }
             }
             *kept = (changes, Arc::clone(&merged));
@@ -209,16 +241,17 @@ impl Backends {
         merged
     }
 
-    /// Asks a backend for its tools, in the background.
-    fn ask(self: &Arc<Self>, served: Arc<Served>) {
+    /// Asks a backend for a list, in the background.
+    fn ask(self: &Arc<Self>, served: Arc<Served>, kind: List) {
         let backends = Arc::clone(self);
         self.runtime.spawn(async move {
-            let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
+            // Who waits for another to open the conversation does not hold what others need.
             let mut conversation = served.own.join(|| served.opening()).await;
+            let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
             let (done, finished) = tokio::sync::oneshot::channel();
             let (asked, stop) = (Arc::clone(&served), backends.stop.clone());
             let job = move || {
-                let (result, withdrawal) = asked.run(Goal::List(List::Tools), &mut conversation, &stop, |_| {});
+                let (result, withdrawal) = asked.run(Goal::List(kind), &mut conversation, &stop, |_| {});
                 if let Some(request) = withdrawal {
                     asked.send_aside(&request);
                 }
@@ -235,24 +268,25 @@ impl Backends {
                     None
                 }
             };
-            backends.keep(&served, result);
+            backends.keep(&served, kind, result);
         });
     }
 
-    fn keep(&self, served: &Served, result: Option<Result<Answer, vmcp_core::mcp::client::CallError>>) {
+    fn keep(&self, served: &Served, kind: List, result: Option<Result<Answer, CallError>>) {
         let now = Instant::now();
+        let (backend, list) = (&served.name, kind.method());
         let changed = match result {
             Some(Ok(Answer::Listed(listed))) => {
-                tracing::debug!(backend = served.name, tools = listed.items.len(), "tools listed");
-                served.answered(Some(listed), now)
+                tracing::debug!(backend, list, entries = listed.items.len(), "listed");
+                served.answered(kind, Some(listed), now)
             }
             Some(Err(error)) => {
-                tracing::warn!(backend = served.name, error = chain(&error), "tools not listed");
-                served.answered(None, now)
+                tracing::warn!(backend, list, error = chain(&error), "not listed");
+                served.answered(kind, None, now)
             }
             Some(Ok(_)) | None => {
-                tracing::warn!(backend = served.name, "tools not listed: the question was not asked");
-                served.answered(None, now)
+                tracing::warn!(backend, list, "not listed: the question was not asked");
+                served.answered(kind, None, now)
             }
         };
         if changed {

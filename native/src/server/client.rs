@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hyper::body::Bytes;
 use tokio::sync::mpsc;
 use vmcp_core::gateway;
+use vmcp_core::mcp::LogLevel;
 use vmcp_core::mcp::client::Standing;
 
 use super::link::Link;
@@ -16,6 +17,8 @@ use crate::transport::Cancel;
 pub(super) struct Client {
     /// What it said of itself.
     pub(super) session: gateway::Session,
+    /// From which level on it wants log messages; none before it says so.
+    log_level: Mutex<Option<LogLevel>>,
     stream: Mutex<Option<mpsc::Sender<Bytes>>>,
     calls: Mutex<Vec<(Box<str>, Cancel)>>,
     /// By the backend's place; `None` once the session has ended.
@@ -35,7 +38,18 @@ pub(super) struct IdInUse;
 
 impl Client {
     pub(super) fn new(session: gateway::Session) -> Self {
-        Self { session, stream: Mutex::default(), calls: Mutex::default(), links: Mutex::new(Some(Vec::new())) }
+        Self {
+            session,
+            log_level: Mutex::default(),
+            stream: Mutex::default(),
+            calls: Mutex::default(),
+            links: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    /// From now on it wants log messages of this level and graver ones.
+    pub(super) fn set_log_level(&self, level: LogLevel) {
+        *lock(&self.log_level) = Some(level);
     }
 
     /// Opens the stream for what concerns no request.

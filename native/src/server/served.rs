@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vmcp_core::discovery::Backend;
 use vmcp_core::mcp::client::{
-    Answer, CallError, Exchange, Goal, Listed, Problem, Ran, ServerMessage, Settings, Standing, Start,
+    Answer, CallError, Exchange, Freshness, Goal, List, Listed, Problem, Ran, ServerMessage, Settings, Standing, Start,
 };
 use vmcp_core::mcp::http::Stage;
 use vmcp_core::mcp::{Era, http};
@@ -36,7 +36,27 @@ pub(super) struct Served {
     settings: Arc<Settings>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
-    known: watch::Sender<Known>,
+    known: Lists,
+}
+
+/// What is known of each of its lists.
+#[derive(Debug, Default)]
+struct Lists {
+    tools: watch::Sender<Known>,
+    resources: watch::Sender<Known>,
+    templates: watch::Sender<Known>,
+    prompts: watch::Sender<Known>,
+}
+
+impl Lists {
+    fn of(&self, kind: List) -> &watch::Sender<Known> {
+        match kind {
+            List::Tools => &self.tools,
+            List::Resources => &self.resources,
+            List::ResourceTemplates => &self.templates,
+            List::Prompts => &self.prompts,
+        }
+    }
 }
 
 impl Served {
@@ -57,7 +77,7 @@ impl Served {
             settings,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
-            known: watch::Sender::new(Known::default()),
+            known: Lists::default(),
         })
     }
 
@@ -131,35 +151,50 @@ impl Served {
         }
     }
 
-    /// What is known now; the receiver hears of changes.
-    pub(super) fn known(&self) -> watch::Receiver<Known> {
-        self.known.subscribe()
+    /// What is known of a list now; the receiver hears of changes.
+    pub(super) fn known(&self, kind: List) -> watch::Receiver<Known> {
+        self.known.of(kind).subscribe()
+    }
+
+    /// A list as it was last.
+    pub(super) fn list(&self, kind: List) -> Option<Arc<Listed>> {
+        self.known.of(kind).borrow().list.clone()
+    }
+
+    /// The conversation in which it said what it offers, if it was asked.
+    pub(super) fn introduced(&self) -> Option<Arc<Standing>> {
+        self.own.standing().filter(|standing| standing.facts().is_some())
+    }
+
+    /// As [`Known::freshness`].
+    pub(super) fn freshness(&self, kind: List, now: Instant) -> Option<Freshness> {
+        self.known.of(kind).borrow().freshness(now)
     }
 
     /// As [`Known::claim`]. Who is told `true` has to ask, and to call [`Served::answered`].
-    pub(super) fn claim(&self, now: Instant) -> bool {
-        self.known.send_if_modified(|known| known.claim(now))
+    pub(super) fn claim(&self, kind: List, now: Instant) -> bool {
+        self.known.of(kind).send_if_modified(|known| known.claim(now))
     }
 
     /// As [`Known::claim_again`], with the same duty.
-    pub(super) fn claim_again(&self, now: Instant) -> bool {
-        self.known.send_if_modified(|known| known.claim_again(now))
+    pub(super) fn claim_again(&self, kind: List, now: Instant) -> bool {
+        self.known.of(kind).send_if_modified(|known| known.claim_again(now))
     }
 
     /// Since when a question is on its way.
-    pub(super) fn asking(&self) -> Option<Instant> {
-        self.known.borrow().asking()
+    pub(super) fn asking(&self, kind: List) -> Option<Instant> {
+        self.known.of(kind).borrow().asking()
     }
 
-    /// The backend says that its tools are others now: the list is asked for when it is next needed.
-    pub(super) fn outdated(&self) {
-        self.known.send_modify(Known::outdated);
+    /// The backend says that a list is another one now: it is asked for when it is next needed.
+    pub(super) fn outdated(&self, kind: List) {
+        self.known.of(kind).send_modify(Known::outdated);
     }
 
     /// Keeps what came of a question, nothing if it failed. Returns whether anything is different now.
-    pub(super) fn answered(&self, answer: Option<Listed>, now: Instant) -> bool {
+    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant) -> bool {
         let mut changed = false;
-        self.known.send_modify(|known| changed = known.answered(answer, now));
+        self.known.of(kind).send_modify(|known| changed = known.answered(answer, now));
         changed
     }
 }

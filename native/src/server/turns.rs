@@ -9,6 +9,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 use vmcp_core::gateway::{self, Headers, Initialize, Serves, SessionState, Turn};
+use vmcp_core::mcp::client::List;
 use vmcp_core::mcp::{code, http, json};
 
 use super::App;
@@ -26,12 +27,24 @@ impl App {
         match gateway::turn(&request, state(&session), Serves::Both) {
             Turn::Answer(response) => written(response),
             Turn::Initialize(initialize) => self.initialize(&initialize),
-            Turn::Discover(discover) => written(discover.answer(&self.server, None)),
-            Turn::ListTools(list) => written(list.answer(&*self.backends.fresh().await, &self.server)),
-            Turn::CallTool(call) => {
+            Turn::Discover(discover) => {
+                self.backends.fresh(&List::ALL).await;
+                written(discover.answer(&self.server, &self.backends.offering()))
+            }
+            Turn::List(list) => {
+                let merged = self.backends.fresh(&[list.kind]).await;
+                written(list.answer(&merged, self.backends.freshness(list.kind), &self.server))
+            }
+            Turn::Ask(ask) => {
                 // What stands alone has no session, whatever it names.
-                let session = session.ok().flatten().filter(|_| call.asker.capabilities.is_none());
-                self.call_tool(call, session).await
+                let session = session.ok().flatten().filter(|_| ask.asker.capabilities.is_none());
+                self.ask(ask, session).await
+            }
+            Turn::SetLogLevel(asker, level) => {
+                if let Ok(Some(session)) = &session {
+                    session.state.set_log_level(level);
+                }
+                written(asker.done())
             }
             Turn::Notified(notified) => {
                 if let ("notifications/cancelled", Ok(Some(session))) = (&*notified.method, &session)
@@ -64,7 +77,10 @@ impl App {
             NotOpened::NoRandom => Err(refused),
         });
         match opened {
-            Ok(session) => written(initialize.answer(&self.server, &session.id.to_string(), None)),
+            Ok(session) => {
+                let offering = self.backends.offering();
+                written(initialize.answer(&self.server, &session.id.to_string(), &offering))
+            }
             Err(refused) => {
                 tracing::warn!(error = %refused, "session not opened");
                 written(initialize.refused(&refused.to_string()))
