@@ -33,7 +33,8 @@ impl App {
             }
             Turn::List(list) => {
                 let merged = self.backends.fresh(&[list.kind]).await;
-                written(list.answer(&merged, self.backends.freshness(list.kind), &self.server))
+                let freshness = self.backends.freshness(list.kind);
+                written(list.answer(&merged, freshness, &self.server, self.seals.sealer()))
             }
             Turn::Ask(ask) => {
                 // What stands alone has no session, whatever it names.
