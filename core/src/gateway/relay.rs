@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::mcp::client::ServerMessage;
 use crate::mcp::jsonrpc::{self, Response};
-use crate::mcp::{code, json, meta};
+use crate::mcp::{LogLevel, code, json, meta};
 
 /// Asks for words or a click of the person (2025-11-25, client/elicitation).
 const ELICITATION: &str = "elicitation/create";
@@ -99,6 +99,17 @@ pub fn may_be_asked(capabilities: &str, question: &ServerMessage) -> Result<(), 
 #[must_use]
 pub fn can_be_asked(capabilities: &str) -> bool {
     ["elicitation", "sampling", "roots"].iter().any(|name| json::member(capabilities, name).is_some())
+}
+
+/// Whether a log message is as grave as the client wants. One that never said how grave they must be gets what the
+/// backend sends (2025-11-25, server/utilities/logging, Setting Log Level), and so does one where the message does not say.
+#[must_use]
+pub fn is_wanted(least: Option<LogLevel>, message: &ServerMessage) -> bool {
+    let level = message.params().and_then(|params| json::member(params, "level")).and_then(json::string);
+    match (least, level.and_then(|level| LogLevel::parse(&level))) {
+        (Some(least), Some(level)) => level >= least,
+        _ => true,
+    }
 }
 
 /// What a backend is told of a client's capabilities (JSON): all of them, so that it offers what it would offer the
@@ -232,6 +243,20 @@ mod tests {
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,"reason":"r"}}"#
         );
         assert_eq!(priming_event("1-0", 500), b"id: 1-0\nretry: 500\ndata: \n\n");
+    }
+
+    #[test]
+    fn log_messages_are_as_grave_as_the_client_wants() {
+        let log = |params: &str| ServerMessage {
+            text: jsonrpc::notification("notifications/message", Some(params)),
+            method: "notifications/message".into(),
+            id: None,
+        };
+        let (info, error, none) = (log(r#"{"level":"info"}"#), log(r#"{"level":"error"}"#), log(r#"{"level":"x"}"#));
+        let wanted = |least| [&info, &error, &none].map(|message| is_wanted(least, message));
+        assert_eq!(wanted(None), [true; 3]);
+        assert_eq!(wanted(Some(LogLevel::Warning)), [false, true, true]);
+        assert_eq!(wanted(Some(LogLevel::Info)), [true; 3]);
     }
 
     #[test]

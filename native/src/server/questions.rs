@@ -151,18 +151,11 @@ impl Questions {
         }
     }
 
-    /// The client is gone. Returns what the backends that wait for its answers are told.
-    pub(super) fn end(&self) -> Vec<Towards> {
+    /// The client is gone: so are the conversations in which it was asked.
+    pub(super) fn end(&self) {
         let mut state = self.lock();
         state.ended = true;
-        let gone = std::mem::take(&mut state.open);
-        drop(state);
-        let told = gone.into_iter().map(|question| Towards {
-            place: question.source.place,
-            message: NotAsked::Gone.response(&question.source.id),
-            standing: question.source.standing,
-        });
-        told.collect()
+        state.open.clear();
     }
 
     /// Every change under this lock is one step.
