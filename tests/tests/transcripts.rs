@@ -263,6 +263,7 @@ impl Played {
                     .unwrap();
                 return Said::Request;
             }
+            Output::Pause(how_long) => write!(out, "\npause {how_long:?}\n").unwrap(),
             Output::Aside(request) => {
                 write!(out, "\naside {}\n{}", method(&request), details(&request.headers, &request.body)).unwrap();
             }
