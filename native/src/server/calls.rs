@@ -60,14 +60,14 @@ impl App {
             return written(ask.unknown());
         }
         let mut left = VecDeque::new();
-        for owner in owners {
+        for owner in &owners {
             let Some((place, served)) = self.backends.find(&owner.backend) else { continue };
             if ask.subject.is_completion() && !self.offers(served, "completions") {
                 return written(ask.no_suggestions(&self.server));
             }
-            left.push_back((place, Goal::Call(ask.towards(&owner))));
+            left.push_back((place, Goal::Call(ask.towards(owner))));
         }
-        let caller = ask.caller();
+        let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
         let (first, outcome) = oneshot::channel();
         let teller = Teller {
