@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout_at};
 use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
 use vmcp_core::gateway::Offering;
-use vmcp_core::mcp::client::{Answer, Class, Freshness, Goal, List, Listed, Standing};
+use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Standing};
 
 use super::link::Conversation;
+use super::questions::Towards;
 use super::served::Served;
 use crate::logging::chain;
 use crate::pool::{self, Pool};
@@ -35,6 +36,9 @@ const CHANGING: usize = 16;
 /// Errands that may wait for their turn; more ends of sessions are not sent.
 const PATIENT_ERRANDS: usize = 4096;
 
+/// Answers of clients that are delivered side by side.
+const WORDS: usize = 256;
+
 /// All backends.
 pub(super) struct Backends {
     all: Vec<Arc<Served>>,
@@ -49,6 +53,8 @@ pub(super) struct Backends {
     errands: Pool,
     errand_permits: Arc<Semaphore>,
     errands_waiting: AtomicUsize,
+    /// Threads for what clients say to backends: answers to their questions, mostly.
+    words: Pool,
     /// Grows with every change of a list.
     changes: AtomicU64,
     /// Tells of every answer and every failure.
@@ -105,6 +111,7 @@ impl Backends {
             errands: Pool::new(ERRANDS + CHANGING),
             errand_permits: Arc::new(Semaphore::new(ERRANDS)),
             errands_waiting: AtomicUsize::new(0),
+            words: Pool::new(WORDS),
             changes: AtomicU64::new(0),
             news: watch::Sender::new(()),
             merged: Mutex::default(),
@@ -264,7 +271,9 @@ impl Backends {
     }
 
     fn keep(&self, served: &Served, kind: List, listed: Option<Listed>) {
-        served.answered(kind, listed, Instant::now(), || drop(self.changes.fetch_add(1, Ordering::AcqRel)));
+        served.answered(kind, listed, Instant::now(), || {
+            self.changes.fetch_add(1, Ordering::AcqRel);
+        });
         self.news.send_replace(());
     }
 
@@ -290,6 +299,33 @@ impl Backends {
                 tracing::debug!(error = chain(&refused), "sessions at a backend were not ended");
             }
         });
+    }
+
+    /// Sends a message to a backend; nobody waits for that.
+    pub(super) fn tell(&self, towards: Towards) {
+        let Some(served) = self.all.get(towards.place).cloned() else { return };
+        let Some(request) = towards.standing.message(towards.message) else { return };
+        if let Err(refused) = self.words.try_spawn(move || served.send_aside(&request)) {
+            tracing::warn!(error = chain(&refused), "what a client said to a backend was not delivered");
+        }
+    }
+
+    /// Asks something in a conversation that is open, in the background. The result ends when that is over.
+    pub(super) fn ask_in(&self, place: usize, standing: Arc<Standing>, call: Call) -> Option<oneshot::Receiver<bool>> {
+        let served = self.all.get(place).cloned()?;
+        let (done, result) = oneshot::channel();
+        let stop = self.stop.clone();
+        let job = move || {
+            // Whoever asked may not wait any longer.
+            let _ = done.send(served.ask_in(&standing, call, &stop));
+        };
+        match self.words.try_spawn(job) {
+            Ok(()) => Some(result),
+            Err(refused) => {
+                tracing::warn!(error = chain(&refused), "what a client wants of a backend was not said");
+                None
+            }
+        }
     }
 
     /// Makes room for a call to this backend.
@@ -337,7 +373,7 @@ impl Question {
         let (backends, served) = (Arc::clone(&self.backends), Arc::clone(&self.served));
         let backend = &served.name;
         for kind in self.kinds.clone() {
-            let (result, withdrawal) = served.run(Goal::List(kind), &mut conversation, &backends.stop, |_| {});
+            let (result, withdrawal) = served.run(Goal::List(kind), &mut conversation, &backends.stop, |_| None);
             let list = kind.method();
             let listed = match result {
                 Ok(Answer::Listed(listed)) => {
