@@ -10,6 +10,7 @@ mod front;
 mod lists;
 mod modern;
 mod offering;
+pub mod relay;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;

@@ -10,10 +10,15 @@ mod connection;
 mod guard;
 mod known;
 mod link;
+mod outlet;
+mod questions;
+mod relay;
 mod reply;
 mod routes;
+mod seals;
 mod served;
 mod sessions;
+mod stream;
 mod turns;
 
 use std::io;
@@ -31,12 +36,14 @@ use vmcp_core::config::{self, EffectiveConfig};
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::ServerInfo;
 use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
+use vmcp_core::seal::Keys;
 
 use crate::transport::{TransportError, TransportOptions};
 use backends::Backends;
 use client::Client;
 use connection::Patience;
 use guard::Guard;
+use seals::Seals;
 use served::Served;
 use sessions::Sessions;
 
@@ -57,6 +64,9 @@ pub struct Options {
     pub allowed_origins: Vec<String>,
     /// Names under which the listener may be reached, beside the loopback ones on a loopback listener.
     pub allowed_hosts: Vec<String>,
+    /// What seals the cursors, states and task ids that clients bring back; replicas share them. Without, they are made
+    /// at start, and nothing that was sealed before opens.
+    pub state_keys: Option<Keys>,
     /// How long calls in flight may go on when the server stops.
     pub drain: Duration,
     /// Whether SIGTERM and SIGINT are this server's.
@@ -82,6 +92,7 @@ impl Default for Options {
             max_backend_calls: 512,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            state_keys: None,
             drain: Duration::from_secs(10),
             signals: Signals::Untouched,
         }
@@ -150,6 +161,9 @@ pub enum StartError {
         #[source]
         source: TransportError,
     },
+    /// No random bytes.
+    #[error("the system gave no random bytes for keys")]
+    NoRandom,
     /// No threads or no file descriptors.
     #[error("the system gave no resources to run on")]
     Runtime(#[source] io::Error),
@@ -189,10 +203,18 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
     let backends = Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone());
+    let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
+    if options.state_keys.is_none() {
+        tracing::info!(
+            "the key for what clients bring back is made for this process alone; replicas need --state-key-file or \
+             VMCP_SESSION_HMAC_SECRET"
+        );
+    }
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
         server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
+        seals,
         backends: Arc::new(backends),
     });
     let (stop, stopped) = watch::channel(false);
@@ -264,6 +286,7 @@ struct App {
     guard: Guard,
     sessions: Sessions<Client>,
     server: Arc<ServerInfo>,
+    seals: Seals,
     backends: Arc<Backends>,
 }
 

@@ -19,6 +19,7 @@ use vmcp_core::mcp::client::{
 use vmcp_core::mcp::http::{self, Failure, Head, Input, Sent, Stage};
 use vmcp_core::mcp::sse::{self, Event, Parser};
 use vmcp_core::mcp::{Era, Revision, json, jsonrpc};
+use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 
 /// Valid JSON text with all the freedom that RFC 8259 gives: white space, escapes, number spellings, any depth.
 fn json_text() -> impl Strategy<Value = String> + Clone {
@@ -411,11 +412,12 @@ proptest! {
         let tools = Listed::new(vec!["{\"name\":\"a\"}".to_owned()], Era::Legacy);
         let merged = aggregate::merge(&Policy::default(), &[Offered::tools("x", &tools)]);
         let offering = Offering::default();
+        let keys = Keys::one(&[1; KEY_BYTES]);
         let response = match gateway::turn(&request, state, Serves::Both) {
             Turn::Answer(response) => response,
             Turn::Initialize(initialize) => initialize.answer(&server, "s", &offering),
             Turn::Discover(discover) => discover.answer(&server, &offering),
-            Turn::List(list) => list.answer(&merged, Freshness::STALE, &server),
+            Turn::List(list) => list.answer(&merged, Freshness::STALE, &server, Sealer::new(&keys, "", 0, [7; NONCE_BYTES])),
             Turn::SetLogLevel(asker, _) => asker.done(),
             Turn::Ask(ask) => match merged.owner(List::Tools, &ask.name).filter(|_| ask.subject == Subject::Tool) {
                 Some(owner) => {

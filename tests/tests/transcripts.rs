@@ -19,6 +19,7 @@ use vmcp_core::mcp::client::{
 use vmcp_core::mcp::http::{Failure, Head, Input, Request, Sent, Stage};
 use vmcp_core::mcp::jsonrpc::Outcome;
 use vmcp_core::mcp::{Era, Revision};
+use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 
 #[test]
 fn exchanges_with_a_backend() {
@@ -465,6 +466,8 @@ fn done(outcome: Result<Answer, vmcp_core::mcp::client::CallError>) -> String {
 fn turn(given: &[Block]) -> String {
     let mut out = String::new();
     let server = ServerInfo { name: "demo".into(), version: "1.2.3".into() };
+    let keys = Keys::one(&[1; KEY_BYTES]);
+    let sealer = || Sealer::new(&keys, "", 1_000_000, [7; NONCE_BYTES]);
     let (mut serves, mut session, mut lists) = (Serves::Both, None, Lists::default());
     let mut facts = Vec::new();
     let mut freshness = Freshness::STALE;
@@ -513,7 +516,9 @@ fn turn(given: &[Block]) -> String {
                         out.push_str(&response_text(&answer));
                     }
                     Turn::Discover(discover) => out.push_str(&response_text(&discover.answer(&server, &offering))),
-                    Turn::List(list) => out.push_str(&response_text(&list.answer(&merged, freshness, &server))),
+                    Turn::List(list) => {
+                        out.push_str(&response_text(&list.answer(&merged, freshness, &server, sealer())))
+                    }
                     Turn::SetLogLevel(asker, level) => {
                         write!(out, "\nturn log from {}\n", level.text()).unwrap();
                         out.push_str(&response_text(&asker.done()));

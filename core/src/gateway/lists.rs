@@ -9,14 +9,14 @@ use super::front::Response;
 use super::modern::{Cached, complete};
 use super::{Asker, Or, ServerInfo, refuse_params};
 use crate::aggregate::Merged;
-use crate::mcp::base64::{self, Alphabet};
 use crate::mcp::client::{Freshness, List};
 use crate::mcp::{Era, code, json, jsonrpc};
+use crate::seal::{Purpose, Sealer};
 
 /// Entries on one page of a list.
 pub const PAGE: usize = 1000;
-/// Longer cursors were not made here.
-const CURSOR_BYTES: usize = 1 << 16;
+/// Seconds that a cursor may be kept.
+const CURSOR_LIFETIME: u64 = 24 * 60 * 60;
 
 /// A question for a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct ListItems<'a> {
     pub asker: Asker<'a>,
     /// For what.
     pub kind: List,
-    /// The last entry of the page before, by the name that clients see.
-    after: Option<String>,
+    /// Sealed: the last entry of the page before, by the name that clients see.
+    cursor: Option<String>,
 }
 
 impl<'a> ListItems<'a> {
@@ -36,20 +36,27 @@ impl<'a> ListItems<'a> {
             Some(params) => json::pick(params, ["cursor"]).map_err(|error| invalid(&format!("`params`: {error}")))?,
             None => [None],
         };
-        let after = match cursor.filter(|cursor| *cursor != "null") {
+        let cursor = match cursor.filter(|cursor| *cursor != "null") {
             None => None,
-            Some(cursor) => {
-                Some(read_cursor(kind, cursor).ok_or_else(|| invalid("the cursor is not one of this list"))?)
-            }
+            Some(cursor) => Some(json::string(cursor).ok_or_else(|| invalid("`cursor` is no string"))?.into_owned()),
         };
-        Ok(Self { asker, kind, after })
+        Ok(Self { asker, kind, cursor })
     }
 
-    /// The page that was asked for.
+    /// The page that was asked for, or that its cursor is none (server/utilities/pagination, Error Handling).
     #[must_use]
-    pub fn answer(&self, merged: &Merged, freshness: Freshness, server: &ServerInfo) -> Response {
+    pub fn answer(&self, merged: &Merged, freshness: Freshness, server: &ServerInfo, sealer: Sealer<'_>) -> Response {
+        let method = self.kind.method();
+        let opened = self.cursor.as_ref().map(|cursor| sealer.open(Purpose::Cursor, method, "", cursor)).transpose();
+        let after = match opened {
+            Ok(after) => after,
+            Err(why) => {
+                let message = format!("the cursor is not one of this list: {why}");
+                return refuse_params(self.asker.era, self.asker.id.text(), &message, None);
+            }
+        };
         let entries = merged.list(self.kind);
-        let start = self.after.as_ref().map_or(0, |after| entries.partition_point(|entry| entry.advertised <= *after));
+        let start = after.as_ref().map_or(0, |after| entries.partition_point(|entry| entry.advertised <= *after));
         let rest = entries.get(start..).unwrap_or_default();
         let page = rest.get(..PAGE).unwrap_or(rest);
         let bytes = page.iter().map(|entry| entry.text(self.asker.era).len() + 1).sum::<usize>();
@@ -61,7 +68,10 @@ impl<'a> ListItems<'a> {
         }
         result.push(']');
         if let Some(last) = page.last().filter(|_| page.len() < rest.len()) {
-            result.push_str(&format!(r#","nextCursor":"{}""#, write_cursor(self.kind, &last.advertised)));
+            // It carries the last name, not a place: entries that come and go move no page.
+            let last = last.advertised.as_bytes();
+            let cursor = sealer.seal(Purpose::Cursor, method, "", Some(CURSOR_LIFETIME), last);
+            result.push_str(&format!(r#","nextCursor":"{}""#, cursor));
         }
         result.push('}');
         let result = match self.asker.era {
@@ -78,17 +88,6 @@ impl<'a> ListItems<'a> {
     }
 }
 
-/// Not sealed: it carries a name that its reader has been shown, and grants nothing.
-fn write_cursor(kind: List, last: &str) -> String {
-    base64::encode(Alphabet::Url, format!("{}\n{last}", kind.member()).as_bytes())
-}
-
-fn read_cursor(kind: List, cursor: &str) -> Option<String> {
-    let cursor = json::string(cursor).filter(|cursor| cursor.len() <= CURSOR_BYTES)?;
-    let plain = String::from_utf8(base64::decode(Alphabet::Url, &cursor)?).ok()?;
-    plain.strip_prefix(kind.member())?.strip_prefix('\n').map(String::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +95,7 @@ mod tests {
     use crate::gateway::{Headers, Request, Serves, Session, SessionState, Turn, turn};
     use crate::mcp::Revision;
     use crate::mcp::client::Listed;
+    use crate::seal::{KEY_BYTES, Keys, NONCE_BYTES};
     use alloc::string::ToString;
     use alloc::vec::Vec;
     #[cfg(target_arch = "wasm32")]
@@ -116,10 +116,12 @@ mod tests {
         let offer = Offered { backend: "b", tools: all, resources: all, templates: all, prompts: all };
         let merged = aggregate::merge(&Policy::prefix(""), &[offer]);
         let server = ServerInfo { name: "n".to_string(), version: "v".to_string() };
+        let keys = Keys::one(&[1; KEY_BYTES]);
+        let sealer = || Sealer::new(&keys, "", 0, [7; NONCE_BYTES]);
         let (mut body, mut pages, mut found) = (jsonrpc::request(1, kind.method(), None), 0, Vec::new());
         loop {
             let Turn::List(list) = ask(&body) else { panic!("a list") };
-            let answer = String::from_utf8(list.answer(&merged, Freshness::STALE, &server).body).unwrap();
+            let answer = String::from_utf8(list.answer(&merged, Freshness::STALE, &server, sealer()).body).unwrap();
             let result = json::member(&answer, "result").unwrap();
             pages += 1;
             found
@@ -129,8 +131,11 @@ mod tests {
             // Of another list, it is none.
             let other = if kind == List::Tools { List::Prompts } else { List::Tools };
             let wrong = jsonrpc::request(1, other.method(), Some(&format!(r#"{{"cursor":{cursor}}}"#)));
-            let Turn::Answer(refused) = ask(&wrong) else { panic!("a refusal") };
-            let expected = jsonrpc::error(Some("1"), code::INVALID_PARAMS, "the cursor is not one of this list", None);
+            let Turn::List(refused) = ask(&wrong) else { panic!("a list") };
+            let refused = refused.answer(&merged, Freshness::STALE, &server, sealer());
+            let why =
+                "the cursor is not one of this list: it was changed, or made for another caller or another request";
+            let expected = jsonrpc::error(Some("1"), code::INVALID_PARAMS, why, None);
             assert_eq!(refused.body, expected.into_bytes());
         }
         assert_eq!((pages, found), (3, texts));
