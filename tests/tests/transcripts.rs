@@ -553,10 +553,11 @@ fn turn(given: &[Block]) -> String {
                             }
                             let era = if reply.rest() == "modern" { Era::Modern } else { Era::Legacy };
                             let reply = Reply::read(String::from_utf8(reply.body.clone()).unwrap(), era).unwrap();
-                            if ask.caller().is_elsewhere(&reply) {
+                            let caller = ask.caller().led_to(&owner);
+                            if caller.is_elsewhere(&reply) {
                                 out.push_str("\n(not here)\n");
                             }
-                            out.push_str(&response_text(&ask.caller().answer(&reply, &server)));
+                            out.push_str(&response_text(&caller.answer(&reply, &server)));
                         }
                     }
                     Turn::Notified(told) => {
