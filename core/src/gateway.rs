@@ -8,8 +8,10 @@
 mod asks;
 mod front;
 mod lists;
+mod mirror;
 mod modern;
 mod offering;
+pub mod relay;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;

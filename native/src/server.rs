@@ -10,11 +10,15 @@ mod connection;
 mod guard;
 mod known;
 mod link;
+mod outlet;
+mod questions;
+mod relay;
 mod reply;
 mod routes;
 mod seals;
 mod served;
 mod sessions;
+mod stream;
 mod turns;
 
 use std::io;

@@ -215,6 +215,45 @@ fn every_error_in_the_page_on_trust_is_one() {
     }
 }
 
+/// The lines of the log in `docs/kubernetes.md`, up to what they quote, are those of the code that writes them.
+#[test]
+fn every_line_of_the_log_in_the_manual_is_one() {
+    fn sources(folder: &Path, out: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true => sources(&entry.path(), out),
+                false => out.push_str(&std::fs::read_to_string(entry.path()).unwrap()),
+            }
+        }
+    }
+    let mut code = String::new();
+    sources(&root().join("native/src"), &mut code);
+    let page = std::fs::read_to_string(root().join("docs/kubernetes.md")).unwrap();
+    let rows = page.lines().skip_while(|line| !line.starts_with("| log line")).skip(2);
+    let lines: Vec<_> = rows.map_while(|row| row.strip_prefix("| `")?.split_once('`')).map(|(line, _)| line).collect();
+    assert!(lines.len() > 3);
+    for line in lines {
+        assert!(code.contains(&format!("\"{}", line.trim_end_matches([' ', '…']))), "nothing logs «{line}»");
+    }
+}
+
+/// The tables of options say as much as `--help` does.
+#[test]
+fn every_variable_and_option_of_serve_is_in_the_guide() {
+    let [guide, help] =
+        ["commands.md", "options.md"].map(|page| std::fs::read_to_string(root().join("docs").join(page)).unwrap());
+    let serve = |page: &str| page.split("## vmcp serve").nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
+    let (guide, help) = (serve(&guide), serve(&help));
+    let common = ["--color", "--quiet", "--help"];
+    let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+    let named: Vec<_> =
+        words.filter(|word| word.starts_with("VMCP_") || word.starts_with("--") && word.len() > 3).collect();
+    assert!(named.len() > 10);
+    for word in named.iter().filter(|word| !common.contains(word)) {
+        assert!(guide.contains(word), "docs/commands.md says nothing of `{word}`");
+    }
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut documents: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md"].iter().map(|name| root().join(name)).collect();

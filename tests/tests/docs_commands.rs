@@ -152,7 +152,7 @@ impl Stage {
         let mut printed = String::new();
         if interrupted {
             while !printed.contains("listening") && out.read_line(&mut printed).unwrap() > 0 {}
-            interrupt(&child);
+            signal(&child, "-INT");
             let _ = writeln!(printed, "{INTERRUPT}");
         }
         out.read_to_string(&mut printed).unwrap();
@@ -183,13 +183,13 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        interrupt(&self.child);
+        signal(&self.child, "-TERM");
         drop(self.child.wait());
     }
 }
 
-fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+fn signal(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -18,6 +18,11 @@ mod listener;
 #[path = "serve/program.rs"]
 mod program;
 
+#[path = "serve/stage.rs"]
+mod stage;
+#[path = "serve/streams.rs"]
+mod streams;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

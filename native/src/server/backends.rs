@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout_at};
 use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
 use vmcp_core::gateway::Offering;
-use vmcp_core::mcp::client::{Answer, CallError, Freshness, Goal, List, Standing};
+use vmcp_core::mcp::client::{Answer, Call, CallError, Freshness, Goal, List, Standing};
 
+use super::questions::Towards;
 use super::served::Served;
 use crate::logging::chain;
 use crate::pool::{self, Pool};
@@ -34,6 +35,9 @@ const CHANGING: usize = 16;
 /// Errands that may wait for their turn; more ends of sessions are not sent.
 const PATIENT_ERRANDS: usize = 4096;
 
+/// Answers of clients that are delivered side by side.
+const WORDS: usize = 256;
+
 /// All backends.
 pub(super) struct Backends {
     all: Vec<Arc<Served>>,
@@ -48,6 +52,8 @@ pub(super) struct Backends {
     errands: Pool,
     errand_permits: Arc<Semaphore>,
     errands_waiting: AtomicUsize,
+    /// Threads for what clients say to backends: answers to their questions, mostly.
+    words: Pool,
     /// Grows with every change of a list.
     changes: AtomicU64,
     /// Tells of every answer and every failure.
@@ -104,6 +110,7 @@ impl Backends {
             errands: Pool::new(ERRANDS + CHANGING),
             errand_permits: Arc::new(Semaphore::new(ERRANDS)),
             errands_waiting: AtomicUsize::new(0),
+            words: Pool::new(WORDS),
             changes: AtomicU64::new(0),
             news: watch::Sender::new(()),
             merged: Mutex::default(),
@@ -248,10 +255,10 @@ impl Backends {
             // Who waits for another to open the conversation does not hold what others need.
             let mut conversation = served.own.join(|| served.opening()).await;
             let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
-            let (done, finished) = tokio::sync::oneshot::channel();
+            let (done, finished) = oneshot::channel();
             let (asked, stop) = (Arc::clone(&served), backends.stop.clone());
             let job = move || {
-                let (result, withdrawal) = asked.run(Goal::List(kind), &mut conversation, &stop, |_| {});
+                let (result, withdrawal) = asked.run(Goal::List(kind), &mut conversation, &stop, |_| None);
                 if let Some(request) = withdrawal {
                     asked.send_aside(&request);
                 }
@@ -317,6 +324,33 @@ impl Backends {
                 tracing::debug!(error = chain(&refused), "sessions at a backend were not ended");
             }
         });
+    }
+
+    /// Sends a message to a backend; nobody waits for that.
+    pub(super) fn tell(&self, towards: Towards) {
+        let Some(served) = self.all.get(towards.place).cloned() else { return };
+        let Some(request) = towards.standing.message(towards.message) else { return };
+        if let Err(refused) = self.words.try_spawn(move || served.send_aside(&request)) {
+            tracing::warn!(error = chain(&refused), "what a client said to a backend was not delivered");
+        }
+    }
+
+    /// Asks something in a conversation that is open, in the background. The result ends when that is over.
+    pub(super) fn ask_in(&self, place: usize, standing: Arc<Standing>, call: Call) -> Option<oneshot::Receiver<bool>> {
+        let served = self.all.get(place).cloned()?;
+        let (done, result) = oneshot::channel();
+        let stop = self.stop.clone();
+        let job = move || {
+            // Whoever asked may not wait any longer.
+            let _ = done.send(served.ask_in(&standing, call, &stop));
+        };
+        match self.words.try_spawn(job) {
+            Ok(()) => Some(result),
+            Err(refused) => {
+                tracing::warn!(error = chain(&refused), "what a client wants of a backend was not said");
+                None
+            }
+        }
     }
 
     /// Makes room for a call to this backend.

@@ -5,51 +5,36 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::StatusCode;
-use hyper::body::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 use vmcp_core::aggregate::Owner;
-use vmcp_core::gateway::{self, Ask, Caller, ServerInfo, Streams, Subject};
-use vmcp_core::mcp::client::{Answer, CallError, Class, Goal, List, ServerMessage, Standing};
+use vmcp_core::gateway::{Ask, Caller, ServerInfo, Streams, Subject};
+use vmcp_core::mcp::client::{Answer, Asked, CallError, Class, Goal, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, code};
 
 use super::App;
 use super::backends::Refused;
 use super::client::Client;
 use super::link::Conversation;
+use super::outlet::{Outcome, Outlet};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
 use super::routes::refuse;
-use super::served::Served;
+use super::served::{Heard, Served};
 use super::sessions::InUse;
+use super::stream::{Resumption, Stream};
 use crate::logging::chain;
 use crate::transport::Cancel;
 
-/// Events that wait for a client that reads slowly.
-const EVENTS: usize = 64;
-/// How long a thread waits for such a client before it goes on without it.
-const READING: Duration = Duration::from_secs(30);
-
-/// How the answer begins.
-enum Outcome {
-    /// It is all there.
-    Whole(gateway::Response),
-    /// It comes in events.
-    Stream(mpsc::Receiver<Bytes>),
-    /// Nothing is to be said: the client cancelled the call (2025-11-25, basic/utilities/cancellation).
-    Silence,
-}
-
 impl App {
     /// Answers what one backend answers. Without a session, the call ends with its stream.
-    pub(super) async fn ask(self: &Arc<Self>, ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
+    pub(super) async fn ask(self: &Arc<Self>, mut ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
+        let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned());
         if let Some(session) = &session
-            && session.state.begin(&id, &cancel).is_err()
+            && session.state.begin(&id, &cancel, &outlet).is_err()
         {
             let message = "a request with this id is being answered; an id is used once in a session";
             return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
@@ -59,24 +44,27 @@ impl App {
         if owners.is_empty() {
             return written(ask.unknown());
         }
+        if let (Subject::Tool, merged) = (ask.subject, self.backends.merged())
+            && let Some(tool) = merged.find(List::Tools, &ask.name)
+            && let Err(differs) = ask.mirror(tool)
+        {
+            return written(differs);
+        }
         let mut left = VecDeque::new();
         for owner in owners {
             let Some((place, served)) = self.backends.find(&owner.backend) else { continue };
             if ask.subject.is_completion() && !self.offers(served, "completions") {
                 return written(ask.no_suggestions(&self.server));
             }
-            left.push_back((place, Goal::Call(ask.towards(&owner))));
+            let mut call = ask.towards(&owner);
+            if in_flight.session.is_some() {
+                call.asked = Asked::Relay;
+            }
+            left.push_back((place, Goal::Call(call)));
         }
         let caller = ask.caller();
         let (streams, era) = (caller.streams(), caller.era());
-        let (first, outcome) = oneshot::channel();
-        let teller = Teller {
-            caller,
-            server: Arc::clone(&self.server),
-            first: Some(first),
-            stream: None,
-            runtime: Handle::current(),
-        };
+        let teller = Teller { caller, server: Arc::clone(&self.server), outlet, runtime: Handle::current() };
         let errand =
             Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
         if let Err(refused) = errand.next().await {
@@ -89,7 +77,11 @@ impl App {
             Ok(Outcome::Whole(response)) => written(response),
             Ok(Outcome::Stream(events)) => reply::events(Events::new(events, KEEP_ALIVE, until_closed)),
             Ok(Outcome::Silence) if streams == Streams::No => bare(StatusCode::ACCEPTED),
-            Ok(Outcome::Silence) => reply::events(Events::new(mpsc::channel(1).1, KEEP_ALIVE, ())),
+            Ok(Outcome::Silence) => {
+                let nothing = Stream::new(0, Resumption::No);
+                nothing.end();
+                reply::events(Events::new(nothing.reader(), KEEP_ALIVE, ()))
+            }
             Err(_) => {
                 refuse(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL, "the call broke off inside the gateway")
             }
@@ -162,13 +154,35 @@ impl Errand {
                 Some(standing) => Conversation::beside(link, standing),
                 None => link.join(|| served.opening()).await,
             };
+            if let Some(session) = session {
+                conversation = conversation.on_behalf_of(&session.state.settings);
+                session.state.goes_to(&self.in_flight.id, place);
+            }
             let slot = backends.admit(served)?;
             let started = Instant::now();
             slot.run(move |served| {
-                let (result, withdrawal) = served.run(goal, &mut conversation, &self.cancel, |message| {
-                    changed(&message.method).iter().for_each(|kind| served.outdated(*kind));
-                    self.teller.event(&message);
+                let session = self.in_flight.session.as_ref();
+                let (result, withdrawal) = served.run(goal, &mut conversation, &self.cancel, |heard| match heard {
+                    Heard::Message(message, standing) => {
+                        changed(&message.method).iter().for_each(|kind| served.outdated(*kind));
+                        match session {
+                            Some(session) => session.state.told(place, standing, message, Some(&self.teller.outlet)),
+                            None => {
+                                self.teller.event(message);
+                                None
+                            }
+                        }
+                    }
+                    Heard::Opened(standing) => {
+                        if let Some(session) = session {
+                            session.state.replay(served, standing, &self.cancel);
+                        }
+                        None
+                    }
                 });
+                if let (Some(session), Err(_)) = (session, &result) {
+                    session.state.questions.withdraw(&self.teller.outlet);
+                }
                 log(&served.name, started, &result);
                 self.finish(&served.name, result);
                 if let Some(request) = withdrawal {
@@ -254,78 +268,35 @@ impl Drop for CancelOnDrop {
 struct Teller {
     caller: Caller,
     server: Arc<ServerInfo>,
-    first: Option<oneshot::Sender<Outcome>>,
-    stream: Option<mpsc::Sender<Bytes>>,
+    outlet: Arc<Outlet>,
     runtime: Handle,
 }
 
 impl Teller {
-    /// Something before the result: the answer becomes a stream, if the client can read one.
-    fn event(&mut self, message: &ServerMessage) {
-        if self.caller.streams() == Streams::No || !self.caller.relays(message) {
-            return;
+    /// Something before the result, for a client that has no session.
+    fn event(&self, message: &ServerMessage) {
+        if self.caller.relays(message) {
+            self.outlet.say(&message.text);
         }
-        if let Some(first) = self.first.take() {
-            let (sender, receiver) = mpsc::channel(EVENTS);
-            if first.send(Outcome::Stream(receiver)).is_ok() {
-                self.stream = Some(sender);
-            }
-        }
-        self.send(&message.text);
     }
 
-    fn done(mut self, backend: &str, result: Result<Answer, CallError>) {
+    fn done(self, backend: &str, result: Result<Answer, CallError>) {
         let (caller, server) = (&self.caller, &self.server);
-        let cancelled = matches!(&result, Err(error) if error.class() == Class::Cancelled);
-        let Some(first) = self.first.take() else {
-            match result {
-                _ if cancelled => {}
-                Ok(Answer::Reply(reply)) => {
-                    let message = caller.message(&reply, server);
-                    self.send(&message);
-                }
-                Err(error) => {
-                    let message = caller.failed_message(backend, &error);
-                    self.send(&message);
-                }
-                Ok(_) => {}
+        match &result {
+            Err(error) if error.class() == Class::Cancelled => self.outlet.answer(|| None, || None),
+            Ok(Answer::Reply(reply)) => {
+                self.outlet.answer(|| Some(caller.answer(reply, server)), || Some(caller.message(reply, server)));
             }
-            return;
-        };
-        let outcome = match result {
-            _ if cancelled => Outcome::Silence,
-            Ok(Answer::Reply(reply)) => Outcome::Whole(caller.answer(&reply, server)),
-            Err(error) => Outcome::Whole(caller.failed(backend, &error)),
-            Ok(_) => Outcome::Silence,
-        };
-        // A client that is gone is told nothing.
-        drop(first.send(outcome));
+            Err(error) => {
+                let message = || Some(caller.failed_message(backend, error));
+                self.outlet.answer(|| Some(caller.failed(backend, error)), message);
+            }
+            Ok(_) => self.outlet.answer(|| None, || None),
+        }
     }
 
     /// Nobody has it.
-    fn unknown(mut self) {
-        match self.first.take() {
-            // A client that is gone is told nothing.
-            Some(first) => drop(first.send(Outcome::Whole(self.caller.unknown()))),
-            None => {
-                let message = self.caller.unknown_message();
-                self.send(&message);
-            }
-        }
-    }
-
-    /// One event. A client that does not read loses its stream, not this thread.
-    fn send(&mut self, message: &str) {
-        let Some(stream) = &self.stream else { return };
-        let delivered = match stream.try_send(gateway::event(message).into()) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-            Err(mpsc::error::TrySendError::Full(event)) => {
-                matches!(self.runtime.block_on(timeout(READING, stream.send(event))), Ok(Ok(())))
-            }
-        };
-        if !delivered {
-            self.stream = None;
-        }
+    fn unknown(self) {
+        self.outlet.answer(|| Some(self.caller.unknown()), || Some(self.caller.unknown_message()));
     }
 }

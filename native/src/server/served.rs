@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vmcp_core::discovery::Backend;
 use vmcp_core::mcp::client::{
-    Answer, CallError, Exchange, Freshness, Goal, List, Listed, Problem, Ran, ServerMessage, Settings, Standing, Start,
+    Answer, Call, CallError, Exchange, Freshness, Goal, List, Listed, Problem, Ran, ServerMessage, Settings, Standing,
+    Start,
 };
 use vmcp_core::mcp::http::Stage;
 use vmcp_core::mcp::{Era, http};
@@ -20,6 +21,14 @@ use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, Trans
 
 /// How long everything but a call may take.
 const PROMPT: Duration = Duration::from_secs(10);
+
+/// What is heard while an exchange runs.
+pub(super) enum Heard<'a> {
+    /// A message of the backend, in this conversation.
+    Message(&'a ServerMessage, Option<&'a Arc<Standing>>),
+    /// The conversation was opened; the request that is wanted has not been sent yet.
+    Opened(&'a Arc<Standing>),
+}
 
 /// One backend.
 pub(super) struct Served {
@@ -94,21 +103,36 @@ impl Served {
         self.own.standing().filter(|standing| standing.era() == Era::Modern)
     }
 
-    /// Walks one exchange to its end, on this thread. The second part is for [`Served::send_aside`] once the caller
+    /// Walks one exchange to its end, on this thread. What `hear` returns is the response to the request that it heard. The second part is for [`Served::send_aside`] once the caller
     /// has been told.
     pub(super) fn run(
         &self,
         goal: Goal,
         conversation: &mut Conversation,
         cancel: &Cancel,
-        mut event: impl FnMut(ServerMessage),
+        mut hear: impl FnMut(Heard<'_>) -> Option<String>,
     ) -> (Result<Answer, CallError>, Option<http::Request>) {
         let patience = if matches!(goal, Goal::Call(_)) { &self.for_calls } else { &self.for_errands };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
-        let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(&self.settings));
-        let result = self.transport.run(&mut exchange, patience, cancel, |_, said| match said {
-            Said::Event(message) => event(message),
-            Said::Learned(standing) => self.learned(&standing, conversation),
+        let settings = match (conversation.start(), &conversation.settings) {
+            // What a client can do is used where it can be asked.
+            (Start::Standing(standing), Some(_)) if standing.era() == Era::Modern => &self.settings,
+            (Start::Remembered(Era::Modern), _) => &self.settings,
+            (_, own) => own.as_ref().unwrap_or(&self.settings),
+        };
+        let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(settings));
+        let result = self.transport.run(&mut exchange, patience, cancel, |exchange, said| match said {
+            Said::Event(message) => {
+                if let Some(response) = hear(Heard::Message(&message, conversation.standing())) {
+                    exchange.answer(response);
+                }
+            }
+            Said::Learned(standing) => {
+                self.learned(&standing, conversation);
+                if conversation.standing().is_some_and(|kept| Arc::ptr_eq(kept, &standing)) {
+                    hear(Heard::Opened(&standing));
+                }
+            }
         });
         let withdrawal = match &result {
             Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
@@ -143,11 +167,37 @@ impl Served {
         }
     }
 
+    /// Asks something in a conversation that is open, on this thread, and returns whether it was done.
+    pub(super) fn ask_in(&self, standing: &Arc<Standing>, call: Call, cancel: &Cancel) -> bool {
+        let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
+        let method = call.method.clone();
+        let start = Start::Standing(Arc::clone(standing));
+        let mut exchange = Exchange::new(Goal::Call(call), start, number, Arc::clone(&self.settings));
+        let mut reopened = Vec::new();
+        let result = self.transport.run(&mut exchange, &self.for_errands, cancel, |_, said| {
+            if let Said::Learned(standing) = said {
+                reopened.push(standing);
+            }
+        });
+        // It was for the conversation that is gone.
+        for standing in reopened {
+            self.end(standing);
+        }
+        match result {
+            Ok(Answer::Reply(reply)) if reply.error().is_none() => true,
+            Ok(_) => false,
+            Err(error) => {
+                tracing::debug!(backend = self.name, method, %error, "not done");
+                false
+            }
+        }
+    }
+
     /// Sends what nobody waits for, on this thread.
     pub(super) fn send_aside(&self, request: &http::Request) {
         let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
         if let Err(failure) = self.transport.send(request, &timeouts, &Cancel::new()) {
-            tracing::debug!(backend = self.name, %failure, "cancellation not delivered");
+            tracing::debug!(backend = self.name, %failure, "message not delivered");
         }
     }
 

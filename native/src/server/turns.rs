@@ -10,10 +10,10 @@ use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 use vmcp_core::gateway::{self, Headers, Initialize, Serves, SessionState, Turn};
 use vmcp_core::mcp::client::List;
-use vmcp_core::mcp::{code, http, json};
+use vmcp_core::mcp::{code, http};
 
 use super::App;
-use super::client::Client;
+use super::client::{Client, NoStream};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::routes::refuse;
 use super::sessions::{InUse, NotOpened};
@@ -44,18 +44,22 @@ impl App {
             Turn::SetLogLevel(asker, level) => {
                 if let Ok(Some(session)) = &session {
                     session.state.set_log_level(level);
+                    self.pass_on_log_level(&session.state, level).await;
                 }
                 written(asker.done())
             }
             Turn::Notified(notified) => {
-                if let ("notifications/cancelled", Ok(Some(session))) = (&*notified.method, &session)
-                    && let Some(id) = notified.params.and_then(|params| json::member(params, "requestId"))
-                {
-                    session.state.cancel(id);
+                if let Ok(Some(session)) = &session {
+                    self.notified(&session.state, &notified);
                 }
                 written(gateway::accepted())
             }
-            Turn::Responded(_) => written(gateway::accepted()),
+            Turn::Responded(response) => {
+                if let Ok(Some(session)) = &session {
+                    self.responded(&session.state, &response);
+                }
+                written(gateway::accepted())
+            }
             Turn::EndSession => {
                 if let Ok(Some(session)) = &session
                     && let Some(ended) = self.sessions.end(session.id)
@@ -107,9 +111,15 @@ impl App {
                 return refuse(StatusCode::NOT_FOUND, code::SESSION_NOT_FOUND, message);
             }
         };
-        match session.state.listen() {
-            Ok(events) => reply::events(Events::new(events, KEEP_ALIVE, session).with_opening()),
-            Err(_) => refuse(StatusCode::CONFLICT, code::INVALID_REQUEST, "this session has a stream already"),
+        match session.state.listen(headers.last_event_id()) {
+            Ok(reader) => reply::events(Events::new(reader, KEEP_ALIVE, session)),
+            Err(NoStream::HasOne) => {
+                refuse(StatusCode::CONFLICT, code::INVALID_REQUEST, "this session has a stream already")
+            }
+            Err(NoStream::NotThere) => {
+                let message = "there is no such event, or no longer; open the stream without `Last-Event-ID`";
+                refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message)
+            }
         }
     }
 

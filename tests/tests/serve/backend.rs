@@ -251,16 +251,16 @@ impl Shared {
     }
 }
 
-fn answer(request: &Value, member: &str, value: Value) -> String {
+pub(crate) fn answer(request: &Value, member: &str, value: Value) -> String {
     json!({"jsonrpc": "2.0", "id": request["id"], member: value}).to_string()
 }
 
-fn event(out: &mut TcpStream, data: &str) -> std::io::Result<()> {
+pub(crate) fn event(out: &mut TcpStream, data: &str) -> std::io::Result<()> {
     let event = format!("event: message\ndata: {data}\n\n");
     out.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
 }
 
-fn plain(out: &mut TcpStream, status: u16, session: Option<&str>, body: &str) -> std::io::Result<()> {
+pub(crate) fn plain(out: &mut TcpStream, status: u16, session: Option<&str>, body: &str) -> std::io::Result<()> {
     let session = session.map(|id| format!("mcp-session-id: {id}\r\n")).unwrap_or_default();
     let length = body.len();
     let head =
@@ -268,9 +268,9 @@ fn plain(out: &mut TcpStream, status: u16, session: Option<&str>, body: &str) ->
     out.write_all((head + body).as_bytes())
 }
 
-type Request = (String, Vec<(String, String)>, Vec<u8>);
+pub(crate) type Request = (String, Vec<(String, String)>, Vec<u8>);
 
-fn request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
+pub(crate) fn request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = || {
         let mut line = String::new();
         let read = stream.read_line(&mut line).ok()?;
