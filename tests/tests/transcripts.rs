@@ -522,6 +522,10 @@ fn turn(given: &[Block]) -> String {
                     Turn::List(list) => {
                         out.push_str(&response_text(&list.answer(&merged, freshness, &server, sealer())))
                     }
+                    Turn::Listen(listen) => {
+                        writeln!(out, "\nturn listen {}", listen.wanted.json()).unwrap();
+                        out.push_str(&details(&[], listen.subscription().acknowledged(&listen.wanted).as_bytes()));
+                    }
                     Turn::SetLogLevel(asker, level) => {
                         write!(out, "\nturn log from {}\n", level.text()).unwrap();
                         out.push_str(&response_text(&asker.done()));

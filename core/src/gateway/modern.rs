@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::front::{Headers, Response};
+use super::listen::Listen;
 use super::offering::Offering;
 use super::{Asker, Notified, Or, ServerInfo, Serves, Streams, Turn, named, no_such_method, refuse, shown};
 use crate::mcp::client::{Freshness, Scope};
@@ -87,6 +88,7 @@ pub(super) fn turn<'a>(headers: &Headers<'a>, message: &Message<'a>, streams: St
     let asker = Asker { id: request.id, era: Era::Modern, capabilities: Some(capabilities), streams };
     match request.method.as_ref() {
         "server/discover" => Ok(Turn::Discover(Discover { asker })),
+        "subscriptions/listen" => Listen::read(asker, request.params).map(Turn::Listen),
         method => named(asker, method, request.params, mirrored(headers))
             // streamable-http, Protocol Version Header: an unknown method is 404.
             .unwrap_or_else(|| Err(no_such_method(404, request.id))),

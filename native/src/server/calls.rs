@@ -10,6 +10,7 @@ use std::time::Instant;
 use hyper::StatusCode;
 use tokio::runtime::Handle;
 use vmcp_core::aggregate::Owner;
+use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::{Ask, Caller, ServerInfo, Streams, Subject};
 use vmcp_core::mcp::client::{Answer, Asked, CallError, Class, Goal, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, code};
@@ -164,7 +165,9 @@ impl Errand {
                 let session = self.in_flight.session.as_ref();
                 let (result, withdrawal) = served.run(goal, &mut conversation, &self.cancel, |heard| match heard {
                     Heard::Message(message, standing) => {
-                        changed(&message.method).iter().for_each(|kind| served.outdated(*kind));
+                        if let Some(kind) = Changing::of(&message.method) {
+                            self.app.backends.announce(served, kind);
+                        }
                         match session {
                             Some(session) => session.state.told(place, standing, message, Some(&self.teller.outlet)),
                             None => {
@@ -220,16 +223,6 @@ impl Errand {
             (None, Ok(_)) if elsewhere && self.asked > 1 => self.teller.unknown(),
             (_, result) => self.teller.done(backend, result),
         }
-    }
-}
-
-/// The lists that a notification is about.
-fn changed(method: &str) -> &'static [List] {
-    match method {
-        "notifications/tools/list_changed" => &[List::Tools],
-        "notifications/resources/list_changed" => &[List::Resources, List::ResourceTemplates],
-        "notifications/prompts/list_changed" => &[List::Prompts],
-        _ => &[],
     }
 }
 
