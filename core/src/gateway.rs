@@ -19,7 +19,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use asks::{Ask, Caller, Subject};
+pub use asks::{Ask, Caller, Hop, OfTask, Subject};
 pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
 pub use listen::Listen;
 pub use lists::{ListItems, PAGE};

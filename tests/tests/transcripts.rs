@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vmcp_core::aggregate::{self, Merged, Offered, Owner, Policy};
-use vmcp_core::gateway::{self, Ask, Headers, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
+use vmcp_core::gateway::{self, Ask, Headers, Hop, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
 use vmcp_core::mcp::client::{
     Answer, Asked, Call, Declared, Exchange, Facts, Freshness, Goal, Limits, List, Listed, Output, Reply, Scope,
     Settings, Standing, Start,
@@ -531,7 +531,11 @@ fn turn(given: &[Block]) -> String {
                         out.push_str(&response_text(&asker.done()));
                     }
                     Turn::Ask(mut ask) => {
-                        let Some(owner) = owner(&merged, &ask) else {
+                        if let Err(refused) = ask.open(&sealer()) {
+                            out.push_str(&response_text(&refused));
+                            continue;
+                        }
+                        let Some(owner) = ask.task_owner().or_else(|| owner(&merged, &ask)) else {
                             out.push_str(&response_text(&ask.unknown()));
                             continue;
                         };
@@ -559,7 +563,8 @@ fn turn(given: &[Block]) -> String {
                             if ask.caller().is_elsewhere(&reply) {
                                 out.push_str("\n(not here)\n");
                             }
-                            out.push_str(&response_text(&ask.caller().answer(&reply, &server)));
+                            let hop = Hop { backend: &owner.backend, server: &server, sealer: sealer() };
+                            out.push_str(&response_text(&ask.caller().answer(&reply, hop)));
                         }
                     }
                     Turn::Notified(told) => {
@@ -620,6 +625,7 @@ fn owner(merged: &Merged, ask: &Ask<'_>) -> Option<Owner> {
         Subject::Tool => merged.owner(List::Tools, &ask.name),
         Subject::Prompt | Subject::PromptArgument => merged.owner(List::Prompts, &ask.name),
         Subject::Resource | Subject::TemplateVariable => merged.resource(&ask.name),
+        Subject::Task(_) => None,
     }
 }
 

@@ -8,11 +8,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::asks::{needs_tasks, open_task};
 use super::front::Response;
 use super::modern::{Cached, complete};
-use super::{Asker, Or, ServerInfo, Streams, refuse_params};
+use super::{Asker, Or, ServerInfo, Streams, refuse_params, shown};
+use crate::aggregate::Owner;
 use crate::mcp::client::{Call, List, ServerMessage};
 use crate::mcp::{code, json, jsonrpc, meta};
+use crate::seal::Sealer;
 
 /// The request that opens a subscription.
 pub const METHOD: &str = "subscriptions/listen";
@@ -211,6 +214,9 @@ impl<'a> Listen<'a> {
         let notifications = notifications.filter(|value| value.starts_with('{'));
         let notifications = notifications.ok_or_else(|| invalid("`params` has no object `notifications`"))?;
         let wanted = Filter::read(notifications).map_err(|wrong| invalid(&wrong))?;
+        if !wanted.tasks.is_empty() {
+            needs_tasks(asker.capabilities.unwrap_or("{}"), asker.id.text())?;
+        }
         if asker.streams == Streams::No {
             let message = "a subscription is written as events only; expected `Accept: text/event-stream` too";
             return Err(Response::error(406, Some(asker.id.text()), code::INVALID_REQUEST, message, None));
@@ -222,6 +228,20 @@ impl<'a> Listen<'a> {
     #[must_use]
     pub fn subscription(&self) -> Subscription {
         Subscription { id: self.asker.id.text().to_owned() }
+    }
+
+    /// Whose tasks it names, by the ids that the client has.
+    ///
+    /// # Errors
+    /// One is nobody's, or somebody else's; this is the answer.
+    pub fn tasks(&self, sealer: &Sealer<'_>) -> Result<Vec<(String, Owner)>, Response> {
+        let open = |id: &String| {
+            let unknown = || format!("there is no task `{}`", shown(id));
+            let owner = open_task(sealer, id)
+                .ok_or_else(|| refuse_params(self.asker.era, self.asker.id.text(), &unknown(), None))?;
+            Ok((id.clone(), owner))
+        };
+        self.wanted.tasks.iter().map(open).collect()
     }
 
     /// There is no room for it.

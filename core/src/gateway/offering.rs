@@ -28,7 +28,7 @@ pub struct Offering {
 const CORE: [&str; 5] = ["completions", "logging", "prompts", "resources", "tools"];
 
 /// Extensions that work through the gateway: tasks (SEP-2663) and apps, which are resources.
-const EXTENSIONS: [&str; 2] = [extension::TASKS, extension::APPS];
+pub(super) const EXTENSIONS: [&str; 2] = [extension::TASKS, extension::APPS];
 
 impl Offering {
     /// All that the gateway knows how to pass on: what a session is offered, which outlives what backends offer now.

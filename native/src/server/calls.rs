@@ -11,7 +11,7 @@ use hyper::StatusCode;
 use tokio::runtime::Handle;
 use vmcp_core::aggregate::Owner;
 use vmcp_core::gateway::listen::Changing;
-use vmcp_core::gateway::{Ask, Caller, ServerInfo, Streams, Subject};
+use vmcp_core::gateway::{Ask, Caller, Hop, Streams, Subject};
 use vmcp_core::mcp::client::{Answer, Asked, CallError, Class, Goal, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, code};
 
@@ -41,7 +41,14 @@ impl App {
             return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
         }
         let in_flight = InFlight { session, id };
-        let owners = self.owners(ask.subject, &ask.name).await;
+        if let Err(refused) = ask.open(&self.seals.sealer()) {
+            return written(refused);
+        }
+        let mut owners = match ask.task_owner() {
+            Some(owner) => vec![owner],
+            None => self.owners(ask.subject, &ask.name).await,
+        };
+        owners.retain(|owner| ask.may_go_to(owner) && self.backends.find(&owner.backend).is_some());
         if owners.is_empty() {
             return written(ask.unknown());
         }
@@ -65,7 +72,7 @@ impl App {
         }
         let caller = ask.caller();
         let (streams, era) = (caller.streams(), caller.era());
-        let teller = Teller { caller, server: Arc::clone(&self.server), outlet, runtime: Handle::current() };
+        let teller = Teller { caller, app: Arc::clone(self), outlet, runtime: Handle::current() };
         let errand =
             Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
         if let Err(refused) = errand.next().await {
@@ -93,6 +100,8 @@ impl App {
     async fn owners(&self, subject: Subject, name: &str) -> Vec<Owner> {
         let resources = [List::Resources, List::ResourceTemplates];
         match subject {
+            // Its id says whose it is.
+            Subject::Task(_) => Vec::new(),
             Subject::Tool => self
                 .backends
                 .find_in(&[List::Tools], |merged| merged.owner(List::Tools, name))
@@ -260,7 +269,7 @@ impl Drop for CancelOnDrop {
 /// Tells the client what comes of its call, from the thread that waits for the backend.
 struct Teller {
     caller: Caller,
-    server: Arc<ServerInfo>,
+    app: Arc<App>,
     outlet: Arc<Outlet>,
     runtime: Handle,
 }
@@ -274,11 +283,12 @@ impl Teller {
     }
 
     fn done(self, backend: &str, result: Result<Answer, CallError>) {
-        let (caller, server) = (&self.caller, &self.server);
+        let (caller, server) = (&self.caller, &self.app.server);
         match &result {
             Err(error) if error.class() == Class::Cancelled => self.outlet.answer(|| None, || None),
             Ok(Answer::Reply(reply)) => {
-                self.outlet.answer(|| Some(caller.answer(reply, server)), || Some(caller.message(reply, server)));
+                let hop = || Hop { backend, server, sealer: self.app.seals.sealer() };
+                self.outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
             }
             Err(error) => {
                 let message = || Some(caller.failed_message(backend, error));

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
+use vmcp_core::aggregate::Owner;
 use vmcp_core::gateway::Listen;
 use vmcp_core::gateway::listen::{self, About, Changing, Filter, Subscription};
 use vmcp_core::mcp::client::ServerMessage;
@@ -54,26 +55,37 @@ impl App {
             let message = format!("{SUBSCRIPTIONS} subscriptions are open, and no more are allowed; try again later");
             return written(listen.refused(&message));
         }
+        let tasks = match listen.tasks(&self.seals.sealer()) {
+            Ok(tasks) => tasks,
+            Err(refused) => return written(refused),
+        };
         let stream = Stream::new(0, Resumption::No);
         let (open, closed) = oneshot::channel::<Infallible>();
         let events = Events::new(stream.reader(), KEEP_ALIVE, open);
         let told = Told { subscription: listen.subscription(), stream };
         let app = Arc::clone(self);
         let wanted = listen.wanted.clone();
-        self.backends.runtime.spawn(async move { app.keep_telling(told, wanted, closed).await });
+        self.backends.runtime.spawn(async move { app.keep_telling(told, wanted, tasks, closed).await });
         reply::events(events)
     }
 
-    async fn keep_telling(self: Arc<Self>, told: Told, wanted: Filter, mut closed: oneshot::Receiver<Infallible>) {
+    async fn keep_telling(
+        self: Arc<Self>,
+        told: Told,
+        wanted: Filter,
+        tasks: Vec<(String, Owner)>,
+        mut closed: oneshot::Receiver<Infallible>,
+    ) {
         let (_listening, mut changes) = self.backends.listening();
         let (sender, mut heard) = mpsc::channel(WAITING);
-        let names = self.names(&wanted).await;
+        let until = Instant::now() + ACKNOWLEDGEMENT;
+        let names = self.names(&wanted, &tasks, until).await;
         let cancel = Cancel::new();
         let _until_here = CancelOnDrop(cancel.clone());
         for (place, names) in &names {
             tokio::spawn(Arc::clone(&self).keep_open(*place, names.clone(), sender.clone(), cancel.clone()));
         }
-        let honoured = self.honoured(&wanted, &names, &mut heard).await;
+        let honoured = self.honoured(&wanted, &names, &mut heard, until).await;
         told.stream.send(&told.subscription.acknowledged(&honoured));
         let mut stopping = self.stopping.clone();
         loop {
@@ -111,15 +123,26 @@ impl App {
     }
 
     /// Which backend is to tell of what.
-    async fn names(self: &Arc<Self>, wanted: &Filter) -> BTreeMap<usize, Names> {
+    async fn names(
+        self: &Arc<Self>,
+        wanted: &Filter,
+        tasks: &[(String, Owner)],
+        until: Instant,
+    ) -> BTreeMap<usize, Names> {
         let mut names = BTreeMap::<usize, Names>::new();
         for uri in &wanted.resources {
-            let owner = self.backends.find_in(&Changing::Resources.lists(), |merged| merged.resource(uri)).await;
+            let owner = self.backends.find_in(Changing::Resources.lists(), |merged| merged.resource(uri));
+            let owner = timeout_at(until, owner).await.ok().flatten();
             let found = owner.and_then(|owner| Some((self.backends.find(&owner.backend)?, owner.original)));
             if let Some(((place, served), original)) = found
                 && served.stateless().is_some()
             {
                 names.entry(place).or_default().resources.insert(original, uri.clone());
+            }
+        }
+        for (id, owner) in tasks {
+            if let Some((place, _)) = self.backends.find(&owner.backend) {
+                names.entry(place).or_default().tasks.insert(owner.original.clone(), id.clone());
             }
         }
         names
@@ -131,12 +154,12 @@ impl App {
         wanted: &Filter,
         names: &BTreeMap<usize, Names>,
         heard: &mut mpsc::Receiver<Heard>,
+        until: Instant,
     ) -> Filter {
-        let until = Instant::now() + ACKNOWLEDGEMENT;
         let mut honoured = Filter::default();
         let mut missing: Vec<_> = names.keys().copied().collect();
         while !missing.is_empty() {
-            let Ok(Some(heard)) = tokio::time::timeout_at(until, heard.recv()).await else { break };
+            let Ok(Some(heard)) = timeout_at(until, heard.recv()).await else { break };
             match heard {
                 Heard::Stands(place, filter) => {
                     missing.retain(|known| *known != place);
@@ -157,7 +180,7 @@ impl App {
         if !wanted.lists.is_empty() {
             for served in &self.backends.all {
                 let mut known = served.heard.subscribe();
-                let told = tokio::time::timeout_at(until, known.wait_for(Option::is_some)).await;
+                let told = timeout_at(until, known.wait_for(Option::is_some)).await;
                 if let Ok(Ok(kinds)) = told {
                     honoured.lists.extend(kinds.iter().flatten());
                 }
