@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
-use vmcp_core::aggregate::Owner;
+use vmcp_core::aggregate::{Merged, Owner};
 use vmcp_core::gateway::Listen;
 use vmcp_core::gateway::listen::{self, About, Changing, Filter, Subscription};
 use vmcp_core::mcp::client::ServerMessage;
@@ -79,7 +79,7 @@ impl App {
         let (_listening, mut changes) = self.backends.listening();
         let (sender, mut heard) = mpsc::channel(WAITING);
         let until = Instant::now() + ACKNOWLEDGEMENT;
-        let names = self.names(&wanted, &tasks, until).await;
+        let names = self.names(&wanted, &tasks, until - ACKNOWLEDGEMENT / 2).await;
         let cancel = Cancel::new();
         let _until_here = CancelOnDrop(cancel.clone());
         for (place, names) in &names {
@@ -130,14 +130,25 @@ impl App {
         until: Instant,
     ) -> BTreeMap<usize, Names> {
         let mut names = BTreeMap::<usize, Names>::new();
-        for uri in &wanted.resources {
-            let owner = self.backends.find_in(Changing::Resources.lists(), |merged| merged.resource(uri));
-            let owner = timeout_at(until, owner).await.ok().flatten();
-            let found = owner.and_then(|owner| Some((self.backends.find(&owner.backend)?, owner.original)));
-            if let Some(((place, served), original)) = found
+        let mut found: Vec<_> =
+            wanted.resources.iter().map(|uri| (uri, self.backends.merged().resource(uri))).collect();
+        if found.iter().any(|(_, owner)| owner.is_none()) {
+            // One that is not listed may be yet; a backend that says nothing is waited for once.
+            let lists = Changing::Resources.lists();
+            let late = || found.iter().filter(|(_, owner)| owner.is_none());
+            let all = |merged: &Merged| late().all(|(uri, _)| merged.resource(uri).is_some()).then_some(());
+            drop(timeout_at(until, self.backends.find_in(lists, all)).await);
+            let merged = self.backends.merged();
+            for (uri, owner) in &mut found {
+                *owner = owner.take().or_else(|| merged.resource(uri));
+            }
+        }
+        for (uri, owner) in found {
+            let place = owner.as_ref().and_then(|owner| self.backends.find(&owner.backend));
+            if let (Some(owner), Some((place, served))) = (&owner, place)
                 && served.stateless().is_some()
             {
-                names.entry(place).or_default().resources.insert(original, uri.clone());
+                names.entry(place).or_default().resources.insert(owner.original.clone(), uri.clone());
             }
         }
         for (id, owner) in tasks {
