@@ -560,11 +560,12 @@ fn turn(given: &[Block]) -> String {
                             }
                             let era = if reply.rest() == "modern" { Era::Modern } else { Era::Legacy };
                             let reply = Reply::read(String::from_utf8(reply.body.clone()).unwrap(), era).unwrap();
-                            if ask.caller().is_elsewhere(&reply) {
+                            let caller = ask.caller().led_to(&owner);
+                            if caller.is_elsewhere(&reply) {
                                 out.push_str("\n(not here)\n");
                             }
                             let hop = Hop { backend: &owner.backend, server: &server, sealer: sealer() };
-                            out.push_str(&response_text(&ask.caller().answer(&reply, hop)));
+                            out.push_str(&response_text(&caller.answer(&reply, hop)));
                         }
                     }
                     Turn::Notified(told) => {

@@ -262,6 +262,7 @@ impl<'a> Ask<'a> {
             streams: self.asker.streams,
             subject: self.subject,
             name: self.name.clone().into_owned(),
+            original: None,
             repeats: if retry { Repeats::Retry } else { Repeats::First },
             capabilities: self.asker.capabilities.map(ToOwned::to_owned),
         }
@@ -301,6 +302,8 @@ pub struct Caller {
     streams: Streams,
     subject: Subject,
     name: String,
+    /// What the backend calls it, if that is something else.
+    original: Option<String>,
     repeats: Repeats,
     /// Of a caller that stands alone.
     capabilities: Option<String>,
@@ -354,6 +357,13 @@ enum Repeats {
 }
 
 impl Caller {
+    /// The same about what its backend calls otherwise.
+    #[must_use]
+    pub fn led_to(mut self, owner: &Owner) -> Self {
+        self.original = (owner.original != self.name).then(|| owner.original.clone());
+        self
+    }
+
     /// Whether it stands alone or in a session: a stand-alone caller that closes its stream wants the call cancelled.
     #[must_use]
     pub fn era(&self) -> Era {
@@ -430,8 +440,12 @@ impl Caller {
             };
             return jsonrpc::error(Some(id), code::INTERNAL, &message, None);
         }
+        let result = &*self.as_asked(result);
         match (self.era, reply.era) {
-            (Era::Legacy, Era::Legacy) => reply.with_id(id),
+            (Era::Legacy, Era::Legacy) => match self.original {
+                Some(_) => reply.with_id_and_result(id, result),
+                None => reply.with_id(id),
+            },
             (Era::Legacy, Era::Modern) => reply.with_id_and_result(id, &for_legacy(result)),
             (Era::Modern, era) => {
                 // The same id as long as the task lives: the one that the client has.
@@ -520,6 +534,17 @@ impl Caller {
             _ => code::INVALID_PARAMS,
         };
         jsonrpc::error(Some(&self.id), code, &message, data.as_deref())
+    }
+
+    /// A result in which a resource that clients know under another URI has that.
+    fn as_asked<'r>(&self, result: &'r str) -> Cow<'r, str> {
+        let Some(original) = self.original.as_deref().filter(|_| self.subject == Subject::Resource) else {
+            return Cow::Borrowed(result);
+        };
+        let contents = json::member(result, "contents").and_then(json::elements).into_iter().flatten();
+        let uris = contents.filter_map(|content| json::member(content, "uri")).filter(|uri| json::says(uri, original));
+        let splice = uris.fold(json::Splice::new(result), |splice, uri| splice.replace(uri, json::quote(&self.name)));
+        Cow::Owned(splice.finish())
     }
 
     /// The result of a completion where the backend has none.

@@ -59,18 +59,18 @@ impl App {
             return written(differs);
         }
         let mut left = VecDeque::new();
-        for owner in owners {
+        for owner in &owners {
             let Some((place, served)) = self.backends.find(&owner.backend) else { continue };
             if ask.subject.is_completion() && !self.offers(served, "completions") {
                 return written(ask.no_suggestions(&self.server));
             }
-            let mut call = ask.towards(&owner);
+            let mut call = ask.towards(owner);
             if in_flight.session.is_some() {
                 call.asked = Asked::Relay;
             }
             left.push_back((place, Goal::Call(call)));
         }
-        let caller = ask.caller();
+        let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
         let teller = Teller { caller, app: Arc::clone(self), outlet, runtime: Handle::current() };
         let errand =
@@ -98,7 +98,11 @@ impl App {
 
     /// Who is asked, one after the other. Several only for a resource for which nobody answers.
     async fn owners(&self, subject: Subject, name: &str) -> Vec<Owner> {
-        let resources = [List::Resources, List::ResourceTemplates];
+        // What an app is shown with need not be listed; its tool says whose it is.
+        let resources = match name.starts_with("ui://") {
+            true => &[List::Resources, List::ResourceTemplates, List::Tools][..],
+            false => &[List::Resources, List::ResourceTemplates],
+        };
         match subject {
             // Its id says whose it is.
             Subject::Task(_) => Vec::new(),
@@ -113,9 +117,9 @@ impl App {
                 found.into_iter().collect()
             }
             Subject::TemplateVariable => {
-                self.backends.find_in(&resources, |merged| merged.resource(name)).await.into_iter().collect()
+                self.backends.find_in(resources, |merged| merged.resource(name)).await.into_iter().collect()
             }
-            Subject::Resource => match self.backends.find_in(&resources, |merged| merged.resource(name)).await {
+            Subject::Resource => match self.backends.find_in(resources, |merged| merged.resource(name)).await {
                 Some(owner) => vec![owner],
                 None => {
                     let merged = self.backends.merged();

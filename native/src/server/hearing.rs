@@ -68,7 +68,7 @@ impl Backends {
             self.runtime.spawn(async move {
                 for _ in 0..TRIES {
                     if served.claim(list, Instant::now()) {
-                        return backends.ask(served, list);
+                        return backends.ask(&served, vec![list]);
                     }
                     let mut known = served.known(list);
                     if known.borrow().asking().is_none() {
@@ -128,11 +128,9 @@ impl Backends {
 
     /// Asks for lists whose backend does not say by itself that they are others; if they are, who listens is told.
     fn look_again(self: &Arc<Self>, served: &Arc<Served>, kinds: &[Changing]) {
-        for list in kinds.iter().flat_map(|kind| kind.lists()) {
-            if served.claim_now(*list, Instant::now()) {
-                self.ask(Arc::clone(served), *list);
-            }
-        }
+        let now = Instant::now();
+        let lists = kinds.iter().flat_map(|kind| kind.lists()).copied();
+        self.ask(served, lists.filter(|list| served.claim_now(*list, now)).collect());
     }
 
     /// One stream of changes, until it ends or nobody listens.
