@@ -20,6 +20,8 @@ const places = { go: (at: Region) => editor.go(at), point: (at: Region | null) =
 
 let view: View = { findings: [], documents: [], certificates: [], secrets: 0 };
 let shownFindings = FINDINGS;
+/** What the page shows now, for its tests and for the console. */
+const shown = { text: "", view, milliseconds: 0 };
 
 const tables = {
   backends: new Table("Backends", texts.backendColumns),
@@ -60,7 +62,8 @@ async function check(): Promise<void> {
   which.replaceChildren(...view.documents.map(({ configMap, name }, index) => h("option", { value: index }, configMap ?? name ?? "")));
   byId("which-label").hidden = view.documents.length < 2;
   show();
-  document.documentElement.dataset.checked = String(Math.round(performance.now() - started));
+  Object.assign(shown, { text, view, milliseconds: performance.now() - started });
+  document.documentElement.dataset.checked = "";
 }
 
 function current(): DocumentView | undefined {
@@ -352,4 +355,4 @@ else {
   void fromLink().then((given) => { if (!given && editor.view.state.doc.length === 0) return check(); });
   if (document.querySelector("meta[name=vmcp-offline]") && "serviceWorker" in navigator) navigator.serviceWorker.register("sw.js").catch(() => {});
 }
-Object.assign(window, { vmcpPreview: { editor, core } });
+Object.assign(window, { vmcpPreview: { editor, core, shown } });
