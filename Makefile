@@ -36,7 +36,7 @@ preview-build: $(PACK)/web .setup-www ## build the previewer into target/www; vm
 	node www/build.mjs $(PACK)/web target/www
 
 ##@ Check
-.PHONY: test lint rust core-alone core-wasm page peers guards
+.PHONY: test lint rust core-alone core-wasm page peers conformance guards
 test: lint core-alone rust core-wasm page peers ## everything that CI runs, from set-up to end-to-end tests
 	$(call STEP,all tests passed)
 
@@ -75,6 +75,12 @@ peers: .setup-peers ## through `vmcp serve`, with servers and clients that this 
 	$(call STEP,end to end with independent servers and clients)
 	cargo build --locked --package vmcp-native --bin vmcp
 	cargo test --locked --package vmcp-tests --features peers --test peers -- --nocapture
+
+# One after the other: the suite measures times.
+conformance: .setup-peers ## the official conformance suite through `vmcp serve`, against what it says of official SDKs alone
+	$(call STEP,the official conformance suite through the gateway)
+	cargo build --locked --package vmcp-native --bin vmcp
+	cargo test --locked --package vmcp-tests --features peers --test conformance -- --nocapture --test-threads=1
 
 ##@ Measure and search
 .PHONY: bench fuzz compat deny

@@ -2,6 +2,8 @@
 //!
 //! Here configurations are broken by single edits; certificates are broken in `trust_properties.rs`.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,12 +3,13 @@
 //! It does not relay what a backend asks meanwhile.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::front::{Headers, Response};
-use super::tools::{CallTool, ListTools};
-use super::{Asker, CAPABILITIES, Notified, Or, ServerInfo, Serves, Streams, Turn, no_such_method, refuse, shown};
+use super::offering::Offering;
+use super::{Asker, Notified, Or, ServerInfo, Serves, Streams, Turn, named, no_such_method, refuse, shown};
+use crate::mcp::client::{Freshness, Scope};
 use crate::mcp::jsonrpc::{self, Id, Message};
 use crate::mcp::{Era, Revision, code, http, json, meta};
 
@@ -19,16 +20,17 @@ pub struct Discover<'a> {
 }
 
 impl Discover<'_> {
-    /// The answer; `instructions` are for the model.
+    /// The answer.
     #[must_use]
-    pub fn answer(&self, server: &ServerInfo, instructions: Option<&str>) -> Response {
-        let mut result = format!(r#"{{"supportedVersions":{},"capabilities":{CAPABILITIES}"#, versions(Serves::Both));
-        if let Some(instructions) = instructions {
+    pub fn answer(&self, server: &ServerInfo, offering: &Offering) -> Response {
+        let capabilities = offering.capabilities();
+        let mut result = format!(r#"{{"supportedVersions":{},"capabilities":{capabilities}"#, versions(Serves::Both));
+        if let Some(instructions) = offering.instructions() {
             result.push_str(",\"instructions\":");
-            result.push_str(&json::quote(instructions));
+            result.push_str(&json::quote(&instructions));
         }
         result.push('}');
-        let result = complete(&result, server, Cached::Private);
+        let result = complete(&result, server, Cached::For(Freshness::STALE));
         Response::json(200, jsonrpc::result(self.asker.id.text(), &result))
     }
 }
@@ -38,8 +40,8 @@ impl Discover<'_> {
 pub(super) enum Cached {
     /// A result of a call.
     No,
-    /// A list, a description: not at all, and for nobody else (server/utilities/caching).
-    Private,
+    /// A list, a description, a resource.
+    For(Freshness),
 }
 
 /// A result with what every modern result has: its type and who answers; a backend's own name goes.
@@ -51,11 +53,15 @@ pub(super) fn complete(result: &str, server: &ServerInfo, cached: Cached) -> Str
     if json::member(result, "resultType").is_none() {
         with.push(("resultType", "\"complete\""));
     }
-    if cached == Cached::Private {
-        with.extend([("ttlMs", "0"), ("cacheScope", "\"private\"")]);
+    let ttl;
+    if let Cached::For(freshness) = cached {
+        ttl = freshness.ttl_ms.to_string();
+        let scope = if freshness.scope == Scope::Public { "\"public\"" } else { "\"private\"" };
+        with.extend([("ttlMs", ttl.as_str()), ("cacheScope", scope)]);
     }
     with.push(("_meta", own_meta.as_str()));
-    json::rewrite(result, |member| member.is("_meta"), &with)
+    let own: &[&str] = if cached == Cached::No { &["_meta"] } else { &["_meta", "ttlMs", "cacheScope"] };
+    json::rewrite(result, |member| own.iter().any(|key| member.is(key)), &with)
 }
 
 /// Whether a message is meant for the modern revision: its header says so, or its `_meta` has one of the keys that
@@ -81,10 +87,9 @@ pub(super) fn turn<'a>(headers: &Headers<'a>, message: &Message<'a>, streams: St
     let asker = Asker { id: request.id, era: Era::Modern, capabilities: Some(capabilities), streams };
     match request.method.as_ref() {
         "server/discover" => Ok(Turn::Discover(Discover { asker })),
-        "tools/list" => ListTools::read(asker, request.params).map(Turn::ListTools),
-        "tools/call" => CallTool::read(asker, request.params, mirrored(headers)).map(Turn::CallTool),
-        // streamable-http, Protocol Version Header: an unknown method is 404.
-        _ => Err(no_such_method(404, request.id)),
+        method => named(asker, method, request.params, mirrored(headers))
+            // streamable-http, Protocol Version Header: an unknown method is 404.
+            .unwrap_or_else(|| Err(no_such_method(404, request.id))),
     }
 }
 

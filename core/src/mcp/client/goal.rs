@@ -61,7 +61,7 @@ pub enum Asked {
 }
 
 /// Which list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
     /// `tools/list`.
     Tools,
@@ -74,6 +74,32 @@ pub enum List {
 }
 
 impl List {
+    /// Every list.
+    pub const ALL: [Self; 4] = [Self::Tools, Self::Resources, Self::ResourceTemplates, Self::Prompts];
+
+    /// What is on it.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Tools => "tool",
+            Self::Resources => "resource",
+            Self::ResourceTemplates => "resource template",
+            Self::Prompts => "prompt",
+        }
+    }
+
+    /// The method that asks for it.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// The member of a result that holds it.
+    #[must_use]
+    pub fn member(self) -> &'static str {
+        self.facts().2
+    }
+
     /// Method, capability that it needs, member of the result, and what is said if that is missing.
     pub(super) fn facts(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {

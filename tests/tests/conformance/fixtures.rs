@@ -1,0 +1,68 @@
+//! Servers on official SDKs that offer what the suite expects, one process each.
+//!
+//! What they offer is written in `tests/peers/fixtures`.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::processes::{Process, node, peers, python};
+use super::suite::{Report, Revision};
+
+/// A server for the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fixture {
+    /// Python SDK 2.
+    Python,
+    /// TypeScript SDK 2.
+    TypeScript,
+}
+
+/// One that runs.
+pub(crate) struct Server {
+    port: u64,
+    _process: Process,
+}
+
+impl Fixture {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::TypeScript => "typescript",
+        }
+    }
+
+    pub(crate) fn start(self) -> Server {
+        let program = |mut command: Command, file: &str| {
+            command.arg(peers().join("fixtures").join(file));
+            command
+        };
+        let mut command = match self {
+            Self::Python => program(python(2), "python.py"),
+            Self::TypeScript => program(node(), "typescript.mjs"),
+        };
+        let process = Process::start(self.name(), &mut command);
+        let port = process.wait_for("its port", |line| serde_json::from_str::<Value>(line).ok()?.get("port")?.as_u64());
+        Server { port, _process: process }
+    }
+
+    /// Holds the reference itself to what the SDK's own team reaches: all, but for the tasks extension, which neither
+    /// SDK has.
+    pub(crate) fn check_reference(self, revision: Revision, direct: &Report) {
+        let reached = match (self, revision) {
+            (_, Revision::Legacy) => (84, 84),
+            (Self::Python, Revision::Modern) => (169, 194),
+            (Self::TypeScript, Revision::Modern) => (164, 194),
+        };
+        let name = self.name();
+        let missed: Vec<_> = direct.failing().filter(|(scenario, _)| !scenario.starts_with("tasks-")).collect();
+        assert!(missed.is_empty(), "{name} {revision}: without the gateway fail {missed:?}");
+        assert_eq!(direct.total(), reached, "{name} {revision}: without the gateway");
+    }
+}
+
+impl Server {
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp", self.port)
+    }
+}
