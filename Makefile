@@ -17,6 +17,8 @@ PACK := target/pack
 PEERS := tests/.peers
 # The browser that the page is tried in; found on the machine, or installed where this may be done.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo /usr/bin/chromium)
+# Puts the built page into the program.
+PREVIEW = VMCP_PREVIEW_PAGE="$(CURDIR)/target/www/vmcp-preview.html"
 STEP = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 ##@ Run
@@ -28,8 +30,8 @@ help: ## list the tasks
 demo: ## two private CAs, two HTTPS MCP servers, a ConfigMap, and vmcp in front of them (ARGS=--once stops after the proof)
 	cargo run --locked --package vmcp-native --bin vmcp -- demo $(ARGS)
 
-preview: preview-build ## build the ConfigMap previewer and serve it on loopback (PORT=8080; a free port without it)
-	node www/serve.mjs target/www $(PORT)
+preview: preview-build ## build the ConfigMap previewer and start it (ARGS="-c FILE --port 8080 --no-open")
+	$(PREVIEW) cargo run --locked --package vmcp-native --bin vmcp -- preview $(ARGS)
 
 preview-build: $(PACK)/web .setup-www ## build the previewer into target/www; vmcp-preview.html there is all of it in one file
 	www/node_modules/.bin/tsc --project www
@@ -68,8 +70,8 @@ core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAsse
 
 page: $(PACK)/nodejs preview-build .setup-chromium ## the WebAssembly package under Node, and the page in a real browser
 	$(call STEP,WebAssembly package under Node, and the page in Chromium)
-	cargo build --locked --package vmcp-native --bin vmcp
-	CHROMIUM="$(CHROMIUM)" node --test --test-reporter=spec --test-concurrency=1 wasm/test/*.mjs www/test/*.mjs
+	$(PREVIEW) cargo build --locked --package vmcp-native --bin vmcp
+	CHROMIUM="$(CHROMIUM)" node --test --test-reporter=spec --test-concurrency=1 wasm/test/*.test.mjs www/test/*.test.mjs
 
 peers: .setup-peers ## through `vmcp serve`, with servers and clients that this project did not write
 	$(call STEP,end to end with independent servers and clients)

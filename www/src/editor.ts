@@ -74,7 +74,7 @@ export class Editor {
         autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
         hoverTooltip((view, at) => this.#hover(view, at)),
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap]),
-        EditorView.contentAttributes.of({ "aria-label": texts.editor, spellcheck: "false", autocapitalize: "off" }),
+        EditorView.contentAttributes.of({ "aria-label": texts.editor, tabindex: "0", spellcheck: "false", autocapitalize: "off" }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) changed();
         }),

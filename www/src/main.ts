@@ -336,7 +336,7 @@ async function live(path: string): Promise<void> {
         seen = state.version;
         byId("live").textContent = texts.live(state.name);
         for (const name of core.files.keys()) if (!(name in state.files)) core.takeFile(name);
-        for (const [name, base64] of Object.entries<string>(state.files)) core.giveFile(name, Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
+        for (const [name, bytes] of Object.entries<string>(state.files)) core.giveFile(name, Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
         core.giveVariables(state.variables.join("\n"));
         if (state.text === editor.wholeText) await check();
         else editor.load(state.text);

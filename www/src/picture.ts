@@ -42,14 +42,14 @@ export function picture(view: DocumentView, places: Places): SVGElement {
 
 function server(view: DocumentView, middle: number, places: Places, focusable: boolean): SVGElement {
   const lines = [view.name || "vMCP", texts.incoming(view.incoming), view.issuer ?? ""].filter(Boolean);
-  const group = s("g", goes(view.incomingAt, places, lines.join(", "), focusable));
+  const group = s("g", goes(view.incomingAt, places, focusable), s("title", {}, lines.join(", ")));
   group.append(box(120, middle - 32, 150, 64, "var(--accent)", ""));
   lines.forEach((text, index) => group.append(label(130, middle - 8 + index * 17, clip(text, 21), index === 0)));
   return group;
 }
 
 function card(backend: BackendView, x: number, y: number, width: number, height: number, places: Places): SVGElement {
-  const group = s("g", goes(backend.at, places, told(backend), true), s("title", {}, told(backend)));
+  const group = s("g", goes(backend.at, places, true), s("title", {}, told(backend)));
   group.append(
     box(x, y, width, height, colour(backend), "", backend.standing === "rejected"),
     label(x + 10, y + 19, clip(backend.name || "?", 28), true),
@@ -60,7 +60,7 @@ function card(backend: BackendView, x: number, y: number, width: number, height:
 }
 
 function row(backend: BackendView, x: number, y: number, width: number, places: Places): SVGElement {
-  const group = s("g", goes(backend.at, places, told(backend), false), s("title", {}, told(backend)));
+  const group = s("g", goes(backend.at, places, false), s("title", {}, told(backend)));
   group.append(
     s("rect", { x, y, width, height: 20, rx: 3, fill: "var(--panel)" }),
     s("rect", { x, y, width: 5, height: 20, fill: colour(backend) }),
@@ -86,7 +86,8 @@ function colour({ standing, trust }: BackendView): string {
   return trust === "nobody" ? "var(--warning)" : "var(--good)";
 }
 
-function goes(at: Region | null, places: Places, name: string, focusable: boolean): Record<string, unknown> {
+/** What leads to the text; its name is its `<title>`. */
+function goes(at: Region | null, places: Places, focusable: boolean): Record<string, unknown> {
   if (at === null) return {};
   const listeners = { onclick: () => places.go(at), onpointerenter: () => places.point(at), onpointerleave: () => places.point(null), class: "goes" };
   if (!focusable) return listeners;
@@ -95,7 +96,7 @@ function goes(at: Region | null, places: Places, name: string, focusable: boolea
     event.preventDefault();
     places.go(at);
   };
-  return { ...listeners, onkeydown, role: "button", tabindex: 0, "aria-label": name };
+  return { ...listeners, onkeydown, role: "button", tabindex: 0 };
 }
 
 function box(x: number, y: number, width: number, height: number, stroke: string, text: string, dashed = false): SVGElement {
