@@ -73,7 +73,7 @@ function current(): DocumentView | undefined {
 function show(): void {
   const document = current();
   if (editor.view.state.doc.length === 0) say(texts.empty, "");
-  else say(document?.verdict ?? view.findings[0]?.message ?? texts.noConfiguration, document?.starts ? "good" : "error");
+  else say(document?.verdict ?? view.findings[0]?.message ?? texts.noConfiguration, !document?.starts ? "error" : document.backends.some(({ standing }) => standing === "rejected") ? "warning" : "good");
   const count = (severity: string) => view.findings.filter((found) => found.severity === severity).length;
   byId("counts").textContent = texts.counts(count("error"), count("warning"), count("note"));
   void panels[panel](document);

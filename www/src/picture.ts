@@ -54,7 +54,7 @@ function card(backend: BackendView, x: number, y: number, width: number, height:
     box(x, y, width, height, colour(backend), "", backend.standing === "rejected"),
     label(x + 10, y + 19, clip(backend.name || "?", 28), true),
     label(x + width - 10, y + 19, `${backend.kind} · ${backend.transport}`, false, "end"),
-    label(x + 10, y + 39, clip(backend.reason ? `✗ ${backend.reason}` : `${mark(backend)} ${trust(backend)} · ${auth(backend)}`, 64)),
+    label(x + 10, y + 39, clip(backend.reason ? `✗ ${backend.reason}` : `${mark(backend)} ${trust(backend)} · ${auth(backend)}`, 56)),
   );
   return group;
 }
@@ -65,13 +65,13 @@ function row(backend: BackendView, x: number, y: number, width: number, places: 
     s("rect", { x, y, width, height: 20, rx: 3, fill: "var(--panel)" }),
     s("rect", { x, y, width: 5, height: 20, fill: colour(backend) }),
     label(x + 12, y + 15, clip(`${mark(backend)} ${backend.name || "?"}`, 18), backend.standing === "rejected"),
-    label(x + width - 6, y + 15, clip(`${short(backend)}`, 17), false, "end"),
+    label(x + width - 6, y + 15, clip(short(backend), 19), false, "end"),
   );
   return group;
 }
 
 const SHORT = { bundle: "CA", pinned: "pin", system: "roots", nobody: "http" };
-const short = (backend: BackendView) => `${backend.transport === "sse" ? "sse" : "http"} ${SHORT[backend.trust]} ${backend.auth === "unauthenticated" ? "–" : backend.auth}`;
+const short = (backend: BackendView) => `${backend.transport === "sse" ? "sse" : "stream"} ${SHORT[backend.trust]} ${backend.auth === "unauthenticated" ? "–" : backend.auth}`;
 const mark = ({ standing }: BackendView) => (standing === "served" ? "✓" : "✗");
 const trust = (backend: BackendView) => (backend.caBundle && backend.trust !== "nobody" ? `${texts.vouching[backend.trust]} ${backend.caBundle}` : texts.vouching[backend.trust]);
 const auth = ({ auth, header }: BackendView) => (header === null ? auth : `${auth} ${header}`);
