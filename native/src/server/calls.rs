@@ -29,7 +29,7 @@ use crate::transport::Cancel;
 
 impl App {
     /// Answers what one backend answers. Without a session, the call ends with its stream.
-    pub(super) async fn ask(self: &Arc<Self>, ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
+    pub(super) async fn ask(self: &Arc<Self>, mut ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
         let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned());
@@ -44,19 +44,25 @@ impl App {
         if owners.is_empty() {
             return written(ask.unknown());
         }
+        if let (Subject::Tool, merged) = (ask.subject, self.backends.merged())
+            && let Some(tool) = merged.find(List::Tools, &ask.name)
+            && let Err(differs) = ask.mirror(tool)
+        {
+            return written(differs);
+        }
         let mut left = VecDeque::new();
-        for owner in owners {
+        for owner in &owners {
             let Some((place, served)) = self.backends.find(&owner.backend) else { continue };
             if ask.subject.is_completion() && !self.offers(served, "completions") {
                 return written(ask.no_suggestions(&self.server));
             }
-            let mut call = ask.towards(&owner);
+            let mut call = ask.towards(owner);
             if in_flight.session.is_some() {
                 call.asked = Asked::Relay;
             }
             left.push_back((place, Goal::Call(call)));
         }
-        let caller = ask.caller();
+        let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
         let teller = Teller { caller, server: Arc::clone(&self.server), outlet, runtime: Handle::current() };
         let errand =
@@ -84,7 +90,11 @@ impl App {
 
     /// Who is asked, one after the other. Several only for a resource for which nobody answers.
     async fn owners(&self, subject: Subject, name: &str) -> Vec<Owner> {
-        let resources = [List::Resources, List::ResourceTemplates];
+        // What an app is shown with need not be listed; its tool says whose it is.
+        let resources = match name.starts_with("ui://") {
+            true => &[List::Resources, List::ResourceTemplates, List::Tools][..],
+            false => &[List::Resources, List::ResourceTemplates],
+        };
         match subject {
             Subject::Tool => self
                 .backends
@@ -97,9 +107,9 @@ impl App {
                 found.into_iter().collect()
             }
             Subject::TemplateVariable => {
-                self.backends.find_in(&resources, |merged| merged.resource(name)).await.into_iter().collect()
+                self.backends.find_in(resources, |merged| merged.resource(name)).await.into_iter().collect()
             }
-            Subject::Resource => match self.backends.find_in(&resources, |merged| merged.resource(name)).await {
+            Subject::Resource => match self.backends.find_in(resources, |merged| merged.resource(name)).await {
                 Some(owner) => vec![owner],
                 None => {
                     let merged = self.backends.merged();

@@ -241,10 +241,13 @@ impl Served {
         self.known.of(kind).send_modify(Known::outdated);
     }
 
-    /// Keeps what came of a question, nothing if it failed. Returns whether anything is different now.
-    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant) -> bool {
-        let mut changed = false;
-        self.known.of(kind).send_modify(|known| changed = known.answered(answer, now));
-        changed
+    /// Keeps what came of a question, nothing if it failed. If anything is different now, `changed` is called before
+    /// anybody can see it: who waits for the answer must not find what was merged before.
+    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant, changed: impl FnOnce()) {
+        self.known.of(kind).send_modify(|known| {
+            if known.answered(answer, now) {
+                changed();
+            }
+        });
     }
 }
