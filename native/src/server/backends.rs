@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use tokio::time::{sleep, timeout_at};
 use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
 use vmcp_core::gateway::Offering;
+use vmcp_core::gateway::listen::Changing;
 use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Standing};
 
 use super::link::Conversation;
@@ -39,12 +40,17 @@ const PATIENT_ERRANDS: usize = 4096;
 /// Answers of clients that are delivered side by side.
 const WORDS: usize = 256;
 
+/// Streams of changes that are heard side by side, each on its own thread.
+const HEARING: usize = 1024;
+/// Changes that a client may be behind before it is told of all.
+const UNHEARD: usize = 64;
+
 /// All backends.
 pub(super) struct Backends {
-    all: Vec<Arc<Served>>,
+    pub(super) all: Vec<Arc<Served>>,
     places: HashMap<String, usize>,
     policy: Policy,
-    runtime: Handle,
+    pub(super) runtime: Handle,
     /// Threads for calls of clients.
     calls: Pool,
     calls_limit: usize,
@@ -57,13 +63,19 @@ pub(super) struct Backends {
     words: Pool,
     /// Grows with every change of a list.
     changes: AtomicU64,
+    /// Threads that hear what backends say by themselves.
+    pub(super) hearing: Pool,
+    /// How many clients want to hear of changes.
+    pub(super) listeners: watch::Sender<usize>,
+    /// Tells of which lists are other ones now.
+    pub(super) changed: broadcast::Sender<Changing>,
     /// Tells of every answer and every failure.
     news: watch::Sender<()>,
     merged: Mutex<(u64, Arc<Merged>)>,
     /// By place: whether it was said that a backend is missing.
     missed: Vec<AtomicBool>,
     /// Stops what runs for the gateway itself.
-    stop: Cancel,
+    pub(super) stop: Cancel,
 }
 
 /// Why a call cannot be made now.
@@ -113,6 +125,9 @@ impl Backends {
             errands_waiting: AtomicUsize::new(0),
             words: Pool::new(WORDS),
             changes: AtomicU64::new(0),
+            hearing: Pool::new(HEARING),
+            listeners: watch::Sender::new(0),
+            changed: broadcast::Sender::new(UNHEARD),
             news: watch::Sender::new(()),
             merged: Mutex::default(),
             stop: Cancel::new(),
@@ -250,7 +265,7 @@ impl Backends {
     }
 
     /// Asks a backend for lists that were claimed, one after the other, in the background.
-    fn ask(self: &Arc<Self>, served: &Arc<Served>, kinds: Vec<List>) {
+    pub(super) fn ask(self: &Arc<Self>, served: &Arc<Served>, kinds: Vec<List>) {
         if kinds.is_empty() {
             return;
         }
@@ -273,6 +288,8 @@ impl Backends {
     fn keep(&self, served: &Served, kind: List, listed: Option<Listed>) {
         served.answered(kind, listed, Instant::now(), || {
             self.changes.fetch_add(1, Ordering::AcqRel);
+            // Where nobody listens, nobody is told.
+            drop(self.changed.send(Changing::of_list(kind)));
         });
         self.news.send_replace(());
     }

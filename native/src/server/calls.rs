@@ -10,7 +10,8 @@ use std::time::Instant;
 use hyper::StatusCode;
 use tokio::runtime::Handle;
 use vmcp_core::aggregate::Owner;
-use vmcp_core::gateway::{Ask, Caller, ServerInfo, Streams, Subject};
+use vmcp_core::gateway::listen::Changing;
+use vmcp_core::gateway::{Ask, Caller, Hop, Streams, Subject};
 use vmcp_core::mcp::client::{Answer, Asked, CallError, Class, Goal, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, code};
 
@@ -40,7 +41,14 @@ impl App {
             return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
         }
         let in_flight = InFlight { session, id };
-        let owners = self.owners(ask.subject, &ask.name).await;
+        if let Err(refused) = ask.open(&self.seals.sealer()) {
+            return written(refused);
+        }
+        let mut owners = match ask.task_owner() {
+            Some(owner) => vec![owner],
+            None => self.owners(ask.subject, &ask.name).await,
+        };
+        owners.retain(|owner| ask.may_go_to(owner) && self.backends.find(&owner.backend).is_some());
         if owners.is_empty() {
             return written(ask.unknown());
         }
@@ -64,7 +72,7 @@ impl App {
         }
         let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
-        let teller = Teller { caller, server: Arc::clone(&self.server), outlet, runtime: Handle::current() };
+        let teller = Teller { caller, app: Arc::clone(self), outlet, runtime: Handle::current() };
         let errand =
             Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
         if let Err(refused) = errand.next().await {
@@ -96,6 +104,8 @@ impl App {
             false => &[List::Resources, List::ResourceTemplates],
         };
         match subject {
+            // Its id says whose it is.
+            Subject::Task(_) => Vec::new(),
             Subject::Tool => self
                 .backends
                 .find_in(&[List::Tools], |merged| merged.owner(List::Tools, name))
@@ -168,7 +178,9 @@ impl Errand {
                 let session = self.in_flight.session.as_ref();
                 let (result, withdrawal) = served.run(goal, &mut conversation, &self.cancel, |heard| match heard {
                     Heard::Message(message, standing) => {
-                        changed(&message.method).iter().for_each(|kind| served.outdated(*kind));
+                        if let Some(kind) = Changing::of(&message.method) {
+                            self.app.backends.announce(served, kind);
+                        }
                         match session {
                             Some(session) => session.state.told(place, standing, message, Some(&self.teller.outlet)),
                             None => {
@@ -227,16 +239,6 @@ impl Errand {
     }
 }
 
-/// The lists that a notification is about.
-fn changed(method: &str) -> &'static [List] {
-    match method {
-        "notifications/tools/list_changed" => &[List::Tools],
-        "notifications/resources/list_changed" => &[List::Resources, List::ResourceTemplates],
-        "notifications/prompts/list_changed" => &[List::Prompts],
-        _ => &[],
-    }
-}
-
 fn log(backend: &str, started: Instant, result: &Result<Answer, CallError>) {
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match result {
@@ -271,7 +273,7 @@ impl Drop for CancelOnDrop {
 /// Tells the client what comes of its call, from the thread that waits for the backend.
 struct Teller {
     caller: Caller,
-    server: Arc<ServerInfo>,
+    app: Arc<App>,
     outlet: Arc<Outlet>,
     runtime: Handle,
 }
@@ -285,11 +287,12 @@ impl Teller {
     }
 
     fn done(self, backend: &str, result: Result<Answer, CallError>) {
-        let (caller, server) = (&self.caller, &self.server);
+        let (caller, server) = (&self.caller, &self.app.server);
         match &result {
             Err(error) if error.class() == Class::Cancelled => self.outlet.answer(|| None, || None),
             Ok(Answer::Reply(reply)) => {
-                self.outlet.answer(|| Some(caller.answer(reply, server)), || Some(caller.message(reply, server)));
+                let hop = || Hop { backend, server, sealer: self.app.seals.sealer() };
+                self.outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
             }
             Err(error) => {
                 let message = || Some(caller.failed_message(backend, error));
