@@ -14,6 +14,7 @@ mod modern;
 mod offering;
 pub mod relay;
 pub mod rounds;
+pub mod suspended;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;

@@ -22,6 +22,7 @@ mod seals;
 mod served;
 mod sessions;
 mod stream;
+mod suspended;
 mod turns;
 
 use std::io;
@@ -49,6 +50,7 @@ use guard::Guard;
 use seals::Seals;
 use served::Served;
 use sessions::Sessions;
+use suspended::Suspensions;
 
 /// How the listener behaves. [`Options::default`] is what `vmcp serve` does without flags.
 #[derive(Clone, Debug)]
@@ -219,6 +221,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
         server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
         seals,
+        suspensions: Suspensions::default(),
         stopping: stopped.clone(),
         backends: Arc::new(backends),
     });
@@ -292,6 +295,7 @@ struct App {
     sessions: Sessions<Client>,
     server: Arc<ServerInfo>,
     seals: Seals,
+    suspensions: Suspensions,
     /// Whether the server has been told to stop.
     stopping: watch::Receiver<bool>,
     backends: Arc<Backends>,
