@@ -15,6 +15,9 @@ WASM := wasm32-unknown-unknown
 BARE := x86_64-unknown-none
 PACK := target/pack
 PEERS := tests/.peers
+# Always the same packages in one build, so that features, and with them the dependencies' builds, stay the same. The two
+# left out have no tests on this machine.
+NATIVE := --locked --workspace --exclude vmcp-bindgen --exclude vmcp-wasm
 STEP = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 ##@ Run
@@ -50,11 +53,11 @@ core-alone: .setup-rust ## the core alone, on a target that has no std at all an
 
 rust: ## unit, property, case and TLS tests on this machine
 	$(call STEP,rust: build)
-	cargo build --locked --package vmcp-native --bin vmcp
-	cargo test --locked --workspace --all-targets --no-run
+	cargo build $(NATIVE) --bins
+	cargo test $(NATIVE) --all-targets --no-run
 	$(call STEP,rust: run)
-	cargo test --locked --workspace --all-targets --quiet
-	cargo test --locked --workspace --doc --quiet
+	cargo test $(NATIVE) --all-targets --quiet
+	cargo test $(NATIVE) --doc --quiet
 
 core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAssembly
 	$(call STEP,core inside WebAssembly)
@@ -69,14 +72,14 @@ page: $(PACK)/nodejs preview-build ## the WebAssembly package under Node, and th
 
 peers: .setup-peers ## through `vmcp serve`, with servers and clients that this project did not write
 	$(call STEP,end to end with independent servers and clients)
-	cargo build --locked --package vmcp-native --bin vmcp
-	cargo test --locked --package vmcp-tests --features peers --test peers -- --nocapture
+	cargo build $(NATIVE) --bins
+	cargo test $(NATIVE) --features vmcp-tests/peers --test peers -- --nocapture
 
 # One after the other: the suite measures times.
 conformance: .setup-peers ## the official conformance suite through `vmcp serve`, against what it says of official SDKs alone
 	$(call STEP,the official conformance suite through the gateway)
-	cargo build --locked --package vmcp-native --bin vmcp
-	cargo test --locked --package vmcp-tests --features peers --test conformance -- --nocapture --test-threads=1
+	cargo build $(NATIVE) --bins
+	cargo test $(NATIVE) --features vmcp-tests/peers --test conformance -- --nocapture --test-threads=1
 
 ##@ Measure and search
 .PHONY: bench fuzz compat deny
