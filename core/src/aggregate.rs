@@ -1,256 +1,386 @@
-//! One list of tools out of many: names, collisions, and where each advertised name leads.
+//! One catalog out of many: tools, resources, resource templates and prompts, their names, and where each leads.
 //!
-//! It asks no backend and caches nothing. A tool stays the text its backend sent, except for its name and for what
-//! an older client cannot read. The result depends on its arguments only, never on their order.
+//! It asks no backend and caches nothing. An entry stays the text its backend sent, except for its name, for what the
+//! configuration changes and for what a client's revision cannot read. The result depends on its arguments only, never on
+//! their order.
+
+mod entry;
+mod headers;
+mod policy;
+mod template;
+mod tools;
+mod warning;
 
 use alloc::borrow::ToOwned;
-use alloc::string::String;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::mcp::{Era, json};
+pub use entry::{Entry, Reason};
+pub use headers::Fault;
+pub use policy::{BackendPolicy, Override, Policy, Shows, Strategy, Visible};
+pub use tools::{Hidden, Why};
+pub use warning::{Severity, Warning};
 
-/// How conflicts between backends are resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Naming {
-    /// Every tool gets a prefix, needed or not.
-    Prefix {
-        /// `prefixFormat`: every `{workload}` in it stands for the backend's name.
-        format: String,
-    },
-}
+use crate::mcp::client::{List, Listed};
+use crate::mcp::json;
+use entry::Raw;
+use policy::prefix_of;
+use template::Template;
 
-/// The tools of one backend.
+/// What one backend offers; what it was not asked for is not there.
 #[derive(Clone, Copy, Debug)]
-pub struct BackendTools<'a> {
+pub struct Offered<'a> {
     /// Its name.
     pub backend: &'a str,
-    /// Each tool as it was sent, in the backend's order.
-    pub tools: &'a [String],
+    /// Its tools.
+    pub tools: Option<&'a Listed>,
+    /// Its resources.
+    pub resources: Option<&'a Listed>,
+    /// Its resource templates.
+    pub templates: Option<&'a Listed>,
+    /// Its prompts.
+    pub prompts: Option<&'a Listed>,
 }
 
-/// What clients see, and where it leads.
+impl<'a> Offered<'a> {
+    /// A backend of which nothing is known.
+    #[must_use]
+    pub fn nothing(backend: &'a str) -> Self {
+        Self { backend, tools: None, resources: None, templates: None, prompts: None }
+    }
+
+    /// A backend that has tools.
+    #[must_use]
+    pub fn tools(backend: &'a str, tools: &'a Listed) -> Self {
+        Self { tools: Some(tools), ..Self::nothing(backend) }
+    }
+
+    fn list(&self, kind: List) -> Option<&'a Listed> {
+        match kind {
+            List::Tools => self.tools,
+            List::Resources => self.resources,
+            List::ResourceTemplates => self.templates,
+            List::Prompts => self.prompts,
+        }
+    }
+}
+
+/// What clients see, and where it leads. Each list is sorted by what clients see, by bytes, and has each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// Sorted by advertised name, each name once.
-    tools: Vec<Tool>,
+    tools: Vec<Entry>,
+    resources: Vec<Entry>,
+    templates: Vec<Entry>,
+    /// Of `templates`, in their order.
+    patterns: Vec<Option<Template>>,
+    prompts: Vec<Entry>,
+    /// Tools that have a name and are not shown.
+    pub hidden: Vec<Hidden>,
+    /// Resources that tools are shown with, by the URI that clients see.
+    shown_with: BTreeMap<String, Owner>,
+    /// All backends, in the order in which a resource that nobody lists is asked for.
+    order: Vec<Arc<str>>,
     /// What was left out, and why.
     pub warnings: Vec<Warning>,
 }
 
-/// One advertised tool.
+/// Who answers for something, and under which name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tool {
-    /// The name that clients call.
-    pub advertised: String,
-    /// The backend that is called.
+pub struct Owner {
+    /// The backend.
     pub backend: Arc<str>,
-    /// The name that the backend knows.
+    /// What the backend calls it.
     pub original: String,
-    text: String,
-    for_legacy: Option<String>,
 }
 
-/// A tool that is not advertised.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Warning {
-    /// It cannot be called.
-    #[error("tool {position} of backend `{backend}` is left out: {reason}")]
-    Unusable {
-        /// Whose.
-        backend: String,
-        /// Which, from 1, in the backend's order.
-        position: usize,
-        /// Why.
-        reason: Reason,
-    },
-    /// Another backend has the name.
-    #[error("tool `{original}` of backend `{backend}` is left out: backend `{kept}` advertises `{advertised}` already")]
-    Collision {
-        /// Whose.
-        backend: String,
-        /// The name that the backend knows.
-        original: String,
-        /// The name that both would have.
-        advertised: String,
-        /// The backend that has it, the first by name.
-        kept: String,
-    },
-    /// The backend lists it twice.
-    #[error("tool `{original}` of backend `{backend}` is listed twice; the first is kept")]
-    Repeated {
-        /// Whose.
-        backend: String,
-        /// The name that the backend knows.
-        original: String,
-    },
+impl Owner {
+    fn of(entry: &Entry) -> Self {
+        Self { backend: Arc::clone(&entry.backend), original: entry.original.clone() }
+    }
 }
 
-/// Why a tool cannot be called.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// A string, an array…
-    #[error("it is {0}; expected an object")]
-    NotAnObject(&'static str),
-    /// Nobody could call it.
-    #[error("it has no `name`")]
-    NoName,
-    /// Not a string.
-    #[error("its `name` is {0}; expected a string")]
-    BadName(&'static str),
-    /// Two readers could each take another one.
-    #[error("its `name` stands there twice")]
-    TwoNames,
+/// The entries of one backend, in its order, each name once.
+pub(crate) struct Own<'a> {
+    backend: Arc<str>,
+    entries: Vec<(Raw<'a>, String)>,
 }
 
 /// Merges what backends offer.
 #[must_use]
-pub fn merge(naming: &Naming, lists: &[BackendTools<'_>]) -> Merged {
-    let mut lists = lists.iter().collect::<Vec<_>>();
-    lists.sort_by_key(|list| list.backend);
+pub fn merge(policy: &Policy, offers: &[Offered<'_>]) -> Merged {
+    let mut offers = offers.iter().collect::<Vec<_>>();
+    offers.sort_by_key(|offer| offer.backend);
     let mut merged = Merged::default();
-    let mut tools: Vec<Tool> = Vec::with_capacity(lists.iter().map(|list| list.tools.len()).sum());
-    for list in lists {
-        let backend: Arc<str> = Arc::from(list.backend);
-        let prefix = naming.prefix(list.backend);
-        for (index, text) in list.tools.iter().enumerate() {
-            match Tool::new(&backend, &prefix, text) {
-                Ok(tool) => tools.push(tool),
-                Err(reason) => {
-                    let (backend, position) = (list.backend.to_owned(), index + 1);
-                    merged.warnings.push(Warning::Unusable { backend, position, reason });
+    let mut own = |kind| offers.iter().map(|offer| read(offer, kind, &mut merged.warnings)).collect::<Vec<_>>();
+    let (tools, resources, templates, prompts) =
+        (own(List::Tools), own(List::Resources), own(List::ResourceTemplates), own(List::Prompts));
+    let names = Names::of(&tools, &resources);
+    merged.tools(policy, &tools, &names);
+    merged.resources = first_wins(List::Resources, &resources, &names, &mut merged.warnings);
+    merged.templates = first_wins(List::ResourceTemplates, &templates, &names, &mut merged.warnings);
+    merged.patterns = merged.templates.iter().map(|template| Template::read(&template.original)).collect();
+    merged.prompts(policy, &prompts);
+    merged.shown_with = names.shown_with;
+    merged.order = offers.iter().map(|offer| Arc::from(offer.backend)).collect();
+    merged.order.sort_by_key(|backend| policy.rank(backend).unwrap_or(usize::MAX));
+    merged
+}
+
+/// The entries of one backend that can be advertised.
+fn read<'a>(offer: &Offered<'a>, kind: List, warnings: &mut Vec<Warning>) -> Own<'a> {
+    let backend: Arc<str> = Arc::from(offer.backend);
+    let mut own = Own { backend: Arc::clone(&backend), entries: Vec::new() };
+    let Some(list) = offer.list(kind) else { return own };
+    let mut seen = BTreeSet::new();
+    for (index, text) in list.items.iter().enumerate() {
+        match Raw::read(kind, list.era, text) {
+            Ok((raw, name)) if seen.insert(name.clone()) => own.entries.push((raw, name.into_owned())),
+            Ok((_, name)) => warnings.push(Warning::Repeated {
+                kind,
+                backend: offer.backend.to_owned(),
+                original: name.into_owned(),
+            }),
+            Err(reason) => {
+                let (backend, position) = (offer.backend.to_owned(), index + 1);
+                warnings.push(Warning::Unusable { kind, backend, position, reason });
+            }
+        }
+    }
+    own
+}
+
+/// Resources and templates keep their names: of several backends that have one, the first by name answers for it.
+fn first_wins(kind: List, all: &[Own<'_>], names: &Names, warnings: &mut Vec<Warning>) -> Vec<Entry> {
+    let mut found: BTreeMap<String, Entry> = BTreeMap::new();
+    for own in all {
+        for (raw, original) in &own.entries {
+            let advertised = names.advertised(&own.backend, original).unwrap_or(original).to_owned();
+            match found.get(&advertised) {
+                Some(kept) => warnings.push(Warning::Collision {
+                    kind,
+                    backend: own.backend.to_string(),
+                    original: original.clone(),
+                    advertised,
+                    kept: kept.backend.to_string(),
+                }),
+                None => {
+                    let entry = raw.entry(&own.backend, original, advertised.clone(), None, None);
+                    found.insert(advertised, entry);
                 }
             }
         }
     }
-    // Stable: of one name, the first backend by name comes first, and in it the first in its own order.
-    tools.sort_by(|a, b| a.advertised.cmp(&b.advertised));
-    merged.tools = Vec::with_capacity(tools.len());
-    for tool in tools {
-        let warning = match merged.tools.last() {
-            Some(kept) if kept.advertised != tool.advertised => None,
-            Some(kept) if kept.backend == tool.backend && kept.original == tool.original => {
-                Some(Warning::Repeated { backend: tool.backend.as_ref().to_owned(), original: tool.original.clone() })
-            }
-            Some(kept) => Some(Warning::Collision {
-                backend: tool.backend.as_ref().to_owned(),
-                original: tool.original.clone(),
-                advertised: tool.advertised.clone(),
-                kept: kept.backend.as_ref().to_owned(),
-            }),
-            None => None,
-        };
-        match warning {
-            Some(warning) => merged.warnings.push(warning),
-            None => merged.tools.push(tool),
-        }
-    }
-    merged
+    found.into_values().collect()
 }
 
-impl Naming {
-    /// The Go program's default.
-    #[must_use]
-    pub fn default_prefix() -> Self {
-        Self::Prefix { format: "{workload}_".to_owned() }
+/// What URIs of MCP Apps (`ui://`) are called. A tool is shown with a resource of its own backend; where two backends
+/// have one of the same URI, all but the first get another, so that neither tool is shown with the other's.
+#[derive(Default)]
+struct Names {
+    renamed: BTreeMap<(Arc<str>, String), String>,
+    shown_with: BTreeMap<String, Owner>,
+}
+
+const UI: &str = "ui://";
+
+impl Names {
+    fn of(tools: &[Own<'_>], resources: &[Own<'_>]) -> Self {
+        let mut names = Self::default();
+        let mut taken: BTreeMap<String, Arc<str>> = BTreeMap::new();
+        for own in resources {
+            for (_, uri) in own.entries.iter().filter(|(_, uri)| uri.starts_with(UI)) {
+                taken.entry(uri.clone()).or_insert_with(|| Arc::clone(&own.backend));
+            }
+        }
+        let mut claims = Vec::new();
+        for (tools, resources) in tools.iter().zip(resources) {
+            let backend = &tools.backend;
+            let listed = resources.entries.iter().map(|(_, uri)| uri.clone()).filter(|uri| uri.starts_with(UI));
+            let shown = tools.entries.iter().filter_map(|(raw, _)| Some(json::string(raw.ui()?)?.into_owned()));
+            let (listed, shown) = (listed.collect::<BTreeSet<_>>(), shown.collect::<BTreeSet<_>>());
+            claims.extend(listed.union(&shown).map(|uri| (Arc::clone(backend), uri.clone(), shown.contains(uri))));
+        }
+        for (backend, uri, shown) in claims {
+            let owner = taken.entry(uri.clone()).or_insert_with(|| Arc::clone(&backend));
+            let mut advertised = uri.clone();
+            if *owner != backend {
+                let behind = uri.strip_prefix(UI).unwrap_or(&uri);
+                advertised = format!("{UI}{backend}/{behind}");
+                while taken.contains_key(&advertised) {
+                    advertised.insert_str(UI.len(), "vmcp-");
+                }
+                taken.insert(advertised.clone(), Arc::clone(&backend));
+                names.renamed.insert((Arc::clone(&backend), uri.clone()), advertised.clone());
+            }
+            if shown {
+                names.shown_with.insert(advertised, Owner { backend, original: uri });
+            }
+        }
+        names
     }
 
-    fn prefix(&self, backend: &str) -> String {
-        match self {
-            Self::Prefix { format } => format.replace("{workload}", backend),
+    /// The other URI that a backend's own has for clients.
+    fn advertised(&self, backend: &Arc<str>, original: &str) -> Option<&String> {
+        if !original.starts_with(UI) {
+            return None;
         }
+        self.renamed.get(&(Arc::clone(backend), original.to_owned()))
     }
 }
 
 impl Merged {
-    /// All tools, sorted by advertised name (by bytes).
-    #[must_use]
-    pub fn tools(&self) -> &[Tool] {
-        &self.tools
-    }
-
-    /// Where an advertised name leads.
-    #[must_use]
-    pub fn tool(&self, advertised: &str) -> Option<&Tool> {
-        let place = self.tools.binary_search_by(|tool| tool.advertised.as_str().cmp(advertised)).ok()?;
-        self.tools.get(place)
-    }
-}
-
-impl Tool {
-    fn new(backend: &Arc<str>, prefix: &str, text: &str) -> Result<Self, Reason> {
-        let [name] = json::pick(text, ["name"]).map_err(|error| match error {
-            json::PickError::NotAnObject(kind) => Reason::NotAnObject(kind),
-            json::PickError::Duplicate(_) => Reason::TwoNames,
-        })?;
-        let name = name.ok_or(Reason::NoName)?;
-        let original = json::string(name).ok_or(Reason::BadName(json::kind(name)))?.into_owned();
-        let advertised = [prefix, &original].concat();
-        let text = json::Splice::new(text).replace(name, json::quote(&advertised)).finish();
-        // One such schema makes the TypeScript SDK 1.x refuse the whole list (2025-11-25, schema, Tool: its root is
-        // `type: "object"`; 2026-07-28 allows any schema).
-        let unreadable = |member: &json::Member<'_>| member.is("outputSchema") && !is_object_schema(member.value);
-        let for_legacy = json::members(&text)
-            .is_some_and(|mut members| members.any(|member| unreadable(&member)))
-            .then(|| json::rewrite(&text, unreadable, &[]));
-        Ok(Self { advertised, backend: Arc::clone(backend), original, text, for_legacy })
-    }
-
-    /// Its definition as clients of this era get it.
-    #[must_use]
-    pub fn text(&self, era: Era) -> &str {
-        match (&self.for_legacy, era) {
-            (Some(text), Era::Legacy) => text,
-            _ => &self.text,
+    /// Prompts have bare names where their backend is in the order, else a prefix. Where a name is contested by one that is
+    /// not in the order, nobody has it.
+    fn prompts(&mut self, policy: &Policy, all: &[Own<'_>]) {
+        let mut claims: BTreeMap<String, Vec<(Option<usize>, Entry)>> = BTreeMap::new();
+        for own in all {
+            let rank = policy.rank(&own.backend);
+            let prefix = if rank.is_some() { String::new() } else { prefix_of(&policy.prefix_format, &own.backend) };
+            for (raw, original) in &own.entries {
+                let advertised = [&prefix, original.as_str()].concat();
+                let entry = raw.entry(&own.backend, original, advertised.clone(), None, None);
+                claims.entry(advertised).or_default().push((rank, entry));
+            }
+        }
+        for (advertised, mut rivals) in claims {
+            if rivals.len() > 1 && rivals.iter().any(|(rank, _)| rank.is_none()) {
+                let backends = rivals.iter().map(|(_, entry)| entry.backend.to_string()).collect();
+                self.warnings.push(Warning::Contested { kind: List::Prompts, name: advertised, backends });
+                continue;
+            }
+            rivals.sort_by_key(|(rank, _)| *rank);
+            let mut rivals = rivals.into_iter().map(|(_, entry)| entry);
+            let Some(kept) = rivals.next() else { continue };
+            self.warnings.extend(rivals.map(|entry| Warning::Collision {
+                kind: List::Prompts,
+                backend: entry.backend.to_string(),
+                original: entry.original,
+                advertised: advertised.clone(),
+                kept: kept.backend.to_string(),
+            }));
+            self.prompts.push(kept);
         }
     }
-}
 
-fn is_object_schema(schema: &str) -> bool {
-    json::member(schema, "type").is_some_and(|kind| json::says(kind, "object"))
+    /// All entries of a kind.
+    #[must_use]
+    pub fn list(&self, kind: List) -> &[Entry] {
+        match kind {
+            List::Tools => &self.tools,
+            List::Resources => &self.resources,
+            List::ResourceTemplates => &self.templates,
+            List::Prompts => &self.prompts,
+        }
+    }
+
+    /// The entry that clients see under this name.
+    #[must_use]
+    pub fn find(&self, kind: List, advertised: &str) -> Option<&Entry> {
+        let list = self.list(kind);
+        let place = list.binary_search_by(|entry| entry.advertised.as_str().cmp(advertised)).ok()?;
+        list.get(place)
+    }
+
+    /// Who answers for a tool or a prompt.
+    #[must_use]
+    pub fn owner(&self, kind: List, advertised: &str) -> Option<Owner> {
+        self.find(kind, advertised).map(Owner::of)
+    }
+
+    /// Who answers for a resource: whoever lists it, else whoever has a tool that is shown with it, else the first whose
+    /// template it fits.
+    #[must_use]
+    pub fn resource(&self, uri: &str) -> Option<Owner> {
+        self.owner(List::Resources, uri)
+            .or_else(|| self.shown_with.get(uri).cloned())
+            .or_else(|| self.owner(List::ResourceTemplates, uri))
+            .or_else(|| {
+                let mut patterns = self.patterns.iter().zip(&self.templates);
+                let fits = |pattern: &Option<Template>| pattern.as_ref().is_some_and(|pattern| pattern.matches(uri));
+                let (_, template) = patterns.find(|(pattern, _)| fits(pattern))?;
+                Some(Owner { backend: Arc::clone(&template.backend), original: uri.to_owned() })
+            })
+    }
+
+    /// All backends, in the order in which they are asked for a resource for which nobody answers: those in
+    /// `priorityOrder`, then the others by name.
+    #[must_use]
+    pub fn order(&self) -> &[Arc<str>] {
+        &self.order
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
+    use crate::mcp::Era;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn list(tools: &[&str]) -> Vec<String> {
-        tools.iter().map(ToString::to_string).collect()
+    fn list(items: &[&str]) -> Listed {
+        Listed::new(items.iter().map(ToString::to_string).collect(), Era::Legacy)
+    }
+
+    /// Tools of these names.
+    fn named(names: &[&str]) -> Listed {
+        Listed::new(names.iter().map(|name| format!(r#"{{"name":"{name}"}}"#)).collect(), Era::Legacy)
     }
 
     fn warnings(merged: &Merged) -> Vec<String> {
         merged.warnings.iter().map(ToString::to_string).collect()
     }
 
+    /// What clients see, and where it leads.
+    fn shown(merged: &Merged, kind: List) -> Vec<String> {
+        let line = |entry: &Entry| format!("{} = {}:{}", entry.advertised, entry.backend, entry.original);
+        merged.list(kind).iter().map(line).collect()
+    }
+
+    fn strategy(strategy: Strategy, order: &[&str]) -> Policy {
+        let priority_order = order.iter().map(ToString::to_string).collect();
+        Policy { strategy, priority_order, ..Policy::default() }
+    }
+
+    fn with(mut policy: Policy, backend: &str, own: BackendPolicy) -> Policy {
+        policy.backends.insert(backend.to_owned(), own);
+        policy
+    }
+
+    fn renames(changes: &[(&str, &str)]) -> BackendPolicy {
+        let change = |name: &str| Override { name: Some(name.to_owned()), ..Override::default() };
+        BackendPolicy {
+            visible: Visible::All,
+            overrides: changes.iter().map(|(from, to)| (from.to_string(), change(to))).collect(),
+        }
+    }
+
     #[test]
     fn names_get_a_prefix_and_nothing_else_changes() {
         let tools = list(&[r#"{ "title":"é\u00e9" , "name" : "add","x":1.50}"#, r#"{"name":"a\"b"}"#]);
-        let lists = [BackendTools { backend: "calc", tools: &tools }];
-        let merged = merge(&Naming::default_prefix(), &lists);
-        let texts: Vec<_> = merged.tools().iter().map(|tool| tool.text(Era::Legacy)).collect();
+        let offers = [Offered::tools("calc", &tools)];
+        let merged = merge(&Policy::default(), &offers);
+        let texts: Vec<_> = merged.list(List::Tools).iter().map(|tool| tool.text(Era::Legacy)).collect();
         assert_eq!(texts, [r#"{"name":"calc_a\"b"}"#, r#"{ "title":"é\u00e9" , "name" : "calc_add","x":1.50}"#]);
-        let tool = merged.tool("calc_add").unwrap();
-        assert_eq!((tool.backend.as_ref(), tool.original.as_str()), ("calc", "add"));
-        assert!(merged.tool("add").is_none());
+        let owner = merged.owner(List::Tools, "calc_add").unwrap();
+        assert_eq!((owner.backend.as_ref(), owner.original.as_str()), ("calc", "add"));
+        assert_eq!(merged.owner(List::Tools, "add"), None);
         assert!(merged.warnings.is_empty());
-        let naming = Naming::Prefix { format: "{workload}.{workload}/".into() };
-        assert_eq!(merge(&naming, &lists).tools()[0].advertised, "calc.calc/a\"b");
+        let merged = merge(&Policy::prefix("{workload}.{workload}/"), &offers);
+        assert_eq!(merged.list(List::Tools)[0].advertised, "calc.calc/a\"b");
     }
 
     #[test]
     fn the_first_backend_by_name_keeps_a_name_whatever_the_order() {
-        let (one, two) = (list(&[r#"{"name":"b_c"}"#, r#"{"name":"b_c","again":1}"#]), list(&[r#"{"name":"c"}"#]));
-        let lists = [BackendTools { backend: "a_b", tools: &two }, BackendTools { backend: "a", tools: &one }];
-        let merged = merge(&Naming::default_prefix(), &lists);
-        let mut turned = lists;
+        let (one, two) = (named(&["b_c", "b_c"]), named(&["c"]));
+        let offers = [Offered::tools("a_b", &two), Offered::tools("a", &one)];
+        let merged = merge(&Policy::default(), &offers);
+        let mut turned = offers;
         turned.reverse();
-        assert_eq!(merge(&Naming::default_prefix(), &turned), merged);
-        assert_eq!(merged.tools().len(), 1);
-        assert_eq!(merged.tool("a_b_c").unwrap().backend.as_ref(), "a");
+        assert_eq!(merge(&Policy::default(), &turned), merged);
+        assert_eq!(shown(&merged, List::Tools), ["a_b_c = a:b_c"]);
         assert_eq!(
             warnings(&merged),
             [
@@ -258,13 +388,23 @@ mod tests {
                 "tool `c` of backend `a_b` is left out: backend `a` advertises `a_b_c` already",
             ]
         );
+        assert!(merged.warnings.iter().all(|warning| warning.severity() == Severity::Warning));
     }
 
     #[test]
-    fn one_bad_tool_does_not_cost_the_others() {
+    fn one_bad_entry_does_not_cost_the_others() {
         let tools = list(&["[1]", "{}", r#"{"name":7}"#, r#"{"name":"x","name":"y"}"#, r#"{"name":"good"}"#]);
-        let merged = merge(&Naming::default_prefix(), &[BackendTools { backend: "b", tools: &tools }]);
-        assert_eq!(merged.tools().len(), 1);
+        let resources = list(&[r#"{"name":"x"}"#, r#"{"uri":"x://a"}"#]);
+        let mut bad = list(&[
+            r#"{"name":"bad","inputSchema":{"x-mcp-header":"A"}}"#,
+            r#"{"name":"good","inputSchema":{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}}"#,
+        ]);
+        bad.era = Era::Modern;
+        let offers =
+            [Offered { resources: Some(&resources), ..Offered::tools("b", &tools) }, Offered::tools("c", &bad)];
+        let merged = merge(&Policy::default(), &offers);
+        assert_eq!(shown(&merged, List::Tools), ["b_good = b:good", "c_good = c:good"]);
+        assert_eq!(shown(&merged, List::Resources), ["x://a = b:x://a"]);
         assert_eq!(
             warnings(&merged),
             [
@@ -272,20 +412,225 @@ mod tests {
                 "tool 2 of backend `b` is left out: it has no `name`",
                 "tool 3 of backend `b` is left out: its `name` is a number; expected a string",
                 "tool 4 of backend `b` is left out: its `name` stands there twice",
+                "tool 1 of backend `c` is left out: its `x-mcp-header` stands where a chain of `properties` does not lead",
+                "resource 1 of backend `b` is left out: it has no `uri`",
             ]
         );
     }
 
     #[test]
-    fn legacy_clients_get_no_output_schema_that_they_cannot_read() {
-        let tools = list(&[
+    fn what_a_revision_does_not_know_is_left_out() {
+        let mut tools = list(&[
             r#"{"name":"a","outputSchema":{"type":"array"},"z":1}"#,
-            r#"{"name":"b","outputSchema":{"type":"object"}}"#,
+            r#"{"name":"b","outputSchema":{"type":"object"},"execution":{}}"#,
             r#"{"name":"c","outputSchema":{"anyOf":[]}}"#,
         ]);
-        let merged = merge(&Naming::Prefix { format: String::new() }, &[BackendTools { backend: "x", tools: &tools }]);
-        let texts = |era| merged.tools().iter().map(|tool| tool.text(era)).collect::<Vec<_>>();
-        assert_eq!(texts(Era::Modern), tools);
-        assert_eq!(texts(Era::Legacy), [r#"{"name":"a","z":1}"#, tools[1].as_str(), r#"{"name":"c"}"#]);
+        let texts = |tools: &Listed, era| {
+            let merged = merge(&Policy::prefix(""), &[Offered::tools("x", tools)]);
+            merged.list(List::Tools).iter().map(|tool| tool.text(era).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&tools, Era::Legacy), [r#"{"name":"a","z":1}"#, &tools.items[1], r#"{"name":"c"}"#]);
+        let without = r#"{"name":"b","outputSchema":{"type":"object"}}"#;
+        assert_eq!(texts(&tools, Era::Modern), [&tools.items[0], without, &tools.items[2]]);
+        tools.era = Era::Modern;
+        assert_eq!(texts(&tools, Era::Modern), tools.items);
+    }
+
+    #[test]
+    fn priority_gives_a_name_to_the_first_in_the_order() {
+        let (a, b, c) = (named(&["one", "two", "solo"]), named(&["one", "two"]), named(&["two", "b_two", "other"]));
+        let offers = [Offered::tools("a", &a), Offered::tools("b", &b), Offered::tools("c", &c)];
+        let merged = merge(&strategy(Strategy::Priority, &["nobody", "b", "a"]), &offers);
+        assert_eq!(
+            shown(&merged, List::Tools),
+            ["b_two = c:b_two", "one = b:one", "other = c:other", "solo = a:solo", "two = b:two"]
+        );
+        assert_eq!(
+            warnings(&merged),
+            [
+                "tool `one` of backend `a` is left out: backend `b` advertises `one` already",
+                "tool `two` of backend `a` is left out: backend `b` advertises `two` already",
+                "tool `two` of backend `c` is left out: backend `b` advertises `two` already",
+            ]
+        );
+        // Where nobody is in the order, each gets a prefix, which takes nobody's bare name.
+        let merged = merge(&strategy(Strategy::Priority, &["nobody"]), &offers);
+        assert_eq!(
+            shown(&merged, List::Tools),
+            [
+                "a_one = a:one",
+                "a_two = a:two",
+                "b_one = b:one",
+                "b_two = c:b_two",
+                "c_two = c:two",
+                "other = c:other",
+                "solo = a:solo"
+            ]
+        );
+        assert_eq!(
+            warnings(&merged),
+            ["tool `two` of backend `b` is left out: backend `c` advertises `b_two` already"]
+        );
+    }
+
+    #[test]
+    fn manual_takes_the_overrides_and_leaves_out_what_they_leave_alike() {
+        let (a, b) = (named(&["x", "y", "solo"]), named(&["x", "y"]));
+        let offers = [Offered::tools("a", &a), Offered::tools("b", &b)];
+        let policy = with(strategy(Strategy::Manual, &[]), "a", renames(&[("x", "ax"), ("none", "z")]));
+        let merged = merge(&policy, &offers);
+        assert_eq!(shown(&merged, List::Tools), ["ax = a:x", "solo = a:solo", "x = b:x"]);
+        assert_eq!(
+            warnings(&merged),
+            ["tool `y` is left out: backends `a` and `b` have it, and the configuration does not say which is meant"]
+        );
+        assert_eq!(merged.warnings[0].severity(), Severity::Error);
+    }
+
+    #[test]
+    fn an_override_takes_no_name_from_a_tool_that_has_it_by_itself() {
+        let tools = named(&["x", "y", "z"]);
+        let policy = with(Policy::prefix(""), "a", renames(&[("x", "y"), ("z", "w"), ("y", "y")]));
+        let merged = merge(&policy, &[Offered::tools("a", &tools)]);
+        assert_eq!(shown(&merged, List::Tools), ["w = a:z", "y = a:y"]);
+        assert_eq!(
+            warnings(&merged),
+            ["tool `x` of backend `a` is left out: `y` of the same backend is named `y` already"]
+        );
+        // Names may be swapped.
+        let policy = with(Policy::prefix(""), "a", renames(&[("x", "y"), ("y", "x")]));
+        let merged = merge(&policy, &[Offered::tools("a", &tools)]);
+        assert_eq!(shown(&merged, List::Tools), ["x = a:y", "y = a:x", "z = a:z"]);
+    }
+
+    #[test]
+    fn an_override_changes_what_it_says_and_nothing_else() {
+        let tools = list(&[
+            r#"{ "x" : 1.0,"name":"n","description":"old","annotations":{ "title":"T" , "readOnlyHint":true,"k":1e2},"description":"twice" }"#,
+            r#"{"name":"m" , "x":1.0}"#,
+        ]);
+        let change = Override {
+            name: Some("new".to_owned()),
+            description: Some("a \"b\"".to_owned()),
+            annotations: alloc::vec![("title", None), ("readOnlyHint", Some("false".to_owned()))],
+        };
+        let empty = Override { annotations: alloc::vec![("title", None)], ..Override::default() };
+        let own = BackendPolicy {
+            visible: Visible::All,
+            overrides: [("n".to_owned(), change), ("m".to_owned(), empty)].into(),
+        };
+        let merged = merge(&with(Policy::default(), "b", own), &[Offered::tools("b", &tools)]);
+        let texts: Vec<_> = merged.list(List::Tools).iter().map(|tool| tool.text(Era::Legacy)).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"name":"b_m" , "x":1.0}"#,
+                r#"{"x" : 1.0,"name":"b_new","description":"a \"b\"","annotations":{"k":1e2,"readOnlyHint":false}}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn hidden_tools_have_a_reason_and_no_way_to_them() {
+        let tools = named(&["x", "y"]);
+        let offers = [Offered::tools("a", &tools), Offered::tools("b", &tools)];
+        let hidden = |policy: &Policy| {
+            let merged = merge(policy, &offers);
+            assert!(merged.hidden.iter().all(|h| merged.find(List::Tools, &h.entry.advertised).is_none()));
+            let lines: Vec<_> = merged.hidden.iter().map(|h| format!("{} {}", h.entry.advertised, h.why)).collect();
+            (shown(&merged, List::Tools), lines)
+        };
+        let visible = |visible| BackendPolicy { visible, ..renames(&[("x", "z")]) };
+        // A filter goes by the names after overrides and before prefixes.
+        let only = visible(Visible::Only(["z".to_owned()].into()));
+        let policy = with(Policy::default(), "a", only.clone());
+        let all = ["a_z = a:x", "b_x = b:x", "b_y = b:y"].map(str::to_owned).to_vec();
+        assert_eq!(hidden(&policy), (all, alloc::vec!["a_y filter".to_owned()]));
+        let policy = Policy { shows: Shows::Listed, ..policy };
+        let lines =
+            ["a_y filter", "b_x defaultToolVisibility", "b_y defaultToolVisibility"].map(str::to_owned).to_vec();
+        assert_eq!(hidden(&policy), (alloc::vec!["a_z = a:x".to_owned()], lines));
+        let policy = with(Policy::default(), "a", visible(Visible::Nothing));
+        assert_eq!(hidden(&policy).1, ["a_y excludeAll", "a_z excludeAll"]);
+        let policy = Policy { shows: Shows::Nothing, ..Policy::default() };
+        assert_eq!(hidden(&policy).1.len(), 4);
+        assert_eq!(hidden(&policy).1[0], "a_x excludeAllTools");
+        // Who wins a name and is hidden has won it all the same.
+        let policy = with(strategy(Strategy::Priority, &["a"]), "a", visible(Visible::Nothing));
+        assert_eq!(
+            hidden(&policy),
+            (alloc::vec!["x = b:x".to_owned()], ["y excludeAll", "z excludeAll"].map(str::to_owned).to_vec())
+        );
+    }
+
+    #[test]
+    fn prompts_are_bare_for_backends_in_the_order_and_have_a_prefix_else() {
+        let (a, b, c) = (named(&["p", "c_q"]), named(&["p", "r", "r"]), named(&["q", "r"]));
+        let prompts = |backend, prompts| Offered { prompts: Some(prompts), ..Offered::nothing(backend) };
+        let offers = [prompts("a", &a), prompts("b", &b), prompts("c", &c)];
+        // Whatever the strategy is.
+        let policy = strategy(Strategy::Manual, &["b", "a"]);
+        let merged = merge(&policy, &offers);
+        assert_eq!(shown(&merged, List::Prompts), ["c_r = c:r", "p = b:p", "r = b:r"]);
+        assert_eq!(
+            warnings(&merged),
+            [
+                "prompt `r` of backend `b` is listed twice; the first is kept",
+                "prompt `c_q` is left out: backends `a` and `c` have it, and the configuration does not say which is meant",
+                "prompt `p` of backend `a` is left out: backend `b` advertises `p` already",
+            ]
+        );
+        let merged = merge(&Policy::prefix("{workload}/"), &offers);
+        assert_eq!(merged.list(List::Prompts).len(), 6);
+        assert_eq!(merged.owner(List::Prompts, "a/p").unwrap().original, "p");
+    }
+
+    #[test]
+    fn a_resource_is_of_whoever_lists_it_or_is_shown_with_it_or_has_a_template_for_it() {
+        let a = list(&[r#"{"uri":"x://1","name":"a"}"#]);
+        let b = list(&[r#"{"uri":"x://1","name":"b"}"#, r#"{"uri":"x://2","name":"b"}"#]);
+        let templates = list(&[r#"{"uriTemplate":"x://{n}"}"#]);
+        let tools = list(&[r#"{"name":"t","_meta":{"ui":{"resourceUri":"ui://w"}}}"#]);
+        let offers = [
+            Offered { resources: Some(&b), ..Offered::nothing("b") },
+            Offered { resources: Some(&a), templates: Some(&templates), ..Offered::nothing("a") },
+            Offered::tools("c", &tools),
+        ];
+        let merged = merge(&strategy(Strategy::Prefix, &["c"]), &offers);
+        assert_eq!(shown(&merged, List::Resources), ["x://1 = a:x://1", "x://2 = b:x://2"]);
+        assert_eq!(
+            warnings(&merged),
+            ["resource `x://1` of backend `b` is left out: backend `a` advertises `x://1` already"]
+        );
+        let owner = |uri: &str| merged.resource(uri).map(|owner| format!("{}:{}", owner.backend, owner.original));
+        assert_eq!(owner("x://2").as_deref(), Some("b:x://2"));
+        assert_eq!(owner("x://{n}").as_deref(), Some("a:x://{n}"));
+        assert_eq!(owner("x://3").as_deref(), Some("a:x://3"));
+        assert_eq!(owner("ui://w").as_deref(), Some("c:ui://w"));
+        assert_eq!(owner("z://"), None);
+        assert_eq!(merged.order().iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn a_tool_is_shown_with_the_resource_of_its_own_backend() {
+        let tools = list(&[r#"{"name":"t","_meta":{"ui":{"resourceUri":"ui://w","k":1.0}}}"#]);
+        let listed = list(&[r#"{"uri":"ui://w","name":"w"}"#]);
+        let (a, b) = (Offered::tools("a", &tools), Offered { resources: Some(&listed), ..Offered::tools("b", &tools) });
+        let c = Offered { resources: Some(&listed), ..Offered::tools("c", &tools) };
+        let merged = merge(&Policy::default(), &[a, b, c]);
+        let texts: Vec<_> = merged.list(List::Tools).iter().map(|tool| tool.text(Era::Modern)).collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"name":"a_t","_meta":{"ui":{"resourceUri":"ui://a/w","k":1.0}}}"#,
+                r#"{"name":"b_t","_meta":{"ui":{"resourceUri":"ui://w","k":1.0}}}"#,
+                r#"{"name":"c_t","_meta":{"ui":{"resourceUri":"ui://c/w","k":1.0}}}"#,
+            ]
+        );
+        assert_eq!(shown(&merged, List::Resources), ["ui://c/w = c:ui://w", "ui://w = b:ui://w"]);
+        assert!(merged.warnings.is_empty());
+        let owner = |uri: &str| merged.resource(uri).map(|owner| format!("{}:{}", owner.backend, owner.original));
+        assert_eq!(owner("ui://a/w").as_deref(), Some("a:ui://w"));
+        assert_eq!(owner("ui://w").as_deref(), Some("b:ui://w"));
     }
 }

@@ -18,7 +18,7 @@ pub mod schema;
 mod secrets;
 mod source;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod unenforced;
 mod validate;
 
@@ -29,7 +29,7 @@ pub use model::*;
 pub use refill::Refill;
 pub use secrets::{apart, secrets, secrets_in_text};
 pub use source::{List, Map, Origin, Present, Spanned};
-pub use unenforced::{Consequence, Unenforced, allowable, unenforced};
+pub use unenforced::{Consequence, Unenforced, allowable, not_acted_on, unenforced};
 pub use validate::validate;
 
 use alloc::vec::Vec;
@@ -47,6 +47,12 @@ pub fn read(root: Option<Node<'_, '_>>, diagnostics: &mut Vec<Diagnostic>) -> Co
     validate::check(&config, &mut findings);
     findings.finish();
     config
+}
+
+/// Every key as data: the table of the whole configuration, from which the tables of all its parts hang.
+#[must_use]
+pub fn keys() -> &'static Table {
+    Config::table()
 }
 
 /// Reads a configuration. Whatever can be read is; every mistake is among the findings.

@@ -5,21 +5,28 @@
 //! A host answers a request in three steps: it fills [`Headers`], looks up the session they name, and acts on the
 //! [`Turn`] that [`turn`] returns. Most turns are answered already.
 
+mod asks;
 mod front;
+mod lists;
+mod mirror;
 mod modern;
-mod tools;
+mod offering;
+pub mod relay;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use asks::{Ask, Caller, Subject};
 pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
+pub use lists::{ListItems, PAGE};
 pub use modern::Discover;
-pub use tools::{CallTool, Caller, ListTools, PAGE_TOOLS};
+pub use offering::Offering;
 
+use crate::mcp::client::List;
 use crate::mcp::jsonrpc::{self, Id, Message};
-use crate::mcp::{Era, Revision, code, http, json};
+use crate::mcp::{Era, LogLevel, Revision, code, http, json};
 
 /// Which revisions are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +83,12 @@ pub enum Turn<'a> {
     Initialize(Initialize<'a>),
     /// What this gateway is (2026-07-28).
     Discover(Discover<'a>),
-    /// The tools.
-    ListTools(ListTools<'a>),
-    /// To call a tool.
-    CallTool(CallTool<'a>),
+    /// A list.
+    List(ListItems<'a>),
+    /// What one backend answers.
+    Ask(Ask<'a>),
+    /// To hear of log messages from this level on; answered by [`Asker::done`].
+    SetLogLevel(Asker<'a>, LogLevel),
     /// To tell something; answered by [`accepted`].
     Notified(Notified<'a>),
     /// To answer a request of ours; answered by [`accepted`].
@@ -128,6 +137,14 @@ pub struct Initialize<'a> {
     session: Session,
 }
 
+impl Asker<'_> {
+    /// What was asked for is done, and there is nothing to say of it.
+    #[must_use]
+    pub fn done(&self) -> Response {
+        self.respond(jsonrpc::result(self.id.text(), "{}"))
+    }
+}
+
 impl Initialize<'_> {
     /// What to keep under the new session's id.
     #[must_use]
@@ -135,17 +152,19 @@ impl Initialize<'_> {
         &self.session
     }
 
-    /// The answer. `session_id` comes from [`session_id`]; `instructions` are for the model.
+    /// The answer. `session_id` comes from [`session_id`]; no backend is waited for, so all that the gateway can do is
+    /// offered, and what backends say to the model as far as it is known.
     #[must_use]
-    pub fn answer(&self, server: &ServerInfo, session_id: &str, instructions: Option<&str>) -> Response {
+    pub fn answer(&self, server: &ServerInfo, session_id: &str, offering: &Offering) -> Response {
         let mut result = format!(
-            r#"{{"protocolVersion":"{}","capabilities":{CAPABILITIES},"serverInfo":{}"#,
+            r#"{{"protocolVersion":"{}","capabilities":{},"serverInfo":{}"#,
             self.session.revision,
+            Offering::EVERYTHING,
             server.json()
         );
-        if let Some(instructions) = instructions {
+        if let Some(instructions) = offering.instructions() {
             result.push_str(",\"instructions\":");
-            result.push_str(&json::quote(instructions));
+            result.push_str(&json::quote(&instructions));
         }
         result.push('}');
         Response::json(200, jsonrpc::result(self.id.text(), &result)).with(http::header::SESSION_ID, session_id)
@@ -157,9 +176,6 @@ impl Initialize<'_> {
         Response::error(503, Some(self.id.text()), code::INTERNAL, message, None)
     }
 }
-
-/// What is offered: what is served.
-const CAPABILITIES: &str = r#"{"tools":{}}"#;
 
 /// A session id from 16 random bytes: a version 4 UUID (RFC 9562 section 5.4), which is visible ASCII as
 /// `Mcp-Session-Id` must be.
@@ -256,9 +272,9 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
             let asker = Asker { id: request.id, era: Era::Legacy, capabilities: None, streams };
             match request.method.as_ref() {
                 "ping" => Ok(Turn::Answer(asker.respond(jsonrpc::result(request.id.text(), "{}")))),
-                "tools/list" => ListTools::read(asker, request.params).map(Turn::ListTools),
-                "tools/call" => CallTool::read(asker, request.params, Vec::new()).map(Turn::CallTool),
-                _ => Err(no_such_method(200, request.id)),
+                "logging/setLevel" => log_level(&asker, request.params).map(|level| Turn::SetLogLevel(asker, level)),
+                method => named(asker, method, request.params, Vec::new())
+                    .unwrap_or_else(|| Err(no_such_method(200, request.id))),
             }
         }
         Message::Notification(notification) => {
@@ -270,6 +286,28 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
             Ok(Turn::Responded(response))
         }
     }
+}
+
+/// The methods that both eras have; `None` for others.
+fn named<'a>(
+    asker: Asker<'a>,
+    method: &str,
+    params: Option<&'a str>,
+    headers: Vec<(String, String)>,
+) -> Option<Or<Turn<'a>>> {
+    if let Some(kind) = List::ALL.into_iter().find(|kind| kind.method() == method) {
+        return Some(ListItems::read(asker, kind, params).map(Turn::List));
+    }
+    Ask::read(asker, method, params, headers).map(|ask| ask.map(Turn::Ask))
+}
+
+/// 2025-11-25, server/utilities/logging, Setting Log Level.
+fn log_level(asker: &Asker<'_>, params: Option<&str>) -> Or<LogLevel> {
+    let level = params.and_then(|params| json::member(params, "level")).and_then(json::string);
+    level.as_deref().and_then(LogLevel::parse).ok_or_else(|| {
+        let message = "`level` is none; expected debug, info, notice, warning, error, critical, alert or emergency";
+        refuse_params(asker.era, asker.id.text(), message, None)
+    })
 }
 
 /// 2025-11-25, basic/lifecycle, Version Negotiation: the client's revision if it is served, else our newest.
@@ -312,6 +350,15 @@ fn shown(text: &str) -> String {
 
 fn no_such_method(status: u16, id: Id<'_>) -> Response {
     Response::error(status, Some(id.text()), code::METHOD_NOT_FOUND, "there is no such method here", None)
+}
+
+/// Wrong parameters: an error in a session, a bad request where requests stand alone (2026-07-28, basic/index).
+fn refuse_params(era: Era, id: &str, message: &str, data: Option<&str>) -> Response {
+    let status = match era {
+        Era::Legacy => 200,
+        Era::Modern => 400,
+    };
+    Response::error(status, Some(id), code::INVALID_PARAMS, message, data)
 }
 
 fn refuse(status: u16, message: &str) -> Response {

@@ -8,8 +8,8 @@
 //! Modules in the order in which they may use each other; each uses only what stands before it:
 //!
 //! ```text
-//! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → auth → discovery → mcp → aggregate →
-//! gateway
+//! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → auth → discovery → mcp → seal →
+//! aggregate → gateway
 //! ```
 
 #![no_std]
@@ -32,6 +32,7 @@ pub mod judge;
 pub mod mcp;
 pub mod names;
 pub mod report;
+pub mod seal;
 pub mod secret;
 pub mod text;
 pub mod trust;

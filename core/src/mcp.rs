@@ -74,6 +74,62 @@ impl fmt::Display for Revision {
     }
 }
 
+/// How grave a log message is (RFC 5424 section 6.2.1), the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For whoever looks for a fault.
+    Debug,
+    /// What happens.
+    Info,
+    /// What is unusual.
+    Notice,
+    /// What may become trouble.
+    Warning,
+    /// Something did not work.
+    Error,
+    /// A part does not work.
+    Critical,
+    /// Somebody must act.
+    Alert,
+    /// Nothing works.
+    Emergency,
+}
+
+impl LogLevel {
+    /// All, the least first.
+    pub const ALL: [Self; 8] = [
+        Self::Debug,
+        Self::Info,
+        Self::Notice,
+        Self::Warning,
+        Self::Error,
+        Self::Critical,
+        Self::Alert,
+        Self::Emergency,
+    ];
+
+    /// Reads a name as it stands in `level`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.text() == text)
+    }
+
+    /// As it stands in `level`.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+            Self::Alert => "alert",
+            Self::Emergency => "emergency",
+        }
+    }
+}
+
 /// Keys of `_meta` that belong to one hop (2026-07-28, basic/index, `_meta`): each hop makes its own, every other key
 /// passes, because extensions use the same prefix.
 pub mod meta {
@@ -109,6 +165,8 @@ pub mod code {
     pub const INVALID_PARAMS: i64 = -32602;
     /// The other side's fault.
     pub const INTERNAL: i64 = -32603;
+    /// No such resource, in a session (up to 2025-11-25).
+    pub const RESOURCE_NOT_FOUND: i64 = -32002;
     /// No such session: what the official SDKs say.
     pub const SESSION_NOT_FOUND: i64 = -32001;
     /// What the official SDKs say of a request that their transport refuses.
@@ -137,5 +195,14 @@ mod tests {
         assert_eq!(Revision::MODERN.era(), Era::Modern);
         assert_eq!(Revision::parse("2026-07-28 "), None);
         assert_eq!(Revision::parse("DRAFT-2026-v1"), None);
+    }
+
+    #[test]
+    fn levels_are_read_as_they_are_written() {
+        for level in LogLevel::ALL {
+            assert_eq!(LogLevel::parse(level.text()), Some(level));
+        }
+        assert!(LogLevel::ALL.is_sorted());
+        assert_eq!(LogLevel::parse("Debug"), None);
     }
 }

@@ -127,6 +127,9 @@ pub(crate) enum Unjudged {
     /// The demonstration could not start.
     #[error(transparent)]
     Demo(demo::DemoError),
+    /// The keys for what clients bring back cannot be used.
+    #[error(transparent)]
+    StateKeys(#[from] serve::StateKeyError),
     /// The file of variables cannot be used.
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),

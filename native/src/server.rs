@@ -10,10 +10,15 @@ mod connection;
 mod guard;
 mod known;
 mod link;
+mod outlet;
+mod questions;
+mod relay;
 mod reply;
 mod routes;
+mod seals;
 mod served;
 mod sessions;
+mod stream;
 mod turns;
 
 use std::io;
@@ -26,17 +31,19 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use vmcp_core::aggregate::Naming;
+use vmcp_core::aggregate::Policy;
 use vmcp_core::config::{self, EffectiveConfig};
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::ServerInfo;
-use vmcp_core::mcp::client::{Declared, Limits, Settings};
+use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
+use vmcp_core::seal::Keys;
 
 use crate::transport::{TransportError, TransportOptions};
 use backends::Backends;
 use client::Client;
 use connection::Patience;
 use guard::Guard;
+use seals::Seals;
 use served::Served;
 use sessions::Sessions;
 
@@ -57,6 +64,9 @@ pub struct Options {
     pub allowed_origins: Vec<String>,
     /// Names under which the listener may be reached, beside the loopback ones on a loopback listener.
     pub allowed_hosts: Vec<String>,
+    /// What seals the cursors, states and task ids that clients bring back; replicas share them. Without, they are made
+    /// at start, and nothing that was sealed before opens.
+    pub state_keys: Option<Keys>,
     /// How long calls in flight may go on when the server stops.
     pub drain: Duration,
     /// Whether SIGTERM and SIGINT are this server's.
@@ -82,6 +92,7 @@ impl Default for Options {
             max_backend_calls: 512,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            state_keys: None,
             drain: Duration::from_secs(10),
             signals: Signals::Untouched,
         }
@@ -95,8 +106,8 @@ pub struct Offer {
     pub name: String,
     /// The backends.
     pub backends: Vec<Offered>,
-    /// How their tools are named.
-    pub naming: Naming,
+    /// How what they offer is named, and what of it is shown.
+    pub policy: Policy,
 }
 
 impl Offer {
@@ -109,15 +120,10 @@ impl Offer {
             let time = own.or_else(|| Some(timeouts?.default.as_ref()?.value));
             time.and_then(config::Duration::to_std).filter(|time| !time.is_zero()).unwrap_or(DEADLINE)
         };
-        let naming = config.aggregation.as_ref().and_then(|aggregation| {
-            aggregation.conflict_resolution.as_ref().filter(|strategy| strategy.as_str() == "prefix")?;
-            let format = aggregation.conflict_resolution_config.as_ref()?.prefix_format.as_ref()?;
-            Some(Naming::Prefix { format: format.value.clone() })
-        });
         Self {
             name: config.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
             backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
-            naming: naming.unwrap_or_else(Naming::default_prefix),
+            policy: config.aggregation.as_ref().map(Policy::of).unwrap_or_default(),
         }
     }
 }
@@ -155,6 +161,9 @@ pub enum StartError {
         #[source]
         source: TransportError,
     },
+    /// No random bytes.
+    #[error("the system gave no random bytes for keys")]
+    NoRandom,
     /// No threads or no file descriptors.
     #[error("the system gave no resources to run on")]
     Runtime(#[source] io::Error),
@@ -193,11 +202,19 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
-    let backends = Backends::new(served, offer.naming, options.max_backend_calls, runtime.handle().clone());
+    let backends = Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone());
+    let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
+    if options.state_keys.is_none() {
+        tracing::info!(
+            "the key for what clients bring back is made for this process alone; replicas need --state-key-file or \
+             VMCP_SESSION_HMAC_SECRET"
+        );
+    }
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
         server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
+        seals,
         backends: Arc::new(backends),
     });
     let (stop, stopped) = watch::channel(false);
@@ -206,7 +223,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let listener =
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
-    app.backends.warm_up();
+    app.backends.warm_up(&List::ALL);
     runtime.spawn(Arc::clone(&app.backends).keep_asking());
     let signals = match options.signals {
         Signals::Untouched => None,
@@ -269,6 +286,7 @@ struct App {
     guard: Guard,
     sessions: Sessions<Client>,
     server: Arc<ServerInfo>,
+    seals: Seals,
     backends: Arc<Backends>,
 }
 

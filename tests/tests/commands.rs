@@ -1,4 +1,4 @@
-//! `docs/commands.md` is what `--help` says of every command.
+//! `docs/options.md` is what `--help` says of every command.
 //!
 //! It does not judge what that is. `UPDATE_DOCS=1` writes the page anew.
 
@@ -20,7 +20,7 @@ fn every_command_is_documented_by_its_help() {
     };
     let overview = help(&["--help"]);
     let mut page = format!(
-        "# Commands
+        "# Options
 
 What `--help` says, written by the program (`UPDATE_DOCS=1 cargo test -p vmcp-tests --test commands`).
 
@@ -37,7 +37,7 @@ What `--help` says, written by the program (`UPDATE_DOCS=1 cargo test -p vmcp-te
     for name in names.into_iter().filter(|name| *name != "help") {
         writeln!(page, "\n## vmcp {name}\n\n```text\n{}\n```", help(&[name, "--help"])).unwrap();
     }
-    compare("commands.md", &page);
+    compare("options.md", &page);
 }
 
 fn compare(name: &str, page: &str) {

@@ -10,13 +10,16 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use vmcp_core::aggregate::{self, BackendTools, Naming};
-use vmcp_core::gateway::{self, Headers, ServerInfo, Serves, Session, SessionState, Turn};
+use vmcp_core::aggregate::{self, BackendPolicy, Offered, Override, Policy, Shows, Visible};
+use vmcp_core::gateway::{self, Headers, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
 use vmcp_core::mcp::base64::{self, Alphabet};
-use vmcp_core::mcp::client::{Call, Declared, Exchange, Goal, Limits, List, Output, Settings, Start};
+use vmcp_core::mcp::client::{
+    Call, Declared, Exchange, Freshness, Goal, Limits, List, Listed, Output, Settings, Start,
+};
 use vmcp_core::mcp::http::{self, Failure, Head, Input, Sent, Stage};
 use vmcp_core::mcp::sse::{self, Event, Parser};
 use vmcp_core::mcp::{Era, Revision, json, jsonrpc};
+use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 
 /// Valid JSON text with all the freedom that RFC 8259 gives: white space, escapes, number spellings, any depth.
 fn json_text() -> impl Strategy<Value = String> + Clone {
@@ -385,7 +388,9 @@ proptest! {
         method in prop_oneof![Just("POST"), Just("GET"), Just("DELETE"), Just("PUT")],
         headers in vec((prop_oneof![Just("content-type"), Just("accept"), Just("Mcp-Session-Id"), Just("mcp-protocol-version"), Just("mcp-method"), Just("mcp-name")],
             prop_oneof![Just("application/json"), Just("text/event-stream"), Just("*/*;q=0"), Just("2026-07-28"), Just("2025-11-25"), Just("tools/call"), Just("x_a"), Just("=?base64?eA==?=")]), 0..7),
-        verb in prop_oneof![Just("initialize"), Just("ping"), Just("tools/list"), Just("tools/call"), Just("server/discover"), Just("x")],
+        verb in prop_oneof![Just("initialize"), Just("ping"), Just("tools/list"), Just("tools/call"), Just("server/discover"),
+            Just("resources/list"), Just("resources/templates/list"), Just("resources/read"), Just("prompts/list"), Just("prompts/get"),
+            Just("completion/complete"), Just("logging/setLevel"), Just("x")],
         params in object_of(json_text()),
         marked in any::<bool>(),
         cut in any::<prop::sample::Index>(),
@@ -404,20 +409,23 @@ proptest! {
         let session = Session { revision: Revision::LATEST_LEGACY, capabilities: "{}".into(), client_info: None };
         let state = [SessionState::Unnamed, SessionState::Unknown, SessionState::Open(&session)][usize::from(known)];
         let server = ServerInfo { name: "n".into(), version: "v".into() };
-        let tools = ["{\"name\":\"a\"}".to_owned()];
-        let merged = aggregate::merge(&Naming::default_prefix(), &[BackendTools { backend: "x", tools: &tools }]);
+        let tools = Listed::new(vec!["{\"name\":\"a\"}".to_owned()], Era::Legacy);
+        let merged = aggregate::merge(&Policy::default(), &[Offered::tools("x", &tools)]);
+        let offering = Offering::default();
+        let keys = Keys::one(&[1; KEY_BYTES]);
         let response = match gateway::turn(&request, state, Serves::Both) {
             Turn::Answer(response) => response,
-            Turn::Initialize(initialize) => initialize.answer(&server, "s", Some("i")),
-            Turn::Discover(discover) => discover.answer(&server, None),
-            Turn::ListTools(list) => list.answer(&merged, &server),
-            Turn::CallTool(call) => match merged.tool(&call.name) {
-                Some(tool) => {
-                    let towards = call.towards(tool).params.unwrap();
+            Turn::Initialize(initialize) => initialize.answer(&server, "s", &offering),
+            Turn::Discover(discover) => discover.answer(&server, &offering),
+            Turn::List(list) => list.answer(&merged, Freshness::STALE, &server, Sealer::new(&keys, "", 0, [7; NONCE_BYTES])),
+            Turn::SetLogLevel(asker, _) => asker.done(),
+            Turn::Ask(ask) => match merged.owner(List::Tools, &ask.name).filter(|_| ask.subject == Subject::Tool) {
+                Some(owner) => {
+                    let towards = ask.towards(&owner).params.unwrap();
                     prop_assert!(json::is_valid(&towards) && json::says(json::member(&towards, "name").unwrap(), "a"));
                     return Ok(());
                 }
-                None => call.unknown(),
+                None => ask.unknown(),
             },
             Turn::Notified(_) | Turn::Responded(_) => gateway::accepted(),
             Turn::EndSession => gateway::ended(),
@@ -432,27 +440,53 @@ proptest! {
     fn merging_does_not_depend_on_order(
         lists in vec((0..4_usize, vec(prop_oneof![Just("a"), Just("b"), Just("a_b"), Just("b_a")], 0..4)), 0..4),
         format in prop_oneof![Just("{workload}_"), Just(""), Just("{workload}")],
+        strategy in prop_oneof![Just(aggregate::Strategy::Prefix), Just(aggregate::Strategy::Priority), Just(aggregate::Strategy::Manual)],
+        order in vec(prop_oneof![Just("a"), Just("b"), Just("a_b")], 0..3),
+        renamed in prop_oneof![Just("a"), Just("b"), Just("c")],
+        only in any::<bool>(),
     ) {
         let names = ["a", "b", "a_b", "b_a"];
         let mut lists: Vec<_> = lists
             .into_iter()
-            .map(|(backend, tools)| (names[backend], tools.iter().map(|t| format!("{{\"name\":\"{t}\"}}")).collect::<Vec<_>>()))
+            .map(|(backend, tools)| {
+                let items = tools.iter().map(|t| format!("{{\"name\":\"{t}\",\"uri\":\"{t}\",\"uriTemplate\":\"{t}\"}}"));
+                (names[backend], Listed::new(items.collect(), Era::Legacy))
+            })
             .collect();
         // A backend's name is unique; discovery has seen to it.
         lists.sort_by_key(|(backend, _)| *backend);
         lists.dedup_by_key(|(backend, _)| *backend);
-        let naming = Naming::Prefix { format: format.to_owned() };
-        let merge = |lists: &[(&str, Vec<String>)]| {
-            let lists: Vec<_> = lists.iter().map(|(backend, tools)| BackendTools { backend, tools }).collect();
-            aggregate::merge(&naming, &lists)
+        let change = Override { name: Some(renamed.to_owned()), ..Override::default() };
+        let visible = if only { Visible::Only(["a".to_owned(), "c".to_owned()].into()) } else { Visible::All };
+        let own = BackendPolicy { visible, overrides: [("a".to_owned(), change)].into() };
+        let policy = Policy {
+            strategy,
+            prefix_format: format.to_owned(),
+            priority_order: order.into_iter().map(str::to_owned).collect(),
+            shows: Shows::All,
+            backends: [("a".to_owned(), own)].into(),
+        };
+        let merge = |lists: &[(&str, Listed)]| {
+            let offers: Vec<_> = lists
+                .iter()
+                .map(|(backend, list)| {
+                    let all = Some(list);
+                    Offered { backend, tools: all, resources: all, templates: all, prompts: all }
+                })
+                .collect();
+            aggregate::merge(&policy, &offers)
         };
         let merged = merge(&lists);
-        let total: usize = lists.iter().map(|(_, tools)| tools.len()).sum();
-        prop_assert_eq!(merged.tools().len() + merged.warnings.len(), total);
-        prop_assert!(merged.tools().is_sorted_by(|a, b| a.advertised < b.advertised));
-        for tool in merged.tools() {
-            prop_assert_eq!(merged.tool(&tool.advertised), Some(tool));
-            prop_assert!(json::says(json::member(tool.text(Era::Modern), "name").unwrap(), &tool.advertised));
+        for kind in List::ALL {
+            prop_assert!(merged.list(kind).is_sorted_by(|a, b| a.advertised < b.advertised));
+            for entry in merged.list(kind) {
+                prop_assert_eq!(merged.find(kind, &entry.advertised), Some(entry));
+                let key = match kind { List::Resources => "uri", List::ResourceTemplates => "uriTemplate", _ => "name" };
+                prop_assert!(json::says(json::member(entry.text(Era::Modern), key).unwrap(), &entry.advertised));
+            }
+        }
+        for hidden in &merged.hidden {
+            prop_assert_eq!(merged.find(List::Tools, &hidden.entry.advertised), None);
         }
         lists.reverse();
         prop_assert_eq!(merge(&lists), merged);

@@ -10,11 +10,18 @@ mod backend;
 mod calls;
 #[path = "serve/http.rs"]
 mod http;
+#[path = "serve/kinds.rs"]
+mod kinds;
 #[path = "serve/listener.rs"]
 mod listener;
 #[cfg(unix)]
 #[path = "serve/program.rs"]
 mod program;
+
+#[path = "serve/stage.rs"]
+mod stage;
+#[path = "serve/streams.rs"]
+mod streams;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

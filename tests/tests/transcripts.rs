@@ -5,18 +5,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vmcp_core::aggregate::{self, BackendTools, Naming};
-use vmcp_core::gateway::{self, Headers, ServerInfo, Serves, Session, SessionState, Turn};
+use vmcp_core::aggregate::{self, Merged, Offered, Owner, Policy};
+use vmcp_core::gateway::{self, Ask, Headers, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
 use vmcp_core::mcp::client::{
-    Answer, Asked, Call, Declared, Exchange, Goal, Limits, List, Output, Reply, Settings, Standing, Start,
+    Answer, Asked, Call, Declared, Exchange, Facts, Freshness, Goal, Limits, List, Listed, Output, Reply, Scope,
+    Settings, Standing, Start,
 };
 use vmcp_core::mcp::http::{Failure, Head, Input, Request, Sent, Stage};
 use vmcp_core::mcp::jsonrpc::Outcome;
 use vmcp_core::mcp::{Era, Revision};
+use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 
 #[test]
 fn exchanges_with_a_backend() {
@@ -67,7 +70,7 @@ impl Block {
     }
 }
 
-const GIVEN: [&str; 14] = [
+const GIVEN: [&str; 20] = [
     "goal",
     "start",
     "limits",
@@ -78,10 +81,16 @@ const GIVEN: [&str; 14] = [
     "serves",
     "session",
     "tool",
+    "resource",
+    "template",
+    "prompt",
+    "offers",
+    "fresh",
     "request",
     "reply",
     "capabilities",
     "asked",
+    "caller",
 ];
 
 fn replay_all(folder: &str, run: impl Fn(&[Block]) -> String) {
@@ -173,6 +182,7 @@ fn exchange(given: &[Block], portions: Portions) -> String {
     let mut out = String::new();
     let mut settings = Settings { declared: Declared::new("vmcp", "0"), limits: Limits::default() };
     let mut asked = Asked::Decline;
+    let mut caller = None;
     let (mut goal, mut start) = (Goal::Open, Start::Unknown);
     let mut answers = given.iter();
     for block in answers.by_ref() {
@@ -185,7 +195,8 @@ fn exchange(given: &[Block], portions: Portions) -> String {
             }
             "capabilities" => settings.declared.capabilities = block.rest().to_owned(),
             "asked" => asked = Asked::Relay,
-            "goal" => goal = goal_of(block, asked),
+            "caller" => caller = Some(block.rest().to_owned()),
+            "goal" => goal = goal_of(block, asked, caller.take()),
             "start" => {
                 start = start_of(block.rest());
                 break;
@@ -321,7 +332,7 @@ impl Played {
     }
 }
 
-fn goal_of(block: &Block, asked: Asked) -> Goal {
+fn goal_of(block: &Block, asked: Asked, capabilities: Option<String>) -> Goal {
     match block.rest() {
         "open" => Goal::Open,
         "end" => Goal::End,
@@ -332,7 +343,7 @@ fn goal_of(block: &Block, asked: Asked) -> Goal {
         call => {
             let method = call.strip_prefix("call ").unwrap_or_else(|| panic!("goal `{call}`"));
             let params = (!block.body.is_empty()).then(|| String::from_utf8(block.body.clone()).unwrap());
-            Goal::Call(Call { headers: block.headers.clone(), asked, ..Call::new(method, params) })
+            Goal::Call(Call { headers: block.headers.clone(), asked, capabilities, ..Call::new(method, params) })
         }
     }
 }
@@ -458,7 +469,11 @@ fn done(outcome: Result<Answer, vmcp_core::mcp::client::CallError>) -> String {
 fn turn(given: &[Block]) -> String {
     let mut out = String::new();
     let server = ServerInfo { name: "demo".into(), version: "1.2.3".into() };
-    let (mut serves, mut session, mut tools) = (Serves::Both, None, Vec::new());
+    let keys = Keys::one(&[1; KEY_BYTES]);
+    let sealer = || Sealer::new(&keys, "", 1_000_000, [7; NONCE_BYTES]);
+    let (mut serves, mut session, mut lists) = (Serves::Both, None, Lists::default());
+    let mut facts = Vec::new();
+    let mut freshness = Freshness::STALE;
     let mut blocks = given.iter().peekable();
     while let Some(block) = blocks.next() {
         out.push_str(&block.above);
@@ -466,9 +481,17 @@ fn turn(given: &[Block]) -> String {
         match block.word() {
             "serves" => serves = if block.rest() == "legacy" { Serves::Legacy } else { Serves::Both },
             "session" => session = Some(block.rest().to_owned()),
-            "tool" => {
-                let (backend, text) = block.rest().split_once(' ').unwrap();
-                tools.push((backend.to_owned(), vec![text.to_owned()]));
+            kind @ ("tool" | "resource" | "template" | "prompt") => lists.add(kind, block.rest()),
+            "offers" => {
+                let (backend, capabilities) = block.rest().split_once(' ').unwrap();
+                let instructions = (!block.body.is_empty()).then(|| String::from_utf8(block.body.clone()).unwrap());
+                let capabilities = capabilities.to_owned();
+                facts.push((backend.to_owned(), Facts { capabilities, server_info: None, instructions }));
+            }
+            "fresh" => {
+                let (ttl, scope) = block.rest().split_once(' ').unwrap();
+                let scope = if scope == "public" { Scope::Public } else { Scope::Private };
+                freshness = Freshness { ttl_ms: ttl.parse().unwrap(), scope };
             }
             "request" => {
                 let open;
@@ -484,35 +507,55 @@ fn turn(given: &[Block]) -> String {
                 let mut headers = Headers::default();
                 block.headers.iter().for_each(|(name, value)| headers.add(name, value));
                 let request = gateway::Request { method: block.rest(), headers, body: &block.body };
-                let lists: Vec<_> = tools.iter().map(|(backend, tools)| BackendTools { backend, tools }).collect();
-                let merged = aggregate::merge(&Naming::default_prefix(), &lists);
+                let merged = lists.merged();
+                let offering = Offering::of(facts.iter().map(|(backend, facts)| (backend.as_str(), facts)));
                 match gateway::turn(&request, state, serves) {
                     Turn::Answer(response) => out.push_str(&response_text(&response)),
                     Turn::Initialize(initialize) => {
                         let kept = initialize.session();
-                        let answer = initialize.answer(&server, &gateway::session_id([0xab; 16]), None);
+                        let answer = initialize.answer(&server, &gateway::session_id([0xab; 16]), &offering);
                         let client = kept.client_info.as_deref().unwrap_or("nobody");
                         write!(out, "\nturn initialize: {} {} {client}\n", kept.revision, kept.capabilities).unwrap();
                         out.push_str(&response_text(&answer));
                     }
-                    Turn::Discover(discover) => {
-                        out.push_str(&response_text(&discover.answer(&server, Some("Be \"kind\""))))
+                    Turn::Discover(discover) => out.push_str(&response_text(&discover.answer(&server, &offering))),
+                    Turn::List(list) => {
+                        out.push_str(&response_text(&list.answer(&merged, freshness, &server, sealer())))
                     }
-                    Turn::ListTools(list) => out.push_str(&response_text(&list.answer(&merged, &server))),
-                    Turn::CallTool(call) => {
-                        let Some(tool) = merged.tool(&call.name) else {
-                            out.push_str(&response_text(&call.unknown()));
+                    Turn::SetLogLevel(asker, level) => {
+                        write!(out, "\nturn log from {}\n", level.text()).unwrap();
+                        out.push_str(&response_text(&asker.done()));
+                    }
+                    Turn::Ask(mut ask) => {
+                        let Some(owner) = owner(&merged, &ask) else {
+                            out.push_str(&response_text(&ask.unknown()));
                             continue;
                         };
-                        let towards = call.towards(tool);
-                        write!(out, "\nturn call {} of {}\n", tool.original, tool.backend).unwrap();
+                        let tool = merged.find(List::Tools, &ask.name).filter(|_| ask.subject == Subject::Tool);
+                        if let Some(Err(differs)) = tool.map(|tool| ask.mirror(tool)) {
+                            out.push_str(&response_text(&differs));
+                            continue;
+                        }
+                        let towards = ask.towards(&owner);
+                        let verb = if ask.subject == Subject::Tool { "call" } else { towards.method.as_str() };
+                        write!(out, "\nturn {verb} {} of {}\n", owner.original, owner.backend).unwrap();
+                        if let Some(capabilities) = towards.capabilities.filter(|capabilities| capabilities != "{}") {
+                            writeln!(out, "  (the caller can {capabilities})").unwrap();
+                        }
                         out.push_str(&details(&towards.headers, towards.params.unwrap().as_bytes()));
                         while let Some(reply) = blocks.next_if(|block| block.word() == "reply") {
                             out.push_str(&reply.above);
                             out.push_str(&reply.text);
+                            if reply.rest() == "none" {
+                                out.push_str(&response_text(&ask.no_suggestions(&server)));
+                                continue;
+                            }
                             let era = if reply.rest() == "modern" { Era::Modern } else { Era::Legacy };
                             let reply = Reply::read(String::from_utf8(reply.body.clone()).unwrap(), era).unwrap();
-                            out.push_str(&response_text(&call.caller().answer(&reply, &server)));
+                            if ask.caller().is_elsewhere(&reply) {
+                                out.push_str("\n(not here)\n");
+                            }
+                            out.push_str(&response_text(&ask.caller().answer(&reply, &server)));
                         }
                     }
                     Turn::Notified(told) => {
@@ -533,6 +576,47 @@ fn turn(given: &[Block]) -> String {
         }
     }
     out
+}
+
+/// What the backends list, by backend: of each kind, and how the backend speaks.
+#[derive(Default)]
+struct Lists(BTreeMap<String, [Option<Listed>; 4]>);
+
+impl Lists {
+    /// `BACKEND TEXT`, or `BACKEND!` for one that speaks the modern revision.
+    fn add(&mut self, kind: &str, text: &str) {
+        let (backend, text) = text.split_once(' ').unwrap();
+        let (backend, era) = match backend.strip_suffix('!') {
+            Some(backend) => (backend, Era::Modern),
+            None => (backend, Era::Legacy),
+        };
+        let place = ["tool", "resource", "template", "prompt"].iter().position(|known| *known == kind).unwrap();
+        let list = &mut self.0.entry(backend.to_owned()).or_default()[place];
+        list.get_or_insert_with(|| Listed::new(Vec::new(), era)).items.push(text.to_owned());
+    }
+
+    fn merged(&self) -> Merged {
+        let offers: Vec<_> = self
+            .0
+            .iter()
+            .map(|(backend, [tools, resources, templates, prompts])| Offered {
+                backend,
+                tools: tools.as_ref(),
+                resources: resources.as_ref(),
+                templates: templates.as_ref(),
+                prompts: prompts.as_ref(),
+            })
+            .collect();
+        aggregate::merge(&Policy::default(), &offers)
+    }
+}
+
+fn owner(merged: &Merged, ask: &Ask<'_>) -> Option<Owner> {
+    match ask.subject {
+        Subject::Tool => merged.owner(List::Tools, &ask.name),
+        Subject::Prompt | Subject::PromptArgument => merged.owner(List::Prompts, &ask.name),
+        Subject::Resource | Subject::TemplateVariable => merged.resource(&ask.name),
+    }
 }
 
 fn response_text(response: &gateway::Response) -> String {

@@ -39,7 +39,7 @@ pub(super) fn with(text: &str) -> String {
 }
 
 /// Reads a whole text.
-pub(super) fn read(text: &str) -> (Config, Vec<Diagnostic>) {
+pub(crate) fn read(text: &str) -> (Config, Vec<Diagnostic>) {
     let parsed = yaml::parse(text, &Positions::identity());
     let mut diagnostics = parsed.diagnostics;
     let config = super::read(parsed.tree.root(), &mut diagnostics);

@@ -84,6 +84,11 @@ pub fn allowable() -> impl Iterator<Item = &'static str> {
     TABLE.iter().filter(|row| row.consequence != Consequence::Missing).map(|row| row.key)
 }
 
+/// All keys that nothing acts on, wherever they stand: the key, what does not happen, and what follows.
+pub fn not_acted_on() -> impl Iterator<Item = (&'static str, &'static str, Consequence)> {
+    TABLE.iter().map(|row| (row.key, row.meaning, row.consequence))
+}
+
 struct Row {
     key: &'static str,
     consequence: Consequence,

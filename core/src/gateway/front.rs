@@ -30,6 +30,7 @@ pub struct Headers<'a> {
     pub(super) protocol_version: Option<&'a str>,
     pub(super) method: Option<&'a str>,
     pub(super) name: Option<&'a str>,
+    last_event_id: Option<&'a str>,
     /// `mcp-param-…`, names as they came.
     pub(super) params: Vec<(&'a str, &'a str)>,
     /// One of which two came, so that two readers could each take another one.
@@ -46,6 +47,7 @@ impl<'a> Headers<'a> {
             (header::PROTOCOL_VERSION, &mut self.protocol_version),
             (header::METHOD, &mut self.method),
             (header::NAME, &mut self.name),
+            (header::LAST_EVENT_ID, &mut self.last_event_id),
         ];
         for (known, slot) in single {
             if name.eq_ignore_ascii_case(known) {
@@ -66,6 +68,12 @@ impl<'a> Headers<'a> {
     #[must_use]
     pub fn session_id(&self) -> Option<&'a str> {
         self.session
+    }
+
+    /// The event after which a stream is to go on.
+    #[must_use]
+    pub fn last_event_id(&self) -> Option<&'a str> {
+        self.last_event_id.filter(|id| !id.is_empty())
     }
 
     /// Whether the client reads this media type; without `Accept` it reads all (RFC 9110 section 12.5.1).

@@ -3,12 +3,13 @@
 //! It does not relay what a backend asks meanwhile.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::front::{Headers, Response};
-use super::tools::{CallTool, ListTools};
-use super::{Asker, CAPABILITIES, Notified, Or, ServerInfo, Serves, Streams, Turn, no_such_method, refuse, shown};
+use super::offering::Offering;
+use super::{Asker, Notified, Or, ServerInfo, Serves, Streams, Turn, named, no_such_method, refuse, shown};
+use crate::mcp::client::{Freshness, Scope};
 use crate::mcp::jsonrpc::{self, Id, Message};
 use crate::mcp::{Era, Revision, code, http, json, meta};
 
@@ -19,16 +20,17 @@ pub struct Discover<'a> {
 }
 
 impl Discover<'_> {
-    /// The answer; `instructions` are for the model.
+    /// The answer.
     #[must_use]
-    pub fn answer(&self, server: &ServerInfo, instructions: Option<&str>) -> Response {
-        let mut result = format!(r#"{{"supportedVersions":{},"capabilities":{CAPABILITIES}"#, versions(Serves::Both));
-        if let Some(instructions) = instructions {
+    pub fn answer(&self, server: &ServerInfo, offering: &Offering) -> Response {
+        let capabilities = offering.capabilities();
+        let mut result = format!(r#"{{"supportedVersions":{},"capabilities":{capabilities}"#, versions(Serves::Both));
+        if let Some(instructions) = offering.instructions() {
             result.push_str(",\"instructions\":");
-            result.push_str(&json::quote(instructions));
+            result.push_str(&json::quote(&instructions));
         }
         result.push('}');
-        let result = complete(&result, server, Cached::Private);
+        let result = complete(&result, server, Cached::For(Freshness::STALE));
         Response::json(200, jsonrpc::result(self.asker.id.text(), &result))
     }
 }
@@ -38,8 +40,8 @@ impl Discover<'_> {
 pub(super) enum Cached {
     /// A result of a call.
     No,
-    /// A list, a description: not at all, and for nobody else (server/utilities/caching).
-    Private,
+    /// A list, a description, a resource.
+    For(Freshness),
 }
 
 /// A result with what every modern result has: its type and who answers; a backend's own name goes.
@@ -51,11 +53,15 @@ pub(super) fn complete(result: &str, server: &ServerInfo, cached: Cached) -> Str
     if json::member(result, "resultType").is_none() {
         with.push(("resultType", "\"complete\""));
     }
-    if cached == Cached::Private {
-        with.extend([("ttlMs", "0"), ("cacheScope", "\"private\"")]);
+    let ttl;
+    if let Cached::For(freshness) = cached {
+        ttl = freshness.ttl_ms.to_string();
+        let scope = if freshness.scope == Scope::Public { "\"public\"" } else { "\"private\"" };
+        with.extend([("ttlMs", ttl.as_str()), ("cacheScope", scope)]);
     }
     with.push(("_meta", own_meta.as_str()));
-    json::rewrite(result, |member| member.is("_meta"), &with)
+    let own: &[&str] = if cached == Cached::No { &["_meta"] } else { &["_meta", "ttlMs", "cacheScope"] };
+    json::rewrite(result, |member| own.iter().any(|key| member.is(key)), &with)
 }
 
 /// Whether a message is meant for the modern revision: its header says so, or its `_meta` has one of the keys that
@@ -81,10 +87,9 @@ pub(super) fn turn<'a>(headers: &Headers<'a>, message: &Message<'a>, streams: St
     let asker = Asker { id: request.id, era: Era::Modern, capabilities: Some(capabilities), streams };
     match request.method.as_ref() {
         "server/discover" => Ok(Turn::Discover(Discover { asker })),
-        "tools/list" => ListTools::read(asker, request.params).map(Turn::ListTools),
-        "tools/call" => CallTool::read(asker, request.params, mirrored(headers)).map(Turn::CallTool),
-        // streamable-http, Protocol Version Header: an unknown method is 404.
-        _ => Err(no_such_method(404, request.id)),
+        method => named(asker, method, request.params, mirrored(headers))
+            // streamable-http, Protocol Version Header: an unknown method is 404.
+            .unwrap_or_else(|| Err(no_such_method(404, request.id))),
     }
 }
 
@@ -95,9 +100,9 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     let (mismatch, invalid) =
         (|m: &str| reject(id, code::HEADER_MISMATCH, m), |m: &str| reject(id, code::INVALID_PARAMS, m));
     let picked = |error: json::PickError, what: &str| invalid(&format!("{what}: {error}"));
-    let [own_meta, name, uri, task] = match request.params {
-        Some(params) => json::pick(params, ["_meta", "name", "uri", "taskId"]).map_err(|e| picked(e, "`params`"))?,
-        None => [None; 4],
+    let [own_meta, name, uri] = match request.params {
+        Some(params) => json::pick(params, ["_meta", "name", "uri"]).map_err(|e| picked(e, "`params`"))?,
+        None => [None; 3],
     };
     let [version, capabilities] = match own_meta {
         Some(own_meta) => json::pick(own_meta, [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES])
@@ -136,7 +141,7 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     let named = match request.method.as_ref() {
         "tools/call" | "prompts/get" => name,
         "resources/read" => uri,
-        method if method.starts_with("tasks/") => task,
+        // Of a method that is not served, only that it is not is said.
         _ => return Ok(capabilities),
     };
     // A body without a name is told so by whoever reads it.
@@ -149,7 +154,7 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     }
 }
 
-/// Headers that mirror parameters pass on to the backend, which checks them.
+/// Headers that may repeat arguments: which do, the tool's schema says.
 fn mirrored(headers: &Headers<'_>) -> Vec<(String, String)> {
     headers.params.iter().map(|(name, value)| (name.to_ascii_lowercase(), String::from(*value))).collect()
 }

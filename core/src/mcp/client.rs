@@ -88,6 +88,7 @@
 
 mod answer;
 mod error;
+mod freshness;
 mod goal;
 mod reading;
 mod standing;
@@ -102,6 +103,7 @@ use alloc::vec::Vec;
 
 pub use answer::{Listed, Reply, ServerMessage};
 pub use error::{CallError, Class, Problem, Ran};
+pub use freshness::{Freshness, Scope};
 pub use goal::{Asked, Call, Goal, List};
 pub use standing::{Certainty, Declared, Facts, Legacy, Limits, Modern, Settings, Standing, Start};
 
@@ -236,7 +238,7 @@ impl Exchange {
             next_reading: None,
             queue: VecDeque::new(),
             open: None,
-            listed: Listed::default(),
+            listed: Listed::none(Era::Legacy),
             listed_bytes: 0,
             cursors: BTreeSet::new(),
         }
@@ -452,9 +454,9 @@ impl Exchange {
                 let list = *list;
                 let (_, capability, ..) = list.facts();
                 if standing.facts().is_some_and(|facts| !facts.offers(capability)) {
-                    return self.done(Ok(Answer::Listed(Listed::default())));
+                    return self.done(Ok(Answer::Listed(Listed::none(standing.era()))));
                 }
-                self.listed = Listed::default();
+                self.listed = Listed::none(standing.era());
                 self.listed_bytes = 0;
                 self.cursors.clear();
                 self.page(list, None);
@@ -506,6 +508,11 @@ impl Exchange {
                 let list = *list;
                 self.paged(&reply, list);
             }
+            // Some servers have a status for what others say with -32601.
+            (Received::Refused(404 | 405 | 501), Goal::List(_)) if self.listed.pages == 0 => {
+                let era = self.standing.as_deref().map_or(Era::Legacy, Standing::era);
+                self.done(Ok(Answer::Listed(Listed::none(era))));
+            }
             (last, _) => {
                 let problem = problem_of(&last);
                 let ran = problem.ran();
@@ -519,7 +526,7 @@ impl Exchange {
         match (self.standing.as_deref(), received) {
             (Some(Standing::Legacy(_)), Received::Refused(status)) => matches!(status, 400 | 404),
             (Some(Standing::Legacy(_)), Received::Reply(reply, status)) => reply.error().is_some_and(|error| {
-                *status == 404
+                *status == 404 && error.code != code::METHOD_NOT_FOUND
                     || *status == 400
                         && matches!(
                             error.code,
@@ -543,7 +550,7 @@ impl Exchange {
             jsonrpc::Outcome::Result(result) => result,
             jsonrpc::Outcome::Error(error) => match jsonrpc::ErrorObject::read(error).code {
                 // A server may declare a capability and not have every list of it.
-                code::METHOD_NOT_FOUND => return self.done(Ok(Answer::Listed(Listed::default()))),
+                code::METHOD_NOT_FOUND => return self.done(Ok(Answer::Listed(Listed::none(reply.era)))),
                 code => return self.fail(method, Problem::Rpc { code }, Ran::No),
             },
         };
@@ -554,6 +561,12 @@ impl Exchange {
             self.listed_bytes += item.len();
             self.listed.items.push(item.to_owned());
         }
+        let freshness = match reply.era {
+            Era::Legacy => Freshness::STALE,
+            Era::Modern => Freshness::read(result),
+        };
+        let before = (self.listed.pages > 0).then_some(self.listed.freshness);
+        self.listed.freshness = Freshness::of_all(before.into_iter().chain([freshness]));
         self.listed.pages += 1;
         let mut limits = self.settings.limits;
         limits.pages = limits.pages.min(Self::PAGES);
@@ -563,7 +576,7 @@ impl Exchange {
         // An empty cursor is one too; only its absence is the end (2026-07-28, server/utilities/pagination).
         match json::member(result, "nextCursor").filter(|cursor| *cursor != "null") {
             None => {
-                let listed = core::mem::take(&mut self.listed);
+                let listed = core::mem::replace(&mut self.listed, Listed::none(reply.era));
                 self.done(Ok(Answer::Listed(listed)));
             }
             Some(_) if self.listed.pages >= limits.pages => {

@@ -2,8 +2,9 @@
 //!
 //! It judges nothing itself and answers no request; see [`crate::server`].
 
+use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -12,6 +13,9 @@ use vmcp_core::config::{Config, allowable, unenforced};
 use vmcp_core::diagnostic::{Diagnostic, Scope, Severity};
 use vmcp_core::discovery::Catalog;
 use vmcp_core::report::Finding;
+use vmcp_core::seal::{KeyFileError, Keys};
+use vmcp_core::secret::Secret;
+use zeroize::Zeroizing;
 
 use super::input::Input;
 use super::judge::{World, judge};
@@ -52,6 +56,11 @@ pub(crate) struct ServeArgs {
     /// Names under which clients reach the listener; checked on a loopback listener, or when one is given
     #[arg(long, value_name = "HOST", env = "VMCP_ALLOWED_HOST", value_delimiter = ',', help_heading = LISTENER)]
     pub(crate) allowed_host: Vec<String>,
+
+    /// Keys that replicas share for what clients bring back: one in each line, 32 bytes as base64; the first seals, all
+    /// open. Without, one is derived from the variable `VMCP_SESSION_HMAC_SECRET`, or made at start
+    #[arg(long, value_name = "FILE", env = "VMCP_STATE_KEY_FILE", help_heading = LISTENER)]
+    pub(crate) state_key_file: Option<PathBuf>,
 
     /// How long a session lives without being used
     #[arg(long, value_name = "TIME", env = "VMCP_SESSION_TTL", default_value = "30m", value_parser = time, help_heading = BOUNDS)]
@@ -105,6 +114,7 @@ pub(super) fn run(args: &ServeArgs, global: &Global) -> Result<Verdict, Unjudged
     };
     logging::install(format, colour, level);
 
+    let state_keys = state_keys(args.state_key_file.as_deref(), std::env::var_os(SESSION_SECRET))?;
     let world = World::new(Source::this_machine());
     let input = Input::read(&args.config, &args.stdin_name)?;
     let judgement = judge(input, Some(&world)).keep(args.configmap.as_deref())?;
@@ -128,7 +138,7 @@ pub(super) fn run(args: &ServeArgs, global: &Global) -> Result<Verdict, Unjudged
     for backend in &catalog.backends {
         tracing::info!(backend = backend.name, url = %backend.endpoint, "backend is served");
     }
-    match server::start(Offer::new(&config.effective(), catalog.backends), &args.options()) {
+    match server::start(Offer::new(&config.effective(), catalog.backends), &Options { state_keys, ..args.options() }) {
         Ok(server) => {
             server.run();
             Ok(Verdict::Fine)
@@ -138,6 +148,51 @@ pub(super) fn run(args: &ServeArgs, global: &Global) -> Result<Verdict, Unjudged
             Ok(Verdict::Wrong)
         }
     }
+}
+
+/// What the operator mounts into every replica.
+const SESSION_SECRET: &str = "VMCP_SESSION_HMAC_SECRET";
+
+/// The keys for what clients bring back; `None` if the server is to make one.
+fn state_keys(file: Option<&Path>, secret: Option<OsString>) -> Result<Option<Keys>, StateKeyError> {
+    if let Some(path) = file {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map(Zeroizing::new);
+        let text = text.map_err(|cause| StateKeyError::Unreadable { name: name.clone(), cause })?;
+        return Keys::read(&text).map(Some).map_err(|cause| StateKeyError::Wrong { name, cause });
+    }
+    match secret.map(OsString::into_string) {
+        None => Ok(None),
+        Some(Err(_)) => Err(StateKeyError::NotText),
+        Some(Ok(text)) if text.is_empty() => Ok(None),
+        Some(Ok(text)) => Ok(Some(Keys::derived(&Secret::new(text)))),
+    }
+}
+
+/// Why there are no keys for what clients bring back. It shows none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateKeyError {
+    /// The file cannot be read.
+    #[error("{name} cannot be read")]
+    Unreadable {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A line is no key.
+    #[error("{name} is no file of keys")]
+    Wrong {
+        /// Which.
+        name: String,
+        /// Where and why.
+        #[source]
+        cause: KeyFileError,
+    },
+    /// The variable cannot be used.
+    #[error("VMCP_SESSION_HMAC_SECRET is not UTF-8")]
+    NotText,
 }
 
 /// What keeps the configuration from being served, each as one line.
@@ -260,6 +315,26 @@ mod tests {
         assert_eq!(args.config, PathBuf::from("/etc/vmcp-config/config.yaml"));
         assert_eq!((args.host.as_str(), args.port, args.debug, args.strict), ("0.0.0.0", 4483, true, false));
         assert_eq!(args.session_ttl, Duration::from_secs(1800));
+    }
+
+    #[test]
+    fn keys_come_from_a_file_or_else_from_the_secret_or_else_from_nowhere() {
+        let folder = std::env::temp_dir().join(format!("vmcp-state-keys-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (good, bad, none) = (folder.join("good"), folder.join("bad"), folder.join("none"));
+        std::fs::write(&good, "# today's\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").unwrap();
+        std::fs::write(&bad, "s3cr3t\n").unwrap();
+        let secret = || Some(OsString::from("an operator's secret"));
+        assert_eq!(state_keys(Some(&good), secret()).unwrap().map(|keys| keys.len()), Some(1));
+        assert!(state_keys(None, secret()).unwrap().is_some());
+        assert!(
+            state_keys(None, None).unwrap().is_none() && state_keys(None, Some(OsString::new())).unwrap().is_none()
+        );
+        let chain = |path: &Path| logging::chain(&state_keys(Some(path), secret()).unwrap_err());
+        let expected = "line 1 is no standard base64; expected 32 bytes as 44 characters";
+        assert_eq!(chain(&bad), format!("{} is no file of keys: {expected}", bad.display()));
+        assert!(chain(&none).starts_with(&format!("{} cannot be read: ", none.display())));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

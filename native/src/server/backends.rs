@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout_at};
-use vmcp_core::aggregate::{BackendTools, Merged, Naming, merge};
-use vmcp_core::mcp::client::{Answer, Goal, List, Standing};
+use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
+use vmcp_core::gateway::Offering;
+use vmcp_core::mcp::client::{Answer, Call, CallError, Freshness, Goal, List, Standing};
 
+use super::questions::Towards;
 use super::served::Served;
 use crate::logging::chain;
 use crate::pool::{self, Pool};
@@ -33,11 +35,14 @@ const CHANGING: usize = 16;
 /// Errands that may wait for their turn; more ends of sessions are not sent.
 const PATIENT_ERRANDS: usize = 4096;
 
+/// Answers of clients that are delivered side by side.
+const WORDS: usize = 256;
+
 /// All backends.
 pub(super) struct Backends {
     all: Vec<Arc<Served>>,
     places: HashMap<String, usize>,
-    naming: Naming,
+    policy: Policy,
     runtime: Handle,
     /// Threads for calls of clients.
     calls: Pool,
@@ -47,6 +52,8 @@ pub(super) struct Backends {
     errands: Pool,
     errand_permits: Arc<Semaphore>,
     errands_waiting: AtomicUsize,
+    /// Threads for what clients say to backends: answers to their questions, mostly.
+    words: Pool,
     /// Grows with every change of a list.
     changes: AtomicU64,
     /// Tells of every answer and every failure.
@@ -89,13 +96,13 @@ pub(super) struct Slot {
 }
 
 impl Backends {
-    pub(super) fn new(all: Vec<Served>, naming: Naming, calls_limit: usize, runtime: Handle) -> Self {
+    pub(super) fn new(all: Vec<Served>, policy: Policy, calls_limit: usize, runtime: Handle) -> Self {
         let all: Vec<_> = all.into_iter().map(Arc::new).collect();
         Self {
             places: all.iter().enumerate().map(|(place, served)| (served.name.clone(), place)).collect(),
             missed: all.iter().map(|_| AtomicBool::new(false)).collect(),
             all,
-            naming,
+            policy,
             runtime,
             calls: Pool::new(calls_limit.saturating_add(CHANGING)),
             calls_limit,
@@ -103,6 +110,7 @@ impl Backends {
             errands: Pool::new(ERRANDS + CHANGING),
             errand_permits: Arc::new(Semaphore::new(ERRANDS)),
             errands_waiting: AtomicUsize::new(0),
+            words: Pool::new(WORDS),
             changes: AtomicU64::new(0),
             news: watch::Sender::new(()),
             merged: Mutex::default(),
@@ -116,71 +124,94 @@ impl Backends {
         Some((place, self.all.get(place)?))
     }
 
+    /// The backend at a place.
+    pub(super) fn at(&self, place: usize) -> Option<&Arc<Served>> {
+        self.all.get(place)
+    }
+
     /// Asks again, for ever and ever more rarely, the backends that have not answered.
     pub(super) async fn keep_asking(self: Arc<Self>) {
         loop {
             sleep(LOOK).await;
             let now = Instant::now();
-            for served in self.all.iter().filter(|served| served.claim_again(now)) {
-                self.ask(Arc::clone(served));
+            for served in &self.all {
+                for kind in List::ALL.into_iter().filter(|kind| served.claim_again(*kind, now)) {
+                    self.ask(Arc::clone(served), kind);
+                }
             }
         }
     }
 
-    /// Asks every backend whose list is not fresh, and waits for nobody.
-    pub(super) fn warm_up(self: &Arc<Self>) {
+    /// Asks every backend whose lists of these kinds are not fresh, and waits for nobody.
+    pub(super) fn warm_up(self: &Arc<Self>, kinds: &[List]) {
         let now = Instant::now();
-        for served in self.all.iter().filter(|served| served.claim(now)) {
-            self.ask(Arc::clone(served));
+        for served in &self.all {
+            for kind in kinds.iter().filter(|kind| served.claim(**kind, now)) {
+                self.ask(Arc::clone(served), *kind);
+            }
         }
     }
 
-    /// The merged list with what is fresh, or can be had before the deadline of each backend; who is missing is logged.
-    pub(super) async fn fresh(self: &Arc<Self>) -> Arc<Merged> {
-        self.warm_up();
+    /// The catalog with what is fresh of these kinds, or can be had before the deadline of each backend; who is missing
+    /// is logged.
+    pub(super) async fn fresh(self: &Arc<Self>, kinds: &[List]) -> Arc<Merged> {
+        self.warm_up(kinds);
         for (served, missed) in self.all.iter().zip(&self.missed) {
-            let mut known = served.known();
-            if let Some(since) = served.asking() {
-                let patience = match (known.borrow().tools.is_some(), known.borrow().has_failed()) {
-                    (true, _) => NEWER,
-                    (false, true) => AGAIN,
-                    (false, false) => FIRST,
-                };
-                let answered = known.wait_for(|known| known.asking().is_none());
-                // Late is late; what is there is taken.
-                drop(timeout_at((since + patience).into(), answered).await);
+            for kind in kinds {
+                let mut known = served.known(*kind);
+                if let Some(since) = served.asking(*kind) {
+                    let patience = match (known.borrow().list.is_some(), known.borrow().has_failed()) {
+                        (true, _) => NEWER,
+                        (false, true) => AGAIN,
+                        (false, false) => FIRST,
+                    };
+                    let answered = known.wait_for(|known| known.asking().is_none());
+                    // Late is late; what is there is taken.
+                    drop(timeout_at((since + patience).into(), answered).await);
+                }
             }
-            let missing = known.borrow().tools.is_none();
+            let missing = kinds.iter().any(|kind| served.list(*kind).is_none());
             if missing != missed.swap(missing, Ordering::Relaxed) {
                 if missing {
-                    tracing::warn!(backend = served.name, "backend is missing from the list of tools");
+                    tracing::warn!(backend = served.name, "backend is missing from the lists");
                 } else {
-                    tracing::info!(backend = served.name, "backend is in the list of tools again");
+                    tracing::info!(backend = served.name, "backend is in the lists again");
                 }
             }
         }
         self.merged()
     }
 
-    /// A merged list with a tool of this name. If none is known, every backend whose list is not fresh is asked, and the
-    /// first that has it ends the wait.
-    pub(super) async fn with_tool(self: &Arc<Self>, name: &str) -> Option<Arc<Merged>> {
-        let merged = self.merged();
-        if merged.tool(name).is_some() {
-            return Some(merged);
+    /// What `look` finds in the catalog. If it finds nothing, every backend whose lists of these kinds are not fresh is
+    /// asked, and the first answer with which it finds something ends the wait.
+    pub(super) async fn find_in<T>(self: &Arc<Self>, kinds: &[List], look: impl Fn(&Merged) -> Option<T>) -> Option<T> {
+        if let Some(found) = look(&self.merged()) {
+            return Some(found);
         }
         let mut news = self.news.subscribe();
-        self.warm_up();
+        self.warm_up(kinds);
         loop {
-            let merged = self.merged();
-            if merged.tool(name).is_some() {
-                return Some(merged);
+            if let Some(found) = look(&self.merged()) {
+                return Some(found);
             }
             let now = Instant::now();
-            let deadlines = self.all.iter().filter_map(|served| Some(served.asking()? + FIRST));
+            let asking = |served: &Arc<Served>| kinds.iter().filter_map(|kind| served.asking(*kind)).max();
+            let deadlines = self.all.iter().filter_map(|served| Some(asking(served)? + FIRST));
             let last = deadlines.filter(|deadline| *deadline > now).max()?;
             timeout_at(last.into(), news.changed()).await.ok()?.ok()?;
         }
+    }
+
+    /// How long a list of this kind may be kept.
+    pub(super) fn freshness(&self, kind: List) -> Freshness {
+        let now = Instant::now();
+        Freshness::of_all(self.all.iter().filter_map(|served| served.freshness(kind, now)))
+    }
+
+    /// What all backends offer, as far as they were asked.
+    pub(super) fn offering(&self) -> Offering {
+        let known: Vec<_> = self.all.iter().filter_map(|served| Some((served, served.introduced()?))).collect();
+        Offering::of(known.iter().filter_map(|(served, standing)| Some((served.name.as_str(), standing.facts()?))))
     }
 
     /// The merged list as it is known now.
@@ -192,16 +223,24 @@ impl Backends {
                 return Arc::clone(merged);
             }
         }
-        let lists: Vec<_> =
-            self.all.iter().filter_map(|served| Some((served, served.known().borrow().tools.clone()?))).collect();
-        let lists: Vec<_> =
-            lists.iter().map(|(served, listed)| BackendTools { backend: &served.name, tools: &listed.items }).collect();
-        let merged = Arc::new(merge(&self.naming, &lists));
+        let lists: Vec<_> = self.all.iter().map(|served| (served, List::ALL.map(|kind| served.list(kind)))).collect();
+        let offers: Vec<_> = lists
+            .iter()
+            .map(|(served, [tools, resources, templates, prompts])| Offered {
+                backend: &served.name,
+                tools: tools.as_deref(),
+                resources: resources.as_deref(),
+                templates: templates.as_deref(),
+                prompts: prompts.as_deref(),
+            })
+            .collect();
+        let merged = Arc::new(merge(&self.policy, &offers));
         let mut kept = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.0 < changes {
-            if kept.1.warnings != merged.warnings {
-                for warning in &merged.warnings {
-                    tracing::warn!("{warning}");
+            for warning in merged.warnings.iter().filter(|warning| !kept.1.warnings.contains(warning)) {
+                match warning.severity() {
+                    Severity::Warning => tracing::warn!("{warning}"),
+                    Severity::Error => tracing::error!("{warning}"),
                 }
             }
             *kept = (changes, Arc::clone(&merged));
@@ -209,16 +248,17 @@ impl Backends {
         merged
     }
 
-    /// Asks a backend for its tools, in the background.
-    fn ask(self: &Arc<Self>, served: Arc<Served>) {
+    /// Asks a backend for a list, in the background.
+    fn ask(self: &Arc<Self>, served: Arc<Served>, kind: List) {
         let backends = Arc::clone(self);
         self.runtime.spawn(async move {
-            let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
+            // Who waits for another to open the conversation does not hold what others need.
             let mut conversation = served.own.join(|| served.opening()).await;
-            let (done, finished) = tokio::sync::oneshot::channel();
+            let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
+            let (done, finished) = oneshot::channel();
             let (asked, stop) = (Arc::clone(&served), backends.stop.clone());
             let job = move || {
-                let (result, withdrawal) = asked.run(Goal::List(List::Tools), &mut conversation, &stop, |_| {});
+                let (result, withdrawal) = asked.run(Goal::List(kind), &mut conversation, &stop, |_| None);
                 if let Some(request) = withdrawal {
                     asked.send_aside(&request);
                 }
@@ -235,24 +275,25 @@ impl Backends {
                     None
                 }
             };
-            backends.keep(&served, result);
+            backends.keep(&served, kind, result);
         });
     }
 
-    fn keep(&self, served: &Served, result: Option<Result<Answer, vmcp_core::mcp::client::CallError>>) {
+    fn keep(&self, served: &Served, kind: List, result: Option<Result<Answer, CallError>>) {
         let now = Instant::now();
+        let (backend, list) = (&served.name, kind.method());
         let changed = match result {
             Some(Ok(Answer::Listed(listed))) => {
-                tracing::debug!(backend = served.name, tools = listed.items.len(), "tools listed");
-                served.answered(Some(listed), now)
+                tracing::debug!(backend, list, entries = listed.items.len(), "listed");
+                served.answered(kind, Some(listed), now)
             }
             Some(Err(error)) => {
-                tracing::warn!(backend = served.name, error = chain(&error), "tools not listed");
-                served.answered(None, now)
+                tracing::warn!(backend, list, error = chain(&error), "not listed");
+                served.answered(kind, None, now)
             }
             Some(Ok(_)) | None => {
-                tracing::warn!(backend = served.name, "tools not listed: the question was not asked");
-                served.answered(None, now)
+                tracing::warn!(backend, list, "not listed: the question was not asked");
+                served.answered(kind, None, now)
             }
         };
         if changed {
@@ -283,6 +324,33 @@ impl Backends {
                 tracing::debug!(error = chain(&refused), "sessions at a backend were not ended");
             }
         });
+    }
+
+    /// Sends a message to a backend; nobody waits for that.
+    pub(super) fn tell(&self, towards: Towards) {
+        let Some(served) = self.all.get(towards.place).cloned() else { return };
+        let Some(request) = towards.standing.message(towards.message) else { return };
+        if let Err(refused) = self.words.try_spawn(move || served.send_aside(&request)) {
+            tracing::warn!(error = chain(&refused), "what a client said to a backend was not delivered");
+        }
+    }
+
+    /// Asks something in a conversation that is open, in the background. The result ends when that is over.
+    pub(super) fn ask_in(&self, place: usize, standing: Arc<Standing>, call: Call) -> Option<oneshot::Receiver<bool>> {
+        let served = self.all.get(place).cloned()?;
+        let (done, result) = oneshot::channel();
+        let stop = self.stop.clone();
+        let job = move || {
+            // Whoever asked may not wait any longer.
+            let _ = done.send(served.ask_in(&standing, call, &stop));
+        };
+        match self.words.try_spawn(job) {
+            Ok(()) => Some(result),
+            Err(refused) => {
+                tracing::warn!(error = chain(&refused), "what a client wants of a backend was not said");
+                None
+            }
+        }
     }
 
     /// Makes room for a call to this backend.

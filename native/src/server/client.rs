@@ -1,23 +1,41 @@
-//! What the server keeps of one client's session: its stream, its calls in flight, its conversations with backends.
+//! What the server keeps of one client's session: its streams, its calls in flight, what it was asked, its conversations
+//! with backends.
 //!
-//! It sends nothing.
+//! It sends nothing to backends.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hyper::body::Bytes;
-use tokio::sync::mpsc;
-use vmcp_core::gateway;
-use vmcp_core::mcp::client::Standing;
+use vmcp_core::gateway::{self, relay};
+use vmcp_core::mcp::client::{Declared, Limits, Settings, Standing};
+use vmcp_core::mcp::{LogLevel, Revision};
 
+use super::VERSION;
 use super::link::Link;
+use super::outlet::Outlet;
+use super::questions::Questions;
+use super::stream::{Reader, Resumption, Stream, read_event_id};
 use crate::transport::Cancel;
+
+/// Streams of calls that can be resumed; the oldest that has ended goes first.
+const STREAMS: usize = 16;
 
 /// One client.
 pub(super) struct Client {
     /// What it said of itself.
     pub(super) session: gateway::Session,
-    stream: Mutex<Option<mpsc::Sender<Bytes>>>,
-    calls: Mutex<Vec<(Box<str>, Cancel)>>,
+    /// What it was asked.
+    pub(super) questions: Questions,
+    /// What backends are told of it.
+    pub(super) settings: Arc<Settings>,
+    /// For what concerns no request.
+    pub(super) stream: Arc<Stream>,
+    /// From which level on it wants log messages; none before it says so.
+    log_level: Mutex<Option<LogLevel>>,
+    /// Of calls, those that can be resumed.
+    streams: Mutex<Vec<Arc<Stream>>>,
+    last_stream: AtomicU64,
+    calls: Mutex<Vec<Running>>,
     /// By the backend's place; `None` once the session has ended.
     links: Mutex<Option<Links>>,
 }
@@ -25,9 +43,24 @@ pub(super) struct Client {
 /// Conversations by the backend's place; a client uses few.
 type Links = Vec<(usize, Arc<Link>)>;
 
-/// The session has a stream already.
+/// A call in flight.
+struct Running {
+    /// As JSON.
+    id: Box<str>,
+    cancel: Cancel,
+    outlet: Arc<Outlet>,
+    /// The place of the backend that is asked, once that is known.
+    at: Option<usize>,
+}
+
+/// Why a stream is not opened.
 #[derive(Debug)]
-pub(super) struct HasStream;
+pub(super) enum NoStream {
+    /// The session has one already.
+    HasOne,
+    /// What should be resumed is not there, or no longer.
+    NotThere,
+}
 
 /// A call with this id is running.
 #[derive(Debug)]
@@ -35,35 +68,88 @@ pub(super) struct IdInUse;
 
 impl Client {
     pub(super) fn new(session: gateway::Session) -> Self {
-        Self { session, stream: Mutex::default(), calls: Mutex::default(), links: Mutex::new(Some(Vec::new())) }
+        let mut declared = Declared::new("vmcp", VERSION);
+        declared.capabilities = relay::declared_to_backend(&session.capabilities);
+        let resumption = resumption(session.revision);
+        Self {
+            settings: Arc::new(Settings { declared, limits: Limits::default() }),
+            session,
+            questions: Questions::default(),
+            stream: Stream::new(0, resumption),
+            log_level: Mutex::default(),
+            streams: Mutex::default(),
+            last_stream: AtomicU64::new(0),
+            calls: Mutex::default(),
+            links: Mutex::new(Some(Vec::new())),
+        }
     }
 
-    /// Opens the stream for what concerns no request.
-    pub(super) fn listen(&self) -> Result<mpsc::Receiver<Bytes>, HasStream> {
-        let mut stream = lock(&self.stream);
-        if stream.as_ref().is_some_and(|stream| !stream.is_closed()) {
-            return Err(HasStream);
+    /// From now on it wants log messages of this level and graver ones.
+    pub(super) fn set_log_level(&self, level: LogLevel) {
+        *lock(&self.log_level) = Some(level);
+    }
+
+    /// From which level on it wants log messages, if it said so.
+    pub(super) fn log_level(&self) -> Option<LogLevel> {
+        *lock(&self.log_level)
+    }
+
+    /// Opens the stream for what concerns no request, or goes on with the stream that `last_event_id` names.
+    pub(super) fn listen(&self, last_event_id: Option<&str>) -> Result<Reader, NoStream> {
+        if let Some(last) = last_event_id {
+            let (number, event) = read_event_id(last).ok_or(NoStream::NotThere)?;
+            let streams = lock(&self.streams);
+            let stream = std::iter::once(&self.stream).chain(streams.iter()).find(|stream| stream.number == number);
+            return stream.and_then(|stream| stream.resume(event).ok()).ok_or(NoStream::NotThere);
         }
-        let (sender, receiver) = mpsc::channel(64);
-        *stream = Some(sender);
-        Ok(receiver)
+        if self.stream.is_read() {
+            return Err(NoStream::HasOne);
+        }
+        Ok(self.stream.reader().with_opening())
+    }
+
+    /// A stream for the answer to a call.
+    pub(super) fn new_stream(&self) -> Arc<Stream> {
+        let number = self.last_stream.fetch_add(1, Ordering::Relaxed) + 1;
+        let stream = Stream::new(number, resumption(self.session.revision));
+        if stream.resumption() == Resumption::ById {
+            let mut streams = lock(&self.streams);
+            if streams.len() >= STREAMS {
+                let oldest = streams.iter().position(|stream| stream.has_ended()).unwrap_or(0);
+                streams.remove(oldest);
+            }
+            streams.push(Arc::clone(&stream));
+        }
+        stream
     }
 
     /// Notes a call in flight under its id (JSON).
-    pub(super) fn begin(&self, id: &str, cancel: &Cancel) -> Result<(), IdInUse> {
+    pub(super) fn begin(&self, id: &str, cancel: &Cancel, outlet: &Arc<Outlet>) -> Result<(), IdInUse> {
         let mut calls = lock(&self.calls);
-        if calls.iter().any(|(known, _)| **known == *id) {
+        if calls.iter().any(|call| *call.id == *id) {
             return Err(IdInUse);
         }
-        calls.push((id.into(), cancel.clone()));
+        calls.push(Running { id: id.into(), cancel: cancel.clone(), outlet: Arc::clone(outlet), at: None });
         Ok(())
+    }
+
+    /// The backend at this place is asked for it now.
+    pub(super) fn goes_to(&self, id: &str, place: usize) {
+        if let Some(call) = lock(&self.calls).iter_mut().find(|call| *call.id == *id) {
+            call.at = Some(place);
+        }
+    }
+
+    /// Where the answer to the latest call to this backend goes.
+    pub(super) fn latest_call(&self, place: usize) -> Option<Arc<Outlet>> {
+        lock(&self.calls).iter().rev().find(|call| call.at == Some(place)).map(|call| Arc::clone(&call.outlet))
     }
 
     /// It is over.
     pub(super) fn finish(&self, id: &str) {
         let mut calls = lock(&self.calls);
-        if let Some(place) = calls.iter().position(|(known, _)| **known == *id) {
-            calls.swap_remove(place);
+        if let Some(place) = calls.iter().position(|call| *call.id == *id) {
+            calls.remove(place);
         }
         // An idle session keeps nothing that it had for its busiest moment.
         if calls.is_empty() {
@@ -73,7 +159,7 @@ impl Client {
 
     /// Stops the call of this id, if it is in flight.
     pub(super) fn cancel(&self, id: &str) {
-        let cancel = lock(&self.calls).iter().find(|(known, _)| **known == *id).map(|(_, cancel)| cancel.clone());
+        let cancel = lock(&self.calls).iter().find(|call| *call.id == *id).map(|call| call.cancel.clone());
         if let Some(cancel) = cancel {
             cancel.cancel();
         }
@@ -81,7 +167,7 @@ impl Client {
 
     /// Stops all calls in flight.
     pub(super) fn cancel_all(&self) {
-        let calls: Vec<_> = lock(&self.calls).iter().map(|(_, cancel)| cancel.clone()).collect();
+        let calls: Vec<_> = lock(&self.calls).iter().map(|call| call.cancel.clone()).collect();
         for cancel in calls {
             cancel.cancel();
         }
@@ -103,18 +189,30 @@ impl Client {
         link
     }
 
+    /// Its conversations that are open, by place.
+    pub(super) fn open_links(&self) -> Vec<(usize, Arc<Standing>)> {
+        let links = lock(&self.links);
+        links.iter().flatten().filter_map(|(place, link)| Some((*place, link.standing()?))).collect()
+    }
+
     /// Closes its stream.
     pub(super) fn close_stream(&self) {
-        lock(&self.stream).take();
+        self.stream.end();
     }
 
     /// The session has ended: stops what runs for it, and returns what has to be ended at which backend.
     pub(super) fn wind_up(&self) -> Vec<(usize, Arc<Standing>)> {
         self.close_stream();
+        self.questions.end();
         self.cancel_all();
         let links = lock(&self.links).take().unwrap_or_default();
         links.into_iter().filter_map(|(place, link)| Some((place, link.end()?))).collect()
     }
+}
+
+/// From 2025-11-25 on, streams begin with an event that has no message; clients of older SDKs cannot read that.
+fn resumption(revision: Revision) -> Resumption {
+    if revision >= Revision::V20251125 { Resumption::ById } else { Resumption::No }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

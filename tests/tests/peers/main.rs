@@ -9,6 +9,7 @@
 mod certificates;
 mod clients;
 mod gateway;
+mod manual;
 mod processes;
 mod servers;
 

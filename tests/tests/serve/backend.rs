@@ -18,6 +18,8 @@ pub(crate) struct Backend(Arc<Shared>);
 
 struct Shared {
     address: SocketAddr,
+    /// What it lists beside its tools, by member of the result.
+    lists: Value,
     seen: Mutex<Vec<Seen>>,
     gate: Gate,
     /// How many sessions were opened, and how many of the first are no longer known.
@@ -47,9 +49,16 @@ impl Backend {
     /// Tools: `echo` answers with its arguments and session, `wait` answers when it is let go, `slow` reports progress
     /// first and goes on when it is let go, `fail` is a JSON-RPC error.
     pub(crate) fn start() -> Self {
+        Self::with(Value::Null)
+    }
+
+    /// The same, which also lists `resources`, `resourceTemplates` and `prompts`, and completes arguments. It reads the
+    /// resources that it lists, those of the scheme of its name (`name:`), and no others.
+    pub(crate) fn with(lists: Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let shared = Arc::new(Shared {
             address: listener.local_addr().unwrap(),
+            lists,
             seen: Mutex::default(),
             gate: Gate::default(),
             sessions: AtomicUsize::new(0),
@@ -145,8 +154,12 @@ impl Shared {
                 ("DELETE", _) => plain(out, 200, None, ""),
                 ("POST", "initialize") => {
                     let id = format!("s{}", self.sessions.fetch_add(1, Ordering::SeqCst));
-                    let result = json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
-                        "serverInfo": {"name": "fake", "version": "1"}});
+                    let capabilities = match &self.lists {
+                        Value::Null => json!({"tools": {}}),
+                        _ => json!({"tools": {}, "resources": {}, "prompts": {}, "completions": {}}),
+                    };
+                    let result = json!({"protocolVersion": "2025-06-18", "capabilities": capabilities,
+                        "serverInfo": {"name": "fake", "version": "1"}, "instructions": self.lists["instructions"]});
                     plain(out, 200, Some(&id), &answer(&body, "result", result))
                 }
                 ("POST", _) if session.is_none() => {
@@ -158,6 +171,13 @@ impl Shared {
                     let tool = |name| json!({"name": name, "inputSchema": {"type": "object"}});
                     let tools = ["echo", "wait", "slow", "fail"].map(tool);
                     plain(out, 200, None, &answer(&body, "result", json!({"tools": tools})))
+                }
+                ("POST", "resources/list") => self.list(out, "resources", &body),
+                ("POST", "resources/templates/list") => self.list(out, "resourceTemplates", &body),
+                ("POST", "prompts/list") => self.list(out, "prompts", &body),
+                ("POST", "resources/read") => self.read(out, &body),
+                ("POST", "prompts/get" | "completion/complete") if self.lists.is_object() => {
+                    plain(out, 200, None, &answer(&body, "result", json!({"asked": body["params"]})))
                 }
                 ("POST", "tools/call") => self.call(out, session, &body),
                 ("POST", _) if body.get("id").is_none() => plain(out, 202, None, ""),
@@ -175,6 +195,26 @@ impl Shared {
     fn is_forgotten(&self, session: Option<&str>) -> bool {
         let number = session.and_then(|session| session.strip_prefix('s')?.parse::<usize>().ok());
         number.is_none_or(|number| number < self.forgotten.load(Ordering::SeqCst))
+    }
+
+    /// No such method where the list is not there.
+    fn list(&self, out: &mut TcpStream, member: &str, body: &Value) -> std::io::Result<()> {
+        let answer = match self.lists.get(member) {
+            Some(items) => answer(body, "result", json!({member: items})),
+            None => answer(body, "error", json!({"code": -32601, "message": "no such method"})),
+        };
+        plain(out, 200, None, &answer)
+    }
+
+    fn read(&self, out: &mut TcpStream, body: &Value) -> std::io::Result<()> {
+        let uri = body["params"]["uri"].as_str().unwrap();
+        let listed = self.lists["resources"].as_array().into_iter().flatten().any(|resource| resource["uri"] == uri);
+        let own = self.lists["name"].as_str().is_some_and(|name| uri.starts_with(name));
+        let answer = match listed || own {
+            true => answer(body, "result", json!({"contents": [{"uri": uri, "text": self.lists["name"]}]})),
+            false => answer(body, "error", json!({"code": -32002, "message": "not here", "data": {"uri": uri}})),
+        };
+        plain(out, 200, None, &answer)
     }
 
     fn call(&self, out: &mut TcpStream, session: Option<String>, body: &Value) -> std::io::Result<()> {
@@ -211,16 +251,16 @@ impl Shared {
     }
 }
 
-fn answer(request: &Value, member: &str, value: Value) -> String {
+pub(crate) fn answer(request: &Value, member: &str, value: Value) -> String {
     json!({"jsonrpc": "2.0", "id": request["id"], member: value}).to_string()
 }
 
-fn event(out: &mut TcpStream, data: &str) -> std::io::Result<()> {
+pub(crate) fn event(out: &mut TcpStream, data: &str) -> std::io::Result<()> {
     let event = format!("event: message\ndata: {data}\n\n");
     out.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
 }
 
-fn plain(out: &mut TcpStream, status: u16, session: Option<&str>, body: &str) -> std::io::Result<()> {
+pub(crate) fn plain(out: &mut TcpStream, status: u16, session: Option<&str>, body: &str) -> std::io::Result<()> {
     let session = session.map(|id| format!("mcp-session-id: {id}\r\n")).unwrap_or_default();
     let length = body.len();
     let head =
@@ -228,9 +268,9 @@ fn plain(out: &mut TcpStream, status: u16, session: Option<&str>, body: &str) ->
     out.write_all((head + body).as_bytes())
 }
 
-type Request = (String, Vec<(String, String)>, Vec<u8>);
+pub(crate) type Request = (String, Vec<(String, String)>, Vec<u8>);
 
-fn request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
+pub(crate) fn request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = || {
         let mut line = String::new();
         let read = stream.read_line(&mut line).ok()?;

@@ -90,6 +90,14 @@ impl Answer {
         }
     }
 
+    /// Id and retry of the event without data that opens a stream which can be resumed.
+    pub(crate) fn primed(&mut self) -> (String, u32) {
+        let chunk = String::from_utf8(self.chunk().unwrap()).unwrap();
+        let field = |name: &str| chunk.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        assert_eq!(field("data: ").as_deref(), Some(""), "{chunk}");
+        (field("id: ").unwrap(), field("retry: ").unwrap().parse().unwrap())
+    }
+
     /// The next chunk of a chunked body: the server writes an event as one.
     pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
         let size = usize::from_str_radix(line(&mut self.connection).trim(), 16).ok()?;

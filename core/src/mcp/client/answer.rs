@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+use super::freshness::Freshness;
 use crate::mcp::jsonrpc::{self, ErrorObject, Message, Outcome, Response};
 use crate::mcp::{Era, json};
 
@@ -162,12 +163,30 @@ impl fmt::Debug for ServerMessage {
 }
 
 /// All pages of a list. `Debug` shows no content.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Each item as written, in the backend's order.
     pub items: Vec<String>,
     /// How many pages there were; none if the backend does not offer such a list.
     pub pages: usize,
+    /// How the backend speaks: what its items have more or less than a client's revision allows.
+    pub era: Era,
+    /// How long the backend says that it may be kept, and for whom: the least of all pages.
+    pub freshness: Freshness,
+}
+
+impl Listed {
+    /// A list on one page, from a backend that does not say how long it may be kept.
+    #[must_use]
+    pub fn new(items: Vec<String>, era: Era) -> Self {
+        Self { items, pages: 1, era, freshness: Freshness::STALE }
+    }
+
+    /// That there is no such list.
+    #[must_use]
+    pub fn none(era: Era) -> Self {
+        Self { items: Vec::new(), pages: 0, era, freshness: Freshness::STALE }
+    }
 }
 
 impl fmt::Debug for Listed {
@@ -211,7 +230,7 @@ mod tests {
         let message = ServerMessage { text: r#"{"params":"s3cr3t"}"#.into(), method: "m".into(), id: None };
         assert_eq!(format!("{message:?}"), r#"ServerMessage { method: "m", is_request: false, .. }"#);
         assert_eq!(message.params(), Some("\"s3cr3t\""));
-        let listed = Listed { items: alloc::vec!["s3cr3t".into()], pages: 1 };
+        let listed = Listed::new(alloc::vec!["s3cr3t".into()], Era::Legacy);
         assert_eq!(format!("{listed:?}"), "Listed { items: 1, pages: 1 }");
     }
 }

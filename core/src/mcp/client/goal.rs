@@ -34,13 +34,15 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// What happens when the backend asks something meanwhile.
     pub asked: Asked,
+    /// What the caller can do, as JSON: sent to a modern backend in place of what is declared in general.
+    pub capabilities: Option<String>,
 }
 
 impl Call {
     /// A call whose caller cannot be asked anything.
     #[must_use]
     pub fn new(method: &str, params: Option<String>) -> Self {
-        Self { method: method.to_owned(), params, headers: Vec::new(), asked: Asked::Decline }
+        Self { method: method.to_owned(), params, headers: Vec::new(), asked: Asked::Decline, capabilities: None }
     }
 }
 
@@ -61,7 +63,7 @@ pub enum Asked {
 }
 
 /// Which list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
     /// `tools/list`.
     Tools,
@@ -74,6 +76,32 @@ pub enum List {
 }
 
 impl List {
+    /// Every list.
+    pub const ALL: [Self; 4] = [Self::Tools, Self::Resources, Self::ResourceTemplates, Self::Prompts];
+
+    /// What is on it.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Tools => "tool",
+            Self::Resources => "resource",
+            Self::ResourceTemplates => "resource template",
+            Self::Prompts => "prompt",
+        }
+    }
+
+    /// The method that asks for it.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// The member of a result that holds it.
+    #[must_use]
+    pub fn member(self) -> &'static str {
+        self.facts().2
+    }
+
     /// Method, capability that it needs, member of the result, and what is said if that is missing.
     pub(super) fn facts(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {

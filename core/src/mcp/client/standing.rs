@@ -6,6 +6,8 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use super::wire;
+use crate::mcp::http::Request;
 use crate::mcp::{Era, Revision, json};
 use crate::secret::Secret;
 
@@ -177,6 +179,13 @@ impl Standing {
     #[must_use]
     pub fn has_session(&self) -> bool {
         matches!(self, Self::Legacy(Legacy { session: Some(_), .. }))
+    }
+
+    /// A message that wants no response, for this conversation: a notification, or an answer to a request of the
+    /// backend. `None` in modern times, which have neither.
+    #[must_use]
+    pub fn message(&self, text: String) -> Option<Request> {
+        self.legacy().map(|legacy| wire::message(legacy, text))
     }
 
     /// The legacy conversation, if it is one.

@@ -1,0 +1,499 @@
+//! What one backend answers: calls, resources, prompts and completions, and their answers spliced from its bytes.
+//!
+//! It calls nothing: the host runs the exchange that [`Ask::towards`] describes.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::front::Response;
+use super::modern::{Cached, complete};
+use super::{Asker, Or, ServerInfo, Streams, mirror, refuse_params, relay, shown};
+use crate::aggregate::{Entry, Owner};
+use crate::mcp::client::{Call, CallError, Freshness, Ran, Reply, ServerMessage};
+use crate::mcp::{Era, code, json, jsonrpc, meta};
+
+/// A request that one backend answers. `Debug` shows no arguments.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ask<'a> {
+    /// Who asks.
+    pub asker: Asker<'a>,
+    /// What it is about.
+    pub subject: Subject,
+    /// The name or URI, as clients see it.
+    pub name: Cow<'a, str>,
+    params: &'a str,
+    raw_name: &'a str,
+    headers: Vec<(String, String)>,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// `tools/call`.
+    Tool,
+    /// `resources/read`.
+    Resource,
+    /// `prompts/get`.
+    Prompt,
+    /// `completion/complete` of an argument of a prompt.
+    PromptArgument,
+    /// `completion/complete` of a variable of a resource template.
+    TemplateVariable,
+}
+
+impl Subject {
+    /// The method that asks.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Tool => "tools/call",
+            Self::Resource => "resources/read",
+            Self::Prompt => "prompts/get",
+            Self::PromptArgument | Self::TemplateVariable => "completion/complete",
+        }
+    }
+
+    /// Whether it is about what may be typed, which a backend need not know.
+    #[must_use]
+    pub fn is_completion(self) -> bool {
+        matches!(self, Self::PromptArgument | Self::TemplateVariable)
+    }
+}
+
+impl<'a> Ask<'a> {
+    /// `None` if the method asks for nothing that one backend answers.
+    pub(super) fn read(
+        asker: Asker<'a>,
+        method: &str,
+        params: Option<&'a str>,
+        headers: Vec<(String, String)>,
+    ) -> Option<Or<Self>> {
+        let subject = match method {
+            "tools/call" => Subject::Tool,
+            "resources/read" => Subject::Resource,
+            "prompts/get" => Subject::Prompt,
+            "completion/complete" => Subject::PromptArgument,
+            _ => return None,
+        };
+        Some(Self::parts(asker.clone(), subject, params).map(|(subject, name, params, raw_name)| Self {
+            asker,
+            subject,
+            name,
+            params,
+            raw_name,
+            headers,
+        }))
+    }
+
+    fn parts(
+        asker: Asker<'a>,
+        subject: Subject,
+        params: Option<&'a str>,
+    ) -> Or<(Subject, Cow<'a, str>, &'a str, &'a str)> {
+        let id = asker.id.text();
+        let invalid = |message: &str| refuse_params(asker.era, id, message, None);
+        let params = params.ok_or_else(|| invalid(&format!("`{}` needs parameters", subject.method())))?;
+        let [name, uri, reference, arguments, argument, own_meta] =
+            json::pick(params, ["name", "uri", "ref", "arguments", "argument", "_meta"])
+                .map_err(|error| invalid(&format!("`params`: {error}")))?;
+        for (key, value) in [("arguments", arguments.filter(|value| *value != "null")), ("_meta", own_meta)] {
+            if let Some(value) = value.filter(|value| !value.starts_with('{')) {
+                return Err(invalid(&format!("`{key}` is {}; expected an object", json::kind(value))));
+            }
+        }
+        if let Some(own_meta) = own_meta
+            && let Err(error) = json::pick(own_meta, [meta::PROGRESS_TOKEN])
+        {
+            return Err(invalid(&format!("`_meta`: {error}")));
+        }
+        let text = |key: &str, value: Option<&'a str>| {
+            let raw = value.ok_or_else(|| invalid(&format!("`params` has no `{key}`")))?;
+            let text = json::string(raw).ok_or_else(|| invalid(&format!("`{key}` is no string")))?;
+            Ok((text, raw))
+        };
+        let (subject, (name, raw_name)) = match subject {
+            Subject::Tool | Subject::Prompt => (subject, text("name", name)?),
+            Subject::Resource => (subject, text("uri", uri)?),
+            Subject::PromptArgument | Subject::TemplateVariable => {
+                let reference = reference.ok_or_else(|| invalid("`params` has no `ref`"))?;
+                let [kind, name, uri] = json::pick(reference, ["type", "name", "uri"])
+                    .map_err(|error| invalid(&format!("`ref`: {error}")))?;
+                let argument = argument.ok_or_else(|| invalid("`params` has no `argument`"))?;
+                if json::member(argument, "name").and_then(json::string).is_none() {
+                    return Err(invalid("`argument` has no string `name`"));
+                }
+                match kind.and_then(json::string).as_deref() {
+                    Some("ref/prompt") => (Subject::PromptArgument, text("name", name)?),
+                    Some("ref/resource") => (Subject::TemplateVariable, text("uri", uri)?),
+                    _ => return Err(invalid("`ref` has another type than `ref/prompt` or `ref/resource`")),
+                }
+            }
+        };
+        Ok((subject, name, params, raw_name))
+    }
+
+    /// Checks the headers that repeat arguments against the tool that the client was shown, and makes those that the
+    /// backend gets.
+    ///
+    /// # Errors
+    /// They differ; this is the answer.
+    pub fn mirror(&mut self, tool: &Entry) -> Result<(), Response> {
+        let Some(schema) = tool.header_schema() else { return Ok(()) };
+        let arguments = json::member(self.params, "arguments");
+        self.headers = match self.asker.era {
+            Era::Legacy => mirror::made(schema, arguments),
+            Era::Modern => mirror::checked(schema, arguments, &self.headers).map_err(|message| {
+                Response::error(400, Some(self.asker.id.text()), code::HEADER_MISMATCH, &message, None)
+            })?,
+        };
+        Ok(())
+    }
+
+    /// The call that its backend gets: the original name, and every other byte as the client sent it.
+    #[must_use]
+    pub fn towards(&self, owner: &Owner) -> Call {
+        let params = json::Splice::new(self.params).replace(self.raw_name, json::quote(&owner.original)).finish();
+        let mut call = Call::new(self.subject.method(), Some(params));
+        call.headers.clone_from(&self.headers);
+        call.capabilities = self.asker.capabilities.map(relayed);
+        call
+    }
+
+    /// What the answer needs to know, by itself: it comes when the request's bytes are gone.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        // 2026-07-28, server/utilities/caching, Cache Key: what came of a retry is not kept.
+        let retry = ["requestState", "inputResponses"].iter().any(|key| json::member(self.params, key).is_some());
+        Caller {
+            id: self.asker.id.text().to_owned(),
+            era: self.asker.era,
+            streams: self.asker.streams,
+            subject: self.subject,
+            name: self.name.clone().into_owned(),
+            repeats: if retry { Repeats::Retry } else { Repeats::First },
+            capabilities: self.asker.capabilities.map(ToOwned::to_owned),
+        }
+    }
+
+    /// Nobody has it.
+    #[must_use]
+    pub fn unknown(&self) -> Response {
+        self.caller().unknown()
+    }
+
+    /// Its backend does not complete anything: there is nothing to suggest.
+    #[must_use]
+    pub fn no_suggestions(&self, server: &ServerInfo) -> Response {
+        let caller = self.caller();
+        caller.respond(caller.without_suggestions(server))
+    }
+
+    /// The gateway cannot take the call now.
+    #[must_use]
+    pub fn busy(&self, message: &str) -> Response {
+        Response::error(503, Some(self.asker.id.text()), code::INTERNAL, message, None)
+    }
+}
+
+impl core::fmt::Debug for Ask<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Ask").field("subject", &self.subject).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Who waits for the result of a call, and how it may look. It borrows nothing of the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    id: String,
+    era: Era,
+    streams: Streams,
+    subject: Subject,
+    name: String,
+    repeats: Repeats,
+    /// Of a caller that stands alone.
+    capabilities: Option<String>,
+}
+
+/// What a backend is told of a client that stands alone: what it can do, less extensions, of which none is relayed.
+fn relayed(capabilities: &str) -> String {
+    json::rewrite(capabilities, |member| member.is("extensions"), &[])
+}
+
+/// Whether a request repeats an earlier one with what that one asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeats {
+    First,
+    Retry,
+}
+
+impl Caller {
+    /// Whether it stands alone or in a session: a stand-alone caller that closes its stream wants the call cancelled.
+    #[must_use]
+    pub fn era(&self) -> Era {
+        self.era
+    }
+
+    /// Whether its answer may be a stream.
+    #[must_use]
+    pub fn streams(&self) -> Streams {
+        self.streams
+    }
+
+    /// Whether a message of the backend belongs on this call's stream. Log messages do not yet: logging is not
+    /// offered.
+    #[must_use]
+    pub fn relays(&self, message: &ServerMessage) -> bool {
+        message.id.is_none() && message.method == "notifications/progress"
+    }
+
+    /// The answer, one JSON document or a stream of one event as the client can read it.
+    #[must_use]
+    pub fn answer(&self, reply: &Reply, server: &ServerInfo) -> Response {
+        let message = self.message(reply, server);
+        let code = reply
+            .error()
+            .map(|error| error.code)
+            .filter(|code| !(*code == code::METHOD_NOT_FOUND && self.subject.is_completion()));
+        let status = match (self.era, code) {
+            // 2026-07-28, basic/index and streamable-http: these have a status of their own.
+            (Era::Modern, Some(code::MISSING_CAPABILITY | code::INVALID_PARAMS)) => 400,
+            (Era::Modern, Some(code::RESOURCE_NOT_FOUND)) if self.subject == Subject::Resource => 400,
+            (Era::Modern, Some(code::METHOD_NOT_FOUND)) => 404,
+            _ => 200,
+        };
+        match status {
+            200 => self.respond(message),
+            status => Response::json(status, message),
+        }
+    }
+
+    /// The response by itself, for a stream that has begun. It is the backend's, with the client's id, less what the
+    /// client's revision does not know and with what it requires.
+    #[must_use]
+    pub fn message(&self, reply: &Reply, server: &ServerInfo) -> String {
+        let id = self.id.as_str();
+        if let Some(error) = reply.error() {
+            return match error.code {
+                // These are about the hop to the backend.
+                code::HEADER_MISMATCH | code::UNSUPPORTED_VERSION => {
+                    let message = format!("the backend refused the gateway's request (JSON-RPC error {})", error.code);
+                    jsonrpc::error(Some(id), code::INTERNAL, &message, None)
+                }
+                // 2026-07-28, basic/index, Error Codes: it has no code of its own any longer.
+                code::RESOURCE_NOT_FOUND if self.era == Era::Modern && self.subject == Subject::Resource => {
+                    let own = error.data.filter(|data| json::member(data, "uri").is_some());
+                    let data = own.map_or_else(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)), String::from);
+                    jsonrpc::error(Some(id), code::INVALID_PARAMS, &error.message, Some(&data))
+                }
+                code::METHOD_NOT_FOUND if self.subject.is_completion() => self.without_suggestions(server),
+                _ => reply.with_id(id),
+            };
+        }
+        let result = reply.result().unwrap_or_default();
+        if let (Era::Modern, Some(kind)) = (reply.era, reply.result_type().filter(|kind| kind != "complete")) {
+            let message = match kind.as_str() {
+                "input_required" => match self.input_required(result) {
+                    Ok(()) => return reply.with_id_and_result(id, &complete(result, server, Cached::No)),
+                    Err(message) => message,
+                },
+                kind => format!("the backend gave a result of type `{}`, which is not relayed", shown(kind)),
+            };
+            return jsonrpc::error(Some(id), code::INTERNAL, &message, None);
+        }
+        match (self.era, reply.era) {
+            (Era::Legacy, Era::Legacy) => reply.with_id(id),
+            (Era::Legacy, Era::Modern) => reply.with_id_and_result(id, &for_legacy(result)),
+            (Era::Modern, era) => {
+                let cached = match (self.subject, self.repeats, era) {
+                    (Subject::Resource, Repeats::First, Era::Modern) => Cached::For(Freshness::read(result)),
+                    (Subject::Resource, ..) => Cached::For(Freshness::STALE),
+                    _ => Cached::No,
+                };
+                reply.with_id_and_result(id, &complete(result, server, cached))
+            }
+        }
+    }
+
+    /// Whether a backend may ask this in its result (2026-07-28, basic/patterns/mrtr, Supported Requests; basic/index: a
+    /// server asks only what the client declared).
+    fn input_required(&self, result: &str) -> Result<(), String> {
+        let Some(capabilities) = &self.capabilities else {
+            return Err("the backend asks for input, which is not relayed".into());
+        };
+        if self.subject.is_completion() {
+            return Err("the backend asks for input where it must not".into());
+        }
+        let asked = json::member(result, "inputRequests").and_then(json::members);
+        for question in asked.into_iter().flatten() {
+            let method = json::member(question.value, "method").and_then(json::string).unwrap_or_default();
+            let message = ServerMessage { text: question.value.to_owned(), method: method.into_owned(), id: None };
+            if !relay::ASKED_IN_RESULTS.contains(&message.method.as_str()) {
+                return Err(format!(
+                    "the backend asks for input with `{}`, which is not relayed",
+                    shown(&message.method)
+                ));
+            }
+            relay::may_be_asked(capabilities, &message).map_err(|why| format!("the backend asks for input: {why}"))?;
+        }
+        Ok(())
+    }
+
+    /// Nobody has it (2025-11-25 and 2026-07-28, server/tools, server/prompts, server/resources, Error Handling).
+    #[must_use]
+    pub fn unknown(&self) -> Response {
+        match self.era {
+            Era::Legacy => self.respond(self.unknown_message()),
+            Era::Modern => Response::json(400, self.unknown_message()),
+        }
+    }
+
+    /// The same for a stream that has begun.
+    #[must_use]
+    pub fn unknown_message(&self) -> String {
+        let noun = match self.subject {
+            Subject::Tool => "tool",
+            Subject::Resource => "resource",
+            Subject::Prompt | Subject::PromptArgument => "prompt",
+            Subject::TemplateVariable => "resource template",
+        };
+        let message = format!("there is no {noun} `{}`", shown(&self.name));
+        let data = (self.subject == Subject::Resource).then(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)));
+        let code = match (self.subject, self.era) {
+            (Subject::Resource, Era::Legacy) => code::RESOURCE_NOT_FOUND,
+            _ => code::INVALID_PARAMS,
+        };
+        jsonrpc::error(Some(&self.id), code, &message, data.as_deref())
+    }
+
+    /// The result of a completion where the backend has none.
+    fn without_suggestions(&self, server: &ServerInfo) -> String {
+        let result = r#"{"completion":{"values":[],"hasMore":false}}"#;
+        match self.era {
+            Era::Legacy => jsonrpc::result(&self.id, result),
+            Era::Modern => jsonrpc::result(&self.id, &complete(result, server, Cached::No)),
+        }
+    }
+
+    /// Whether an answer says that this backend does not have the resource, so that another may: what the official SDKs
+    /// say of one, beside what the specification says.
+    #[must_use]
+    pub fn is_elsewhere(&self, reply: &Reply) -> bool {
+        const UNNAMED: i64 = 0;
+        self.subject == Subject::Resource
+            && reply.error().is_some_and(|error| {
+                let codes = [code::RESOURCE_NOT_FOUND, code::INVALID_PARAMS, code::METHOD_NOT_FOUND, UNNAMED];
+                codes.contains(&error.code)
+            })
+    }
+
+    /// The exchange with the backend brought no answer. The client learns which backend and of what kind the trouble
+    /// is; what an operator needs is in the log.
+    #[must_use]
+    pub fn failed(&self, backend: &str, error: &CallError) -> Response {
+        let message = self.failure(backend, error);
+        self.respond(jsonrpc::error(Some(self.id.as_str()), code::INTERNAL, &message, None))
+    }
+
+    /// As [`failed`](Self::failed), for a stream that has begun.
+    #[must_use]
+    pub fn failed_message(&self, backend: &str, error: &CallError) -> String {
+        jsonrpc::error(Some(self.id.as_str()), code::INTERNAL, &self.failure(backend, error), None)
+    }
+
+    fn respond(&self, message: String) -> Response {
+        respond(self.streams, message)
+    }
+
+    fn failure(&self, backend: &str, error: &CallError) -> String {
+        let outcome = match (self.subject, error.ran) {
+            (Subject::Tool, Ran::No) => "the tool was not called",
+            (Subject::Tool, Ran::Maybe) => "whether the tool ran is unknown",
+            // To ask for what is only read once more does no harm.
+            _ => return format!("backend `{backend}`: {error}"),
+        };
+        format!("backend `{backend}`: {error}; {outcome}")
+    }
+}
+
+impl Asker<'_> {
+    /// A message as this client reads it.
+    pub(super) fn respond(&self, message: String) -> Response {
+        respond(self.streams, message)
+    }
+}
+
+fn respond(streams: Streams, message: String) -> Response {
+    match streams {
+        Streams::No | Streams::May => Response::json(200, message),
+        Streams::Must => Response {
+            status: 200,
+            headers: super::STREAM_HEADERS.iter().map(|(name, value)| (*name, String::from(*value))).collect(),
+            body: super::event(&message),
+        },
+    }
+}
+
+/// A modern result less what a legacy client does not know or may refuse: the fields of the hop, and structured
+/// content that is no object (2025-11-25, schema, CallToolResult).
+fn for_legacy(result: &str) -> String {
+    let names_the_hop = |own_meta: &str| json::member(own_meta, meta::SERVER_INFO).is_some();
+    let own_meta = json::member(result, "_meta").filter(|own_meta| names_the_hop(own_meta));
+    let rest = own_meta.map(|own_meta| json::rewrite(own_meta, |member| member.is(meta::SERVER_INFO), &[]));
+    let goes = |member: &json::Member<'_>| {
+        ["resultType", "ttlMs", "cacheScope"].iter().any(|name| member.is(name))
+            || member.is("_meta") && own_meta.is_some()
+            || member.is("structuredContent") && !member.value.starts_with('{')
+    };
+    // What held nothing but the name of the hop goes with it.
+    let with = rest.as_deref().filter(|rest| *rest != "{}").map(|rest| ("_meta", rest));
+    json::rewrite(result, goes, with.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::{Headers, Request, Serves, Session, SessionState, Turn, turn};
+    use crate::mcp::Revision;
+    use crate::mcp::client::Problem;
+    use alloc::string::ToString;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn ask(body: &str) -> Turn<'_> {
+        let mut headers = Headers::default();
+        headers.add("content-type", "application/json");
+        let session = Session { revision: Revision::LATEST_LEGACY, capabilities: "{}".to_string(), client_info: None };
+        turn(&Request { method: "POST", headers, body: body.as_bytes() }, SessionState::Open(&session), Serves::Both)
+    }
+
+    #[test]
+    fn a_call_that_brought_no_answer_says_whose_fault_it_is_and_whether_it_ran() {
+        let body = jsonrpc::request("\"c\"", "tools/call", Some(r#"{"name":"s_t","arguments":{"a":"s3cr3t"}}"#));
+        let Turn::Ask(call) = ask(&body) else { panic!("a call") };
+        assert_eq!(format!("{call:?}"), r#"Ask { subject: Tool, name: "s_t", .. }"#);
+        for (problem, ran, expected) in [
+            (
+                Problem::Status(401),
+                Ran::No,
+                "status is 401 (the backend wants other credentials); expected 200; the tool was not called",
+            ),
+            (
+                Problem::Empty,
+                Ran::Maybe,
+                "the answer is empty; expected a JSON-RPC response; whether the tool ran is unknown",
+            ),
+        ] {
+            let error = CallError { method: "tools/call".to_string(), problem, ran };
+            let message = call.caller().failed_message("s", &error);
+            let expected = format!("backend `s`: tools/call: {expected}");
+            assert_eq!(message, jsonrpc::error(Some("\"c\""), code::INTERNAL, &expected, None));
+            assert_eq!(call.caller().failed("s", &error).body, message.into_bytes());
+        }
+        assert_eq!(call.busy("full").status, 503);
+        let progress = ServerMessage { text: "{}".to_string(), method: "notifications/progress".to_string(), id: None };
+        assert!(call.caller().relays(&progress));
+        assert!(!call.caller().relays(&ServerMessage { method: "notifications/message".to_string(), ..progress }));
+    }
+}

@@ -1,0 +1,109 @@
+//! Where the answer to one request goes, and what is said before it: a document, or a stream from the first message on.
+//!
+//! It decides nothing about what is said.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use vmcp_core::gateway::{self, Streams};
+
+use super::client::Client;
+use super::sessions::Session;
+use super::stream::{Reader, Resumption, Stream};
+
+/// How long a thread waits for a client that does not read before it goes on without it.
+const READING: Duration = Duration::from_secs(30);
+
+/// How an answer begins.
+pub(super) enum Outcome {
+    /// It is all there.
+    Whole(gateway::Response),
+    /// It comes in events.
+    Stream(Reader),
+    /// Nothing is to be said: the client cancelled the call (2025-11-25, basic/utilities/cancellation).
+    Silence,
+}
+
+/// Where the answer to one request goes. Several may speak on it, the one that waits for the backend speaks last.
+pub(super) struct Outlet {
+    streams: Streams,
+    /// Whose stream it becomes.
+    session: Option<Arc<Session<Client>>>,
+    first: Mutex<Option<oneshot::Sender<Outcome>>>,
+    stream: OnceLock<Arc<Stream>>,
+}
+
+/// Whether a message can reach the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It is on its way, or kept until the client comes back for it.
+    Yes,
+    /// The client reads no stream here, or no longer.
+    No,
+}
+
+impl Outlet {
+    pub(super) fn new(
+        streams: Streams,
+        session: Option<Arc<Session<Client>>>,
+    ) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
+        let (first, outcome) = oneshot::channel();
+        let outlet = Self { streams, session, first: Mutex::new(Some(first)), stream: OnceLock::new() };
+        (Arc::new(outlet), outcome)
+    }
+
+    /// Something before the answer, which becomes a stream by that. Waits for a client that reads slowly.
+    pub(super) fn say(&self, message: &str) -> Told {
+        if self.streams == Streams::No {
+            return Told::No;
+        }
+        self.begin();
+        let Some(stream) = self.stream.get() else { return Told::No };
+        stream.make_room(READING);
+        if stream.has_ended() || stream.resumption() == Resumption::No && !stream.is_read() {
+            return Told::No;
+        }
+        stream.send(message);
+        Told::Yes
+    }
+
+    /// The answer: a document, or the last message of the stream that has begun; `None` says nothing.
+    pub(super) fn answer(
+        &self,
+        whole: impl FnOnce() -> Option<gateway::Response>,
+        message: impl FnOnce() -> Option<String>,
+    ) {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(first) = first {
+            // A client that is gone is told nothing.
+            drop(first.send(whole().map_or(Outcome::Silence, Outcome::Whole)));
+        } else if let Some(stream) = self.stream.get() {
+            if let Some(message) = message() {
+                stream.make_room(READING);
+                stream.send(&message);
+            }
+            stream.end();
+        }
+    }
+
+    fn begin(&self) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(begins) = first.take() else { return };
+        let stream = self.stream.get_or_init(|| match &self.session {
+            Some(session) => session.state.new_stream(),
+            None => Stream::new(0, Resumption::No),
+        });
+        // A client that is gone may come back if the stream can be resumed.
+        drop(begins.send(Outcome::Stream(stream.reader())));
+    }
+}
+
+impl Drop for Outlet {
+    /// Whoever was to answer did not.
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.get() {
+            stream.end();
+        }
+    }
+}

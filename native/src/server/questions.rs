@@ -1,0 +1,165 @@
+//! What backends have asked one client, until it answers: under which id there, and under which here.
+//!
+//! It sends nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use vmcp_core::gateway::relay::{self, NotAsked};
+use vmcp_core::mcp::client::{ServerMessage, Standing};
+use vmcp_core::mcp::{json, jsonrpc};
+
+use super::outlet::{Outlet, Told};
+use super::stream::Stream;
+
+/// Questions that may be open at one client.
+const OPEN: usize = 64;
+
+/// The open questions of one client. Ids count up: one is never used twice in a session.
+#[derive(Default)]
+pub(super) struct Questions(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    last: u64,
+    open: Vec<Question>,
+    /// The client is gone.
+    ended: bool,
+}
+
+struct Question {
+    id: u64,
+    /// The progress token that the id stands for.
+    token: Option<String>,
+    source: Source,
+    on: On,
+}
+
+/// Who asks.
+#[derive(Clone)]
+pub(super) struct Source {
+    /// The backend's place.
+    pub(super) place: usize,
+    /// The conversation in which it asks.
+    pub(super) standing: Arc<Standing>,
+    /// The id there, as JSON.
+    pub(super) id: String,
+}
+
+/// Where a client hears of something: on the stream of a call, or on the one that belongs to none.
+#[derive(Clone)]
+pub(super) enum On {
+    Call(Arc<Outlet>),
+    Standing(Arc<Stream>),
+}
+
+impl On {
+    fn say(&self, message: &str) -> Told {
+        match self {
+            Self::Call(outlet) => outlet.say(message),
+            Self::Standing(stream) if stream.is_read() => {
+                stream.send(message);
+                Told::Yes
+            }
+            Self::Standing(_) => Told::No,
+        }
+    }
+
+    fn is(&self, outlet: &Arc<Outlet>) -> bool {
+        matches!(self, Self::Call(own) if Arc::ptr_eq(own, outlet))
+    }
+}
+
+/// A message to a backend, and the conversation it belongs to.
+pub(super) struct Towards {
+    pub(super) place: usize,
+    pub(super) standing: Arc<Standing>,
+    pub(super) message: String,
+}
+
+impl Questions {
+    /// Asks the client, on the first of these streams that it hears.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub(super) fn ask(&self, message: &ServerMessage, source: Source, on: &[On]) -> Result<(), NotAsked> {
+        let id = {
+            let mut state = self.lock();
+            if state.ended {
+                return Err(NotAsked::Gone);
+            }
+            if state.open.len() >= OPEN {
+                return Err(NotAsked::TooMany);
+            }
+            state.last += 1;
+            state.last
+        };
+        let (text, token) = relay::question(message, id);
+        for on in on {
+            // It is noted first: the answer may come at once.
+            self.lock().open.push(Question { id, token: token.clone(), source: source.clone(), on: on.clone() });
+            if on.say(&text) == Told::Yes {
+                return Ok(());
+            }
+            self.lock().open.retain(|question| question.id != id);
+        }
+        Err(NotAsked::Unreachable)
+    }
+
+    /// The client's answer, for the backend that asked; `None` if nobody did.
+    pub(super) fn answered(&self, response: &jsonrpc::Response<'_>) -> Option<Towards> {
+        let id = response.id?;
+        let mut state = self.lock();
+        let place = state.open.iter().position(|question| id.is_number(question.id))?;
+        let question = state.open.swap_remove(place);
+        if state.open.is_empty() {
+            state.open.shrink_to_fit();
+        }
+        drop(state);
+        let message = relay::answer(response, &question.source.id);
+        Some(Towards { place: question.source.place, standing: question.source.standing, message })
+    }
+
+    /// The client's progress with an answer, for the backend that wants to know.
+    pub(super) fn progress(&self, params: &str) -> Option<Towards> {
+        let ours = json::member(params, "progressToken")?;
+        let number = u64::try_from(json::integer(ours)?).ok()?;
+        let state = self.lock();
+        let question = state.open.iter().find(|question| question.id == number)?;
+        let params = json::Splice::new(params).replace(ours, question.token.clone()?).finish();
+        let message = jsonrpc::notification("notifications/progress", Some(&params));
+        Some(Towards { place: question.source.place, standing: Arc::clone(&question.source.standing), message })
+    }
+
+    /// A backend no longer wants to know: the client is told under the id that it knows.
+    pub(super) fn cancelled(&self, place: usize, message: &ServerMessage) {
+        let Some(theirs) = message.params().and_then(|params| json::member(params, "requestId")) else { return };
+        let gone = {
+            let mut state = self.lock();
+            let found = state.open.iter().position(|q| q.source.place == place && q.source.id == theirs);
+            found.map(|found| state.open.swap_remove(found))
+        };
+        if let Some(question) = gone {
+            question.on.say(&relay::retold(&message.text, "requestId", &question.id.to_string()));
+        }
+    }
+
+    /// The call has come to nothing: what was asked for it need not be answered.
+    pub(super) fn withdraw(&self, outlet: &Arc<Outlet>) {
+        let gone: Vec<_> = self.lock().open.extract_if(.., |question| question.on.is(outlet)).collect();
+        for question in gone {
+            question.on.say(&relay::withdrawn(question.id, "the call that asked has ended"));
+        }
+    }
+
+    /// The client is gone: so are the conversations in which it was asked.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        state.open.clear();
+    }
+
+    /// Every change under this lock is one step.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,135 @@
+//! What a backend says to one client beside its answers, and what the client says back.
+//!
+//! It decides where a message goes; what a message may say is the core's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vmcp_core::gateway::Notified;
+use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
+use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
+use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
+
+use super::App;
+use super::client::Client;
+use super::outlet::{Outlet, Told};
+use super::questions::{On, Source, Towards};
+use super::served::Served;
+use crate::transport::Cancel;
+
+/// How long a client waits for the backends that it does not ask anything.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// Passes on what the backend at `place` says. `outlet` is where the answer to the call goes on whose stream it came,
+    /// if it came on one. Returns what the backend is answered at once.
+    pub(super) fn told(
+        &self,
+        place: usize,
+        standing: Option<&Arc<Standing>>,
+        message: &ServerMessage,
+        outlet: Option<&Arc<Outlet>>,
+    ) -> Option<String> {
+        if let Some(id) = &message.id {
+            let asked = may_be_asked(&self.session.capabilities, message).and_then(|()| {
+                let standing = standing.ok_or(NotAsked::Gone)?;
+                // SDK servers put questions of a call where they name none (2025-11-25, basic/transports, Listening 4):
+                // who is calling is meant.
+                let call = outlet.cloned().or_else(|| self.latest_call(place));
+                let on: Vec<_> =
+                    call.map(On::Call).into_iter().chain([On::Standing(Arc::clone(&self.stream))]).collect();
+                let source = Source { place, standing: Arc::clone(standing), id: id.clone() };
+                self.questions.ask(message, source, &on)
+            });
+            return asked.err().map(|refusal| refusal.response(id));
+        }
+        match message.method.as_str() {
+            "notifications/cancelled" => self.questions.cancelled(place, message),
+            "notifications/message" if !is_wanted(self.log_level(), message) => {}
+            "notifications/progress" => {
+                // It ends with its call, so where that one is not heard it is not missed.
+                if let Some(outlet) = outlet {
+                    outlet.say(&message.text);
+                }
+            }
+            // What the gateway lists is heard of when it has listed it.
+            "notifications/tools/list_changed"
+            | "notifications/resources/list_changed"
+            | "notifications/prompts/list_changed" => {}
+            _ => {
+                if outlet.is_none_or(|outlet| outlet.say(&message.text) == Told::No) {
+                    self.stream.send(&message.text);
+                }
+            }
+        }
+        None
+    }
+
+    /// A conversation with a backend was opened: what the client has said once for all of it is said there too.
+    pub(super) fn replay(&self, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
+        if let Some(level) = self.log_level().filter(|_| logs(standing)) {
+            served.ask_in(standing, set_level(level), cancel);
+        }
+    }
+}
+
+/// Whether the backend is told in this conversation which log messages are wanted.
+fn logs(standing: &Standing) -> bool {
+    standing.era() == Era::Legacy && standing.facts().is_some_and(|facts| facts.offers("logging"))
+}
+
+/// 2025-11-25, server/utilities/logging.
+fn set_level(level: LogLevel) -> Call {
+    Call::new("logging/setLevel", Some(format!(r#"{{"level":"{}"}}"#, level.text())))
+}
+
+impl App {
+    /// Tells the backends with which the client has a conversation, and waits a moment for them: what it asks next
+    /// is to come after that.
+    pub(super) async fn pass_on_log_level(&self, client: &Client, level: LogLevel) {
+        let links = client.open_links().into_iter();
+        let told: Vec<_> = links
+            .filter(|(_, standing)| logs(standing))
+            .filter_map(|(place, standing)| self.backends.ask_in(place, standing, set_level(level)))
+            .collect();
+        let all = async {
+            for told in told {
+                // One that could not be told is in the log.
+                drop(told.await);
+            }
+        };
+        drop(tokio::time::timeout(A_MOMENT, all).await);
+    }
+
+    /// A client tells something.
+    pub(super) fn notified(&self, client: &Client, notified: &Notified<'_>) {
+        match &*notified.method {
+            "notifications/cancelled" => {
+                let id = notified.params.and_then(|params| json::member(params, "requestId"));
+                if let Some(id) = id {
+                    client.cancel(id);
+                }
+            }
+            "notifications/progress" => {
+                if let Some(towards) = notified.params.and_then(|params| client.questions.progress(params)) {
+                    self.backends.tell(towards);
+                }
+            }
+            "notifications/roots/list_changed" => {
+                for (place, standing) in client.open_links() {
+                    let message = jsonrpc::notification(&notified.method, notified.params);
+                    self.backends.tell(Towards { place, standing, message });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A client answers what it was asked.
+    pub(super) fn responded(&self, client: &Client, response: &jsonrpc::Response<'_>) {
+        match client.questions.answered(response) {
+            Some(towards) => self.backends.tell(towards),
+            None => tracing::debug!("a client answered what it was not asked, or no longer"),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A legacy MCP server whose every word a test decides: it hands over the requests that the test wants to see, and
+//! answers the others.
+//!
+//! It checks nothing that a test does not need.
+
+use std::io::{BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::backend::{answer, event, plain, request};
+use crate::http::PATIENCE;
+
+/// A running server. Its threads end with the process.
+#[derive(Clone)]
+pub(crate) struct Stage(Arc<Shared>);
+
+struct Shared {
+    address: SocketAddr,
+    capabilities: Value,
+    sessions: AtomicUsize,
+    /// Sessions below this number are no longer known.
+    forgotten: AtomicUsize,
+    /// Requests that were not answered here, and nobody has taken yet.
+    waiting: Mutex<Vec<Cue>>,
+    arrived: Condvar,
+    seen: Mutex<Vec<Value>>,
+}
+
+/// A request that the test answers.
+pub(crate) struct Cue {
+    /// Its method; `GET` for a stream.
+    pub(crate) method: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Value,
+    out: TcpStream,
+}
+
+impl Stage {
+    /// A server with these capabilities, and a tool `t`.
+    pub(crate) fn start(capabilities: Value) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let shared = Arc::new(Shared {
+            address: listener.local_addr().unwrap(),
+            capabilities,
+            sessions: AtomicUsize::new(0),
+            forgotten: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            seen: Mutex::default(),
+        });
+        let serving = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = Arc::clone(&serving);
+                thread::spawn(move || shared.connection(stream));
+            }
+        });
+        Self(shared)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/mcp", self.0.address)
+    }
+
+    /// The next request of this method: `tools/call`, `GET`, or `response` for what answers a request of this server.
+    pub(crate) fn cue(&self, method: &str) -> Cue {
+        let is_it = |cue: &Cue| cue.method == method;
+        let waiting = self.0.waiting.lock().unwrap();
+        let (mut waiting, late) =
+            self.0.arrived.wait_timeout_while(waiting, PATIENCE, |waiting| !waiting.iter().any(is_it)).unwrap();
+        assert!(!late.timed_out(), "no {method} came; seen: {:?}", self.0.seen.lock().unwrap());
+        let place = waiting.iter().position(is_it).unwrap();
+        waiting.remove(place)
+    }
+
+    /// How many of this method nobody has taken.
+    pub(crate) fn waiting(&self, method: &str) -> usize {
+        self.0.waiting.lock().unwrap().iter().filter(|cue| cue.method == method).count()
+    }
+
+    /// The bodies of this method so far.
+    pub(crate) fn seen(&self, method: &str) -> Vec<Value> {
+        self.0.seen.lock().unwrap().iter().filter(|body| body["method"] == method).cloned().collect()
+    }
+
+    /// From now on, no session that was opened is known.
+    pub(crate) fn forget(&self) {
+        self.0.forgotten.store(self.0.sessions.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+impl Cue {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Answers with a result.
+    pub(crate) fn result(mut self, result: Value) {
+        plain(&mut self.out, 200, None, &answer(&self.body, "result", result)).unwrap();
+    }
+
+    /// Answers with a status and nothing else.
+    pub(crate) fn status(mut self, status: u16) {
+        plain(&mut self.out, status, None, "").unwrap();
+    }
+
+    /// Begins a stream.
+    pub(crate) fn stream(&mut self) {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        self.out.write_all(head.as_bytes()).unwrap();
+    }
+
+    /// One message on it.
+    pub(crate) fn say(&mut self, message: &Value) {
+        event(&mut self.out, &message.to_string()).unwrap();
+    }
+
+    /// Text on it, as it stands.
+    pub(crate) fn raw(&mut self, text: &str) {
+        self.out.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).unwrap();
+    }
+
+    /// The result, and the end of the stream.
+    pub(crate) fn say_result(mut self, result: Value) {
+        let message: Value = serde_json::from_str(&answer(&self.body, "result", result)).unwrap();
+        self.say(&message);
+        self.end();
+    }
+
+    /// The end of the stream.
+    pub(crate) fn end(mut self) {
+        self.out.write_all(b"0\r\n\r\n").unwrap();
+    }
+}
+
+impl Shared {
+    fn connection(&self, stream: TcpStream) {
+        let mut stream = BufReader::new(stream);
+        while let Some((verb, headers, body)) = request(&mut stream) {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let answers = body.get("result").is_some() || body.get("error").is_some();
+            let method = match body["method"].as_str() {
+                Some(method) => method.to_owned(),
+                None if answers => "response".to_owned(),
+                None => verb.clone(),
+            };
+            let mut shown = body.clone();
+            if !shown.is_object() {
+                shown = json!({});
+            }
+            shown["method"] = json!(method);
+            self.seen.lock().unwrap().push(shown);
+            let session = headers.iter().find(|(name, _)| name == "mcp-session-id").map(|(_, value)| value.clone());
+            let number = session.as_deref().and_then(|id| id.strip_prefix('s')?.parse::<usize>().ok());
+            let known = number.is_some_and(|number| number >= self.forgotten.load(Ordering::SeqCst));
+            let out = stream.get_mut();
+            let done = match method.as_str() {
+                "initialize" => {
+                    let id = format!("s{}", self.sessions.fetch_add(1, Ordering::SeqCst));
+                    let result = json!({"protocolVersion": "2025-11-25", "capabilities": self.capabilities,
+                        "serverInfo": {"name": "stage", "version": "1"}});
+                    plain(out, 200, Some(&id), &answer(&body, "result", result))
+                }
+                "server/discover" => plain(out, 400, None, ""),
+                _ if !known => plain(out, 404, None, ""),
+                "DELETE" => plain(out, 200, None, ""),
+                "tools/list" => {
+                    let tools = json!([{"name": "t", "inputSchema": {"type": "object"}}]);
+                    plain(out, 200, None, &answer(&body, "result", json!({"tools": tools})))
+                }
+                "resources/list" => {
+                    let resources = json!([{"name": "r", "uri": "x://r"}]);
+                    plain(out, 200, None, &answer(&body, "result", json!({"resources": resources})))
+                }
+                "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
+                    plain(out, 200, None, &answer(&body, "result", json!({})))
+                }
+                _ => {
+                    if body.get("id").is_none() && verb == "POST" || answers {
+                        let _ = plain(out, 202, None, "");
+                    }
+                    let out = out.try_clone().unwrap();
+                    self.waiting.lock().unwrap().push(Cue { method, headers, body, out });
+                    self.arrived.notify_all();
+                    Ok(())
+                }
+            };
+            if done.is_err() {
+                return;
+            }
+        }
+    }
+}
