@@ -8,8 +8,10 @@ mod calls;
 mod client;
 mod connection;
 mod guard;
+mod hearing;
 mod known;
 mod link;
+mod listen;
 mod outlet;
 mod questions;
 mod relay;
@@ -210,14 +212,15 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
              VMCP_SESSION_HMAC_SECRET"
         );
     }
+    let (stop, stopped) = watch::channel(false);
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
         server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
         seals,
+        stopping: stopped.clone(),
         backends: Arc::new(backends),
     });
-    let (stop, stopped) = watch::channel(false);
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
     let listener =
@@ -225,6 +228,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
     app.backends.warm_up(&List::ALL);
     runtime.spawn(Arc::clone(&app.backends).keep_asking());
+    Arc::clone(&app.backends).keep_hearing();
     let signals = match options.signals {
         Signals::Untouched => None,
         Signals::Stop => Some(runtime.block_on(async { Heard::new() }).map_err(StartError::Runtime)?),
@@ -287,6 +291,8 @@ struct App {
     sessions: Sessions<Client>,
     server: Arc<ServerInfo>,
     seals: Seals,
+    /// Whether the server has been told to stop.
+    stopping: watch::Receiver<bool>,
     backends: Arc<Backends>,
 }
 

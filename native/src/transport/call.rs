@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::CertificateDer;
@@ -53,6 +53,8 @@ struct CancelState {
     cancelled: AtomicBool,
     next: AtomicU64,
     waiting: Mutex<Vec<(u64, Waiting)>>,
+    /// Rings when it is stopped.
+    bell: Condvar,
 }
 
 /// What a request waits for. Weak: a handle that is kept must not keep a connection open.
@@ -95,6 +97,20 @@ impl Cancel {
         // Under the lock: a connection leaves this list before another request may have it.
         for (_, waiting) in lock(&self.0.waiting).iter() {
             waiting.wake();
+        }
+        self.0.bell.notify_all();
+    }
+
+    /// Waits so long, or until it is stopped.
+    pub(super) fn pause(&self, how_long: Duration) {
+        let until = Instant::now() + how_long;
+        let mut waiting = lock(&self.0.waiting);
+        while !self.is_cancelled() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            waiting = self.0.bell.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

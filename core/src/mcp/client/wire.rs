@@ -34,6 +34,14 @@ pub(super) fn message(legacy: &Legacy, text: String) -> Request {
     post(text, legacy_headers(legacy))
 }
 
+/// Goes on with a stream that ended before its response (2025-11-25, basic/transports, Resumability and Redelivery).
+pub(super) fn resume(legacy: &Legacy, last_event_id: &str) -> Request {
+    let mut headers = legacy_headers(legacy);
+    headers.push((header::ACCEPT.to_owned(), http::EVENT_STREAM.to_owned()));
+    headers.push((header::LAST_EVENT_ID.to_owned(), last_event_id.to_owned()));
+    Request { method: Method::Get, headers, body: Vec::new() }
+}
+
 /// Ends a session (2025-11-25, basic/transports, Session Management 5).
 pub(super) fn delete(legacy: &Legacy) -> Request {
     Request { method: Method::Delete, headers: legacy_headers(legacy), body: Vec::new() }

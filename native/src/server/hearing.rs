@@ -1,0 +1,211 @@
+//! What backends say of their lists by themselves: one stream of changes for each backend, for as long as a client wants
+//! to hear of any.
+//!
+//! It tells no client; who listens hears the kinds of lists that are other ones now.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio::time::{sleep, timeout};
+use vmcp_core::gateway::listen::{self, Changing, Filter};
+use vmcp_core::mcp::client::{Answer, CallError, Facts, Goal, ServerMessage, Standing};
+use vmcp_core::mcp::{Era, json};
+
+use super::backends::Backends;
+use super::link::Conversation;
+use super::served::{Heard, Served};
+use crate::logging::chain;
+use crate::transport::Cancel;
+
+/// Between two attempts to hear a backend, at least and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// How often it is looked whether a backend has said yet what it offers.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often a backend without such streams is asked for its lists while somebody listens.
+const POLL: Duration = Duration::from_secs(5);
+/// How long it is tried to ask for a list of which a change was told.
+const TRIES: usize = 20;
+
+/// Somebody listens, until this is dropped.
+pub(super) struct Listening(Arc<Backends>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.listeners.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// How a stream of changes ended.
+pub(super) enum Ended {
+    /// It stood for some time.
+    Lost,
+    /// It did not come to be.
+    Refused,
+}
+
+impl Backends {
+    /// Begins to listen: kinds of lists that are other ones now come out of the second part.
+    pub(super) fn listening(self: &Arc<Self>) -> (Listening, broadcast::Receiver<Changing>) {
+        let changes = self.changed.subscribe();
+        self.listeners.send_modify(|count| *count += 1);
+        (Listening(Arc::clone(self)), changes)
+    }
+
+    /// Hears every backend while somebody listens.
+    pub(super) fn keep_hearing(self: Arc<Self>) {
+        for served in &self.all {
+            self.runtime.spawn(Arc::clone(&self).keep_hearing_one(Arc::clone(served)));
+        }
+    }
+
+    /// A backend says that lists are other ones now: they are asked for, and then who listens is told.
+    pub(super) fn announce(self: &Arc<Self>, served: &Arc<Served>, kind: Changing) {
+        for list in kind.lists() {
+            served.outdated(*list, Instant::now());
+            let (backends, served, list) = (Arc::clone(self), Arc::clone(served), *list);
+            self.runtime.spawn(async move {
+                for _ in 0..TRIES {
+                    if served.claim(list, Instant::now()) {
+                        return backends.ask(&served, vec![list]);
+                    }
+                    let mut known = served.known(list);
+                    if known.borrow().asking().is_none() {
+                        // The last question failed a moment ago.
+                        sleep(PAUSE.0).await;
+                    }
+                    let over = known.wait_for(|known| known.asking().is_none() || !known.is_outdated()).await;
+                    if !over.is_ok_and(|known| known.is_outdated()) {
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    async fn keep_hearing_one(self: Arc<Self>, served: Arc<Served>) {
+        let mut listeners = self.listeners.subscribe();
+        let mut pause = PAUSE.0;
+        while listeners.wait_for(|count| *count > 0).await.is_ok() {
+            let Some(standing) = served.own.standing() else {
+                // Whoever asks it for a list finds out how it speaks.
+                sleep(LOOK).await;
+                continue;
+            };
+            let told = tells(&standing);
+            if told.is_empty() {
+                served.heard.send_replace(Some(told));
+                sleep(POLL).await;
+                continue;
+            }
+            if standing.era() == Era::Legacy {
+                served.heard.send_replace(Some(told.clone()));
+                sleep(POLL).await;
+                self.look_again(&served, &told);
+                continue;
+            }
+            let ended = Arc::clone(&self).hear(&served, told.clone(), &mut listeners).await;
+            if *listeners.borrow() == 0 {
+                served.heard.send_replace(None);
+                pause = PAUSE.0;
+                continue;
+            }
+            match ended {
+                Ended::Lost => {
+                    // What was said meanwhile was not heard.
+                    told.iter().for_each(|kind| self.announce(&served, *kind));
+                    pause = PAUSE.0;
+                }
+                Ended::Refused => {
+                    served.heard.send_replace(Some(Vec::new()));
+                    pause = (pause * 2).min(PAUSE.1);
+                }
+            }
+            drop(timeout(pause, listeners.wait_for(|count| *count == 0)).await);
+        }
+    }
+
+    /// Asks for lists whose backend does not say by itself that they are others; if they are, who listens is told.
+    fn look_again(self: &Arc<Self>, served: &Arc<Served>, kinds: &[Changing]) {
+        let now = Instant::now();
+        let lists = kinds.iter().flat_map(|kind| kind.lists()).copied();
+        self.ask(served, lists.filter(|list| served.claim_now(*list, now)).collect());
+    }
+
+    /// One stream of changes, until it ends or nobody listens.
+    async fn hear(
+        self: Arc<Self>,
+        served: &Arc<Served>,
+        lists: Vec<Changing>,
+        listeners: &mut watch::Receiver<usize>,
+    ) -> Ended {
+        let conversation = served.own.join(|| served.opening()).await;
+        let cancel = Cancel::new();
+        let (backends, hearing, stop) = (Arc::clone(&self), Arc::clone(served), cancel.clone());
+        let wanted = Filter { lists, ..Filter::default() };
+        let stands = Arc::new(AtomicBool::new(false));
+        let stood = Arc::clone(&stands);
+        let (done, finished) = oneshot::channel();
+        let job = move || {
+            let result = hearing.listen(wanted, conversation, &stop, |message| {
+                if let Some(honoured) = listen::acknowledged(message) {
+                    stood.store(true, Ordering::Relaxed);
+                    hearing.heard.send_replace(Some(honoured.lists));
+                } else if let Some(kind) = Changing::of(&message.method) {
+                    backends.announce(&hearing, kind);
+                }
+            });
+            // Nobody waits when nobody listens any longer.
+            drop(done.send(result));
+        };
+        if let Err(refused) = self.hearing.try_spawn(job) {
+            tracing::warn!(backend = served.name, error = chain(&refused), "changes are not heard");
+            return Ended::Refused;
+        }
+        let result = tokio::select! {
+            result = finished => result.ok(),
+            _ = listeners.wait_for(|count| *count == 0) => None,
+        };
+        cancel.cancel();
+        if let Some(Err(error)) = &result {
+            tracing::debug!(backend = served.name, error = chain(error), "a stream of changes has ended");
+        }
+        if stands.load(Ordering::Relaxed) { Ended::Lost } else { Ended::Refused }
+    }
+}
+
+impl Served {
+    /// Opens a stream of changes and hears it, on this thread, until it ends.
+    pub(super) fn listen(
+        &self,
+        wanted: Filter,
+        mut conversation: Conversation,
+        cancel: &Cancel,
+        mut hear: impl FnMut(&ServerMessage),
+    ) -> Result<Answer, CallError> {
+        let mut call = wanted.call();
+        if !wanted.tasks.is_empty() {
+            call.capabilities = Some(listen::WITH_TASKS.to_owned());
+        }
+        let (result, _) = self.run(Goal::Call(call), &mut conversation, cancel, |heard| {
+            if let Heard::Message(message, _) = heard {
+                hear(message);
+            }
+            None
+        });
+        for standing in conversation.superfluous() {
+            self.end(standing);
+        }
+        result
+    }
+}
+
+/// Of which lists a backend says that it tells changes. One that was never asked may tell of any.
+fn tells(standing: &Standing) -> Vec<Changing> {
+    let tells = |facts: &Facts, kind: Changing| {
+        let capability = json::member(&facts.capabilities, kind.capability());
+        capability.and_then(|capability| json::member(capability, "listChanged")) == Some("true")
+    };
+    Changing::ALL.into_iter().filter(|kind| standing.facts().is_none_or(|facts| tells(facts, *kind))).collect()
+}
