@@ -42,7 +42,8 @@ preview-build: $(PACK)/web .setup-www ## build the previewer into target/www; vm
 
 ##@ Check
 .PHONY: test lint rust core-alone core-wasm page peers conformance guards
-test: lint core-alone rust core-wasm page peers ## everything that CI runs, from set-up to end-to-end tests
+# The page comes last: it builds the program anew, with itself inside.
+test: lint core-alone rust core-wasm peers page ## everything that CI runs, from set-up to end-to-end tests
 	$(call STEP,all tests passed)
 
 lint: .setup-rust ## formatting and clippy
@@ -67,13 +68,14 @@ rust: ## unit, property, case and TLS tests on this machine
 core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAssembly
 	$(call STEP,core inside WebAssembly)
 	cargo test --locked --package vmcp-core --lib --target $(WASM)
-	diff <(cargo test --locked --quiet --package vmcp-core --lib -- --list | grep ': test$$' | sort) \
+	natively=$$(cargo test $(NATIVE) --lib --no-run 2>&1 | grep -o 'target/debug/deps/vmcp_core-[0-9a-f]*'); \
+	diff <($$natively --list | grep ': test$$' | sort) \
 	     <(cargo test --locked --quiet --package vmcp-core --lib --target $(WASM) -- --list | sort) \
 	  || { echo 'these core tests run on one side only (is `wasm_bindgen_test as test` imported?)'; exit 1; }
 
 page: $(PACK)/nodejs preview-build .setup-chromium ## the WebAssembly package under Node, and the page in a real browser
-	$(call STEP,WebAssembly package under Node, and the page in Chromium)
-	$(PREVIEW) cargo build --locked --package vmcp-native --bin vmcp
+	$(call STEP,WebAssembly package under Node and the page in Chromium)
+	$(PREVIEW) cargo build $(NATIVE) --bins
 	CHROMIUM="$(CHROMIUM)" node --test --test-reporter=spec --test-concurrency=1 wasm/test/*.test.mjs www/test/*.test.mjs
 
 peers: .setup-peers ## through `vmcp serve`, with servers and clients that this project did not write
