@@ -16,6 +16,7 @@ mod outlet;
 mod questions;
 mod relay;
 mod reply;
+mod rounds;
 mod routes;
 mod seals;
 mod served;
