@@ -195,6 +195,10 @@ impl Errand {
                         }
                         None
                     }
+                    Heard::Paused => {
+                        self.teller.outlet.pause();
+                        None
+                    }
                 });
                 if let (Some(session), Err(_)) = (session, &result) {
                     session.state.questions.withdraw(&self.teller.outlet);
