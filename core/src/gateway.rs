@@ -7,12 +7,14 @@
 
 mod asks;
 mod front;
+mod links;
 pub mod listen;
 mod lists;
 mod mirror;
 mod modern;
 mod offering;
 pub mod relay;
+pub mod rounds;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -21,6 +23,7 @@ use alloc::vec::Vec;
 
 pub use asks::{Ask, Caller, Hop, OfTask, Subject};
 pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
+pub use links::links;
 pub use listen::Listen;
 pub use lists::{ListItems, PAGE};
 pub use modern::Discover;

@@ -11,11 +11,13 @@ mod guard;
 mod hearing;
 mod known;
 mod link;
+mod links;
 mod listen;
 mod outlet;
 mod questions;
 mod relay;
 mod reply;
+mod rounds;
 mod routes;
 mod seals;
 mod served;
@@ -45,6 +47,7 @@ use backends::Backends;
 use client::Client;
 use connection::Patience;
 use guard::Guard;
+use links::Links;
 use seals::Seals;
 use served::Served;
 use sessions::Sessions;
@@ -220,6 +223,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         seals,
         stopping: stopped.clone(),
         backends: Arc::new(backends),
+        links: Links::default(),
     });
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
@@ -294,6 +298,7 @@ struct App {
     /// Whether the server has been told to stop.
     stopping: watch::Receiver<bool>,
     backends: Arc<Backends>,
+    links: Links,
 }
 
 impl App {

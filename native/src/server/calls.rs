@@ -11,8 +11,9 @@ use hyper::StatusCode;
 use tokio::runtime::Handle;
 use vmcp_core::aggregate::Owner;
 use vmcp_core::gateway::listen::Changing;
-use vmcp_core::gateway::{Ask, Caller, Hop, Streams, Subject};
-use vmcp_core::mcp::client::{Answer, Asked, CallError, Class, Goal, List, ServerMessage, Standing};
+use vmcp_core::gateway::relay::declared_without_sessions;
+use vmcp_core::gateway::{self, Ask, Caller, Hop, Streams, Subject};
+use vmcp_core::mcp::client::{Answer, Asked, Call, CallError, Class, Goal, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, code};
 
 use super::App;
@@ -21,6 +22,7 @@ use super::client::Client;
 use super::link::Conversation;
 use super::outlet::{Outcome, Outlet};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
+use super::rounds::{Rounds, Then};
 use super::routes::refuse;
 use super::served::{Heard, Served};
 use super::sessions::InUse;
@@ -65,10 +67,11 @@ impl App {
                 return written(ask.no_suggestions(&self.server));
             }
             let mut call = ask.towards(owner);
-            if in_flight.session.is_some() {
+            if let Some(session) = &in_flight.session {
                 call.asked = Asked::Relay;
+                call.capabilities = Some(declared_without_sessions(&session.state.session.capabilities));
             }
-            left.push_back((place, Goal::Call(call)));
+            left.push_back((place, call));
         }
         let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
@@ -127,7 +130,11 @@ impl App {
                         self.backends.find(backend).is_some_and(|(_, served)| self.offers(served, "resources"))
                     };
                     let owner = |backend: &Arc<str>| Owner { backend: Arc::clone(backend), original: name.to_owned() };
-                    merged.order().iter().filter(has).map(owner).collect()
+                    let mut owners: Vec<_> = merged.order().iter().filter(has).map(owner).collect();
+                    // Stable: the others stay in their order.
+                    let linked = self.links.place(name).and_then(|place| self.backends.at(place));
+                    owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
+                    owners
                 }
             },
         }
@@ -144,7 +151,7 @@ impl App {
 struct Errand {
     app: Arc<App>,
     /// Who is still to be asked, by place, and what.
-    left: VecDeque<(usize, Goal)>,
+    left: VecDeque<(usize, Call)>,
     teller: Teller,
     in_flight: InFlight,
     cancel: Cancel,
@@ -159,7 +166,7 @@ impl Errand {
     fn next(mut self) -> Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>> {
         Box::pin(async move {
             let backends = Arc::clone(&self.app.backends);
-            let Some((place, goal)) = self.left.pop_front() else { return Ok(()) };
+            let Some((place, mut call)) = self.left.pop_front() else { return Ok(()) };
             let Some(served) = backends.at(place) else { return Ok(()) };
             self.asked += 1;
             let session = self.in_flight.session.as_ref();
@@ -176,30 +183,50 @@ impl Errand {
             let started = Instant::now();
             slot.run(move |served| {
                 let session = self.in_flight.session.as_ref();
-                let (result, withdrawal) = served.run(goal, &mut conversation, &self.cancel, |heard| match heard {
-                    Heard::Message(message, standing) => {
-                        if let Some(kind) = Changing::of(&message.method) {
-                            self.app.backends.announce(served, kind);
-                        }
-                        match session {
-                            Some(session) => session.state.told(place, standing, message, Some(&self.teller.outlet)),
-                            None => {
-                                self.teller.event(message);
+                let mut rounds = session.map(|session| {
+                    let token = format!("{}-{}", session.id, self.in_flight.id.trim_matches('"'));
+                    Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token)
+                });
+                let (result, withdrawal) = loop {
+                    let again = rounds.is_some().then(|| call.clone());
+                    let (result, withdrawal) =
+                        served.run(Goal::Call(call), &mut conversation, &self.cancel, |heard| match heard {
+                            Heard::Message(message, standing) => {
+                                if let Some(kind) = Changing::of(&message.method) {
+                                    self.app.backends.announce(served, kind);
+                                }
+                                match session {
+                                    Some(session) => {
+                                        session.state.told(place, standing, message, Some(&self.teller.outlet))
+                                    }
+                                    None => {
+                                        self.teller.event(message);
+                                        None
+                                    }
+                                }
+                            }
+                            Heard::Opened(standing) => {
+                                if let Some(session) = session {
+                                    session.state.replay(served, standing, &self.cancel);
+                                }
                                 None
                             }
-                        }
+                        });
+                    match (&mut rounds, again) {
+                        (Some(rounds), Some(again)) => match rounds.next(&again, result) {
+                            Then::Again(next) => call = next,
+                            Then::Done(result) => break (result, withdrawal),
+                        },
+                        _ => break (result, withdrawal),
                     }
-                    Heard::Opened(standing) => {
-                        if let Some(session) = session {
-                            session.state.replay(served, standing, &self.cancel);
-                        }
-                        None
-                    }
-                });
+                };
                 if let (Some(session), Err(_)) = (session, &result) {
                     session.state.questions.withdraw(&self.teller.outlet);
                 }
                 log(&served.name, started, &result);
+                if let Ok(Answer::Reply(reply)) = &result {
+                    self.app.links.spoken_of(place, gateway::links(reply));
+                }
                 self.finish(&served.name, result);
                 if let Some(request) = withdrawal {
                     served.send_aside(&request);
