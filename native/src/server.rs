@@ -8,6 +8,7 @@ mod calls;
 mod client;
 mod connection;
 mod guard;
+mod hearing;
 mod known;
 mod link;
 mod outlet;
@@ -224,6 +225,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
     app.backends.warm_up(&List::ALL);
+    runtime.spawn(Arc::clone(&app).tell_of_changes());
     runtime.spawn(Arc::clone(&app.backends).keep_asking());
     let signals = match options.signals {
         Signals::Untouched => None,

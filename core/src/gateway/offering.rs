@@ -22,7 +22,10 @@ const CORE: [&str; 5] = ["completions", "logging", "prompts", "resources", "tool
 
 impl Offering {
     /// All that the gateway knows how to pass on: what a session is offered, which outlives what backends offer now.
-    pub(super) const EVERYTHING: &str = r#"{"completions":{},"logging":{},"prompts":{},"resources":{},"tools":{}}"#;
+    pub(super) const EVERYTHING: &str = concat!(
+        r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"#,
+        r#""resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}"#
+    );
 
     /// What these backends offer.
     #[must_use]

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -14,6 +14,8 @@ use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
 use vmcp_core::gateway::Offering;
 use vmcp_core::mcp::client::{Answer, Call, CallError, Freshness, Goal, List, Standing};
 
+use super::hearing::Ear;
+use super::link::Link;
 use super::questions::Towards;
 use super::served::Served;
 use crate::logging::chain;
@@ -38,6 +40,9 @@ const PATIENT_ERRANDS: usize = 4096;
 /// Answers of clients that are delivered side by side.
 const WORDS: usize = 256;
 
+/// Standing streams that are heard side by side; what comes on more of them is not heard.
+const EARS: usize = 1024;
+
 /// All backends.
 pub(super) struct Backends {
     all: Vec<Arc<Served>>,
@@ -52,6 +57,8 @@ pub(super) struct Backends {
     errands: Pool,
     errand_permits: Arc<Semaphore>,
     errands_waiting: AtomicUsize,
+    /// Threads for standing streams.
+    ears: Pool,
     /// Threads for what clients say to backends: answers to their questions, mostly.
     words: Pool,
     /// Grows with every change of a list.
@@ -61,8 +68,10 @@ pub(super) struct Backends {
     merged: Mutex<(u64, Arc<Merged>)>,
     /// By place: whether it was said that a backend is missing.
     missed: Vec<AtomicBool>,
+    /// By kind, as [`List::ALL`]: how often a list has changed.
+    changed: [AtomicU64; 4],
     /// Stops what runs for the gateway itself.
-    stop: Cancel,
+    pub(super) stop: Cancel,
 }
 
 /// Why a call cannot be made now.
@@ -110,10 +119,12 @@ impl Backends {
             errands: Pool::new(ERRANDS + CHANGING),
             errand_permits: Arc::new(Semaphore::new(ERRANDS)),
             errands_waiting: AtomicUsize::new(0),
+            ears: Pool::new(EARS),
             words: Pool::new(WORDS),
             changes: AtomicU64::new(0),
             news: watch::Sender::new(()),
             merged: Mutex::default(),
+            changed: Default::default(),
             stop: Cancel::new(),
         }
     }
@@ -279,8 +290,9 @@ impl Backends {
         });
     }
 
-    fn keep(&self, served: &Served, kind: List, result: Option<Result<Answer, CallError>>) {
+    fn keep(self: &Arc<Self>, served: &Served, kind: List, result: Option<Result<Answer, CallError>>) {
         let now = Instant::now();
+        let Some((place, _)) = self.find(&served.name) else { return };
         let (backend, list) = (&served.name, kind.method());
         let changed = match result {
             Some(Ok(Answer::Listed(listed))) => {
@@ -297,9 +309,67 @@ impl Backends {
             }
         };
         if changed {
+            if let Some(changes) = List::ALL.iter().position(|known| *known == kind).and_then(|at| self.changed.get(at))
+            {
+                changes.fetch_add(1, Ordering::AcqRel);
+            }
             self.changes.fetch_add(1, Ordering::AcqRel);
         }
         self.news.send_replace(());
+        if served.is_outdated(kind) {
+            self.relist(place, &[kind]);
+        }
+        self.listen_for_changes(place);
+    }
+
+    /// A backend says that its lists of these kinds have changed: it is asked for them.
+    pub(super) fn relist(self: &Arc<Self>, place: usize, kinds: &[List]) {
+        let Some(served) = self.all.get(place) else { return };
+        for kind in kinds {
+            served.outdated(*kind);
+            if served.claim(*kind, Instant::now()) {
+                self.ask(Arc::clone(served), *kind);
+            }
+        }
+    }
+
+    /// How often each list has changed, in the order of [`List::ALL`].
+    pub(super) fn changes(&self) -> [u64; 4] {
+        self.changed.each_ref().map(|changes| changes.load(Ordering::Acquire))
+    }
+
+    /// Hears of every answer and every failure.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// Hears the standing stream of an open conversation, unless somebody does. The result ends when the stream stands,
+    /// or cannot.
+    pub(super) fn listen(
+        &self,
+        place: usize,
+        link: Arc<Link>,
+        ear: impl Ear + 'static,
+        cancel: Cancel,
+    ) -> Option<mpsc::Receiver<()>> {
+        let served = self.all.get(place).cloned()?;
+        if !link.begins_to_hear() {
+            return None;
+        }
+        let (begin, began) = mpsc::sync_channel(1);
+        let heard = Arc::clone(&link);
+        let job = move || {
+            served.listen(&heard, &ear, &cancel, begin);
+            heard.hears_no_more();
+        };
+        match self.ears.try_spawn(job) {
+            Ok(()) => Some(began),
+            Err(refused) => {
+                tracing::warn!(error = chain(&refused), "what a backend says by itself is not heard");
+                link.hears_no_more();
+                None
+            }
+        }
     }
 
     /// Ends conversations that nobody needs any longer, in the background and if it can be done.
@@ -373,6 +443,8 @@ impl Backends {
     /// Stops what runs for the gateway itself, and waits a moment for what is polite: ends of sessions.
     pub(super) fn stop(&self, patience: Duration) {
         self.stop.cancel();
+        self.ears.close();
+        self.words.close();
         let until = Instant::now() + patience;
         while self.errands_waiting.load(Ordering::Relaxed) > 0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
@@ -382,6 +454,16 @@ impl Backends {
         if left > 0 {
             tracing::debug!(errands = left, "stopped before every session at a backend was ended");
         }
+    }
+}
+
+/// The lists that a notification is about.
+pub(super) fn changed(method: &str) -> &'static [List] {
+    match method {
+        "notifications/tools/list_changed" => &[List::Tools],
+        "notifications/resources/list_changed" => &[List::Resources, List::ResourceTemplates],
+        "notifications/prompts/list_changed" => &[List::Prompts],
+        _ => &[],
     }
 }
 

@@ -15,8 +15,9 @@ use vmcp_core::mcp::client::{Answer, Asked, CallError, Class, Goal, List, Server
 use vmcp_core::mcp::{Era, code};
 
 use super::App;
-use super::backends::Refused;
+use super::backends::{Refused, changed};
 use super::client::Client;
+use super::hearing::Wait;
 use super::link::Conversation;
 use super::outlet::{Outcome, Outlet};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
@@ -56,11 +57,24 @@ impl App {
             }
             left.push_back((place, Goal::Call(call)));
         }
+        let subscribes = match ask.subject {
+            Subject::Subscription => Some(Subscribes::To(ask.name.as_ref().into())),
+            Subject::EndOfSubscription => Some(Subscribes::NoMore(ask.name.as_ref().into())),
+            _ => None,
+        };
         let caller = ask.caller();
         let (streams, era) = (caller.streams(), caller.era());
         let teller = Teller { caller, server: Arc::clone(&self.server), outlet, runtime: Handle::current() };
-        let errand =
-            Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
+        let errand = Errand {
+            app: Arc::clone(self),
+            left,
+            teller,
+            in_flight,
+            cancel: cancel.clone(),
+            asked: 0,
+            subscribes,
+            trouble: None,
+        };
         if let Err(refused) = errand.next().await {
             return written(ask.busy(&refused.to_string()));
         }
@@ -99,17 +113,20 @@ impl App {
             Subject::TemplateVariable => {
                 self.backends.find_in(&resources, |merged| merged.resource(name)).await.into_iter().collect()
             }
-            Subject::Resource => match self.backends.find_in(&resources, |merged| merged.resource(name)).await {
-                Some(owner) => vec![owner],
-                None => {
-                    let merged = self.backends.merged();
-                    let has = |backend: &&Arc<str>| {
-                        self.backends.find(backend).is_some_and(|(_, served)| self.offers(served, "resources"))
-                    };
-                    let owner = |backend: &Arc<str>| Owner { backend: Arc::clone(backend), original: name.to_owned() };
-                    merged.order().iter().filter(has).map(owner).collect()
+            Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => {
+                match self.backends.find_in(&resources, |merged| merged.resource(name)).await {
+                    Some(owner) => vec![owner],
+                    None => {
+                        let merged = self.backends.merged();
+                        let has = |backend: &&Arc<str>| {
+                            self.backends.find(backend).is_some_and(|(_, served)| self.offers(served, "resources"))
+                        };
+                        let owner =
+                            |backend: &Arc<str>| Owner { backend: Arc::clone(backend), original: name.to_owned() };
+                        merged.order().iter().filter(has).map(owner).collect()
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -118,6 +135,12 @@ impl App {
         let standing = served.own.standing();
         standing.as_deref().and_then(Standing::facts).is_none_or(|facts| facts.offers(capability))
     }
+}
+
+/// A wish to hear when a resource changes, and the end of it, by URI.
+enum Subscribes {
+    To(Box<str>),
+    NoMore(Box<str>),
 }
 
 /// A request on its way to one backend after the other, until one has what it asks for.
@@ -130,6 +153,8 @@ struct Errand {
     cancel: Cancel,
     /// How many were.
     asked: usize,
+    /// What changes for the client if it is done.
+    subscribes: Option<Subscribes>,
     /// The first that could not be asked.
     trouble: Option<(String, CallError)>,
 }
@@ -144,9 +169,11 @@ impl Errand {
             self.asked += 1;
             let session = self.in_flight.session.as_ref();
             let link = session.map_or_else(|| Arc::clone(&served.own), |session| session.state.link(place));
-            let mut conversation = match served.stateless() {
-                Some(standing) => Conversation::beside(link, standing),
-                None => link.join(|| served.opening()).await,
+            let mut conversation = match (served.stateless(), session) {
+                (Some(standing), None) => Conversation::beside(link, standing),
+                (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing),
+                (_, Some(_)) => link.join(|| served.opening_for_session()).await,
+                (_, None) => link.join(|| served.opening()).await,
             };
             if let Some(session) = session {
                 conversation = conversation.on_behalf_of(&session.state.settings);
@@ -155,10 +182,10 @@ impl Errand {
             let slot = backends.admit(served)?;
             let started = Instant::now();
             slot.run(move |served| {
-                let session = self.in_flight.session.as_ref();
+                let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
                 let (result, withdrawal) = served.run(goal, &mut conversation, &self.cancel, |heard| match heard {
                     Heard::Message(message, standing) => {
-                        changed(&message.method).iter().for_each(|kind| served.outdated(*kind));
+                        backends.relist(place, changed(&message.method));
                         match session {
                             Some(session) => session.state.told(place, standing, message, Some(&self.teller.outlet)),
                             None => {
@@ -169,7 +196,8 @@ impl Errand {
                     }
                     Heard::Opened(standing) => {
                         if let Some(session) = session {
-                            session.state.replay(served, standing, &self.cancel);
+                            session.state.replay(place, served, standing, &self.cancel);
+                            app.listen_to(session, place, Wait::ForIt);
                         }
                         None
                     }
@@ -178,6 +206,17 @@ impl Errand {
                     session.state.questions.withdraw(&self.teller.outlet);
                 }
                 log(&served.name, started, &result);
+                if let (Some(session), Some(uri), Ok(Answer::Reply(reply))) = (session, &self.subscribes, &result)
+                    && reply.error().is_none()
+                {
+                    match uri {
+                        Subscribes::To(uri) => {
+                            session.state.subscribe(place, uri);
+                            app.listen_to(session, place, Wait::ForIt);
+                        }
+                        Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
+                    }
+                }
                 self.finish(&served.name, result);
                 if let Some(request) = withdrawal {
                     served.send_aside(&request);
@@ -214,16 +253,6 @@ impl Errand {
             (None, Ok(_)) if elsewhere && self.asked > 1 => self.teller.unknown(),
             (_, result) => self.teller.done(backend, result),
         }
-    }
-}
-
-/// The lists that a notification is about.
-fn changed(method: &str) -> &'static [List] {
-    match method {
-        "notifications/tools/list_changed" => &[List::Tools],
-        "notifications/resources/list_changed" => &[List::Resources, List::ResourceTemplates],
-        "notifications/prompts/list_changed" => &[List::Prompts],
-        _ => &[],
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Known {
     pub(super) list: Option<Arc<Listed>>,
     /// Since when a question is on its way.
     asking: Option<Instant>,
+    /// What is asked for now was outdated while that was on its way.
+    overtaken: bool,
     answered: Option<Instant>,
     failed: Option<Failed>,
 }
@@ -75,6 +77,11 @@ impl Known {
         self.asking
     }
 
+    /// Whether it was said since the last question that the answer would be another one.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.answered.is_none() && self.failed.is_none() && self.list.is_some()
+    }
+
     /// Whether the last question failed.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.is_some()
@@ -83,6 +90,7 @@ impl Known {
     /// The list is no longer what it was; the next client that wants it causes a question.
     pub(super) fn outdated(&mut self) {
         self.answered = None;
+        self.overtaken = self.asking.is_some();
     }
 
     /// Keeps what came of a question, `None` if it failed. Returns whether anything else is known now.
@@ -90,7 +98,8 @@ impl Known {
         self.asking = None;
         match answer {
             Some(listed) => {
-                (self.answered, self.failed) = (Some(now), None);
+                let overtaken = std::mem::take(&mut self.overtaken);
+                (self.answered, self.failed) = ((!overtaken).then_some(now), None);
                 let changed = self.list.as_deref() != Some(&listed);
                 if changed {
                     self.list = Some(Arc::new(listed));
@@ -128,6 +137,9 @@ mod tests {
         assert!(!known.claim(now + 29 * SECOND) && known.claim(now + 30 * SECOND));
         assert!(!known.answered(listed("a"), now + 30 * SECOND), "nothing is different");
         known.outdated();
+        assert!(known.is_outdated() && known.claim(now + 31 * SECOND));
+        known.outdated();
+        assert!(!known.answered(listed("a"), now + 31 * SECOND) && known.is_outdated(), "it was overtaken");
         assert!(known.claim(now + 31 * SECOND));
         assert!(known.answered(listed("b"), now + 31 * SECOND));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vmcp_core::gateway::Notified;
 use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
-use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
+use vmcp_core::mcp::client::{Call, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
 
 use super::App;
@@ -52,6 +52,9 @@ impl Client {
                     outlet.say(&message.text);
                 }
             }
+            "notifications/resources/updated" if !self.has_subscriptions(place) => {}
+            // It concerns no call, whatever it came with.
+            "notifications/resources/updated" => self.stream.send(&message.text),
             // What the gateway lists is heard of when it has listed it.
             "notifications/tools/list_changed"
             | "notifications/resources/list_changed"
@@ -66,9 +69,21 @@ impl Client {
     }
 
     /// A conversation with a backend was opened: what the client has said once for all of it is said there too.
-    pub(super) fn replay(&self, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
+    pub(super) fn replay(&self, place: usize, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
         if let Some(level) = self.log_level().filter(|_| logs(standing)) {
             served.ask_in(standing, set_level(level), cancel);
+        }
+        for uri in self.subscriptions(place) {
+            let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
+            served.ask_in(standing, Call::new("resources/subscribe", Some(params)), cancel);
+        }
+    }
+
+    /// Nobody knows whether the resources of this backend that the client wants to hear of have changed: it looks.
+    pub(super) fn all_updated(&self, place: usize) {
+        for uri in self.subscriptions(place) {
+            let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
+            self.stream.send(&jsonrpc::notification("notifications/resources/updated", Some(&params)));
         }
     }
 }
@@ -84,6 +99,37 @@ fn set_level(level: LogLevel) -> Call {
 }
 
 impl App {
+    /// Tells the clients that listen when what the gateway lists has changed, each kind once a change.
+    pub(super) async fn tell_of_changes(self: Arc<Self>) {
+        const METHODS: [&str; 3] = [
+            "notifications/tools/list_changed",
+            "notifications/resources/list_changed",
+            "notifications/prompts/list_changed",
+        ];
+        let (mut news, mut before) = (self.backends.news(), self.backends.changes());
+        while news.changed().await.is_ok() {
+            let now = self.backends.changes();
+            let changed: Vec<_> =
+                List::ALL.into_iter().zip(now.iter().zip(&before)).filter(|(_, (now, before))| now != before).collect();
+            let messages: Vec<_> = METHODS
+                .iter()
+                .filter(|method| {
+                    super::backends::changed(method).iter().any(|kind| changed.iter().any(|(it, _)| it == kind))
+                })
+                .map(|method| jsonrpc::notification(method, None))
+                .collect();
+            before = now;
+            if messages.is_empty() {
+                continue;
+            }
+            for session in self.sessions.all() {
+                for message in messages.iter().filter(|_| session.state.stream.was_read()) {
+                    session.state.stream.send(message);
+                }
+            }
+        }
+    }
+
     /// Tells the backends with which the client has a conversation, and waits a moment for them: what it asks next
     /// is to come after that.
     pub(super) async fn pass_on_log_level(&self, client: &Client, level: LogLevel) {

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::CertificateDer;
@@ -53,6 +53,8 @@ struct CancelState {
     cancelled: AtomicBool,
     next: AtomicU64,
     waiting: Mutex<Vec<(u64, Waiting)>>,
+    /// It was cancelled.
+    woken: Condvar,
 }
 
 /// What a request waits for. Weak: a handle that is kept must not keep a connection open.
@@ -96,6 +98,13 @@ impl Cancel {
         for (_, waiting) in lock(&self.0.waiting).iter() {
             waiting.wake();
         }
+        self.0.woken.notify_all();
+    }
+
+    /// Waits for this long, or until it is stopped.
+    pub fn wait(&self, limit: Duration) {
+        let waiting = lock(&self.0.waiting);
+        drop(self.0.woken.wait_timeout_while(waiting, limit, |_| !self.is_cancelled()));
     }
 
     /// Whether it was stopped.

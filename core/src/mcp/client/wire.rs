@@ -34,6 +34,14 @@ pub(super) fn message(legacy: &Legacy, text: String) -> Request {
     post(text, legacy_headers(legacy))
 }
 
+/// Opens the standing stream of a session, or resumes it.
+pub(super) fn listen(legacy: &Legacy, last_event_id: Option<&str>) -> Request {
+    let mut headers = legacy_headers(legacy);
+    headers.push((header::ACCEPT.to_owned(), http::EVENT_STREAM.to_owned()));
+    headers.extend(last_event_id.map(|id| (header::LAST_EVENT_ID.to_owned(), id.to_owned())));
+    Request { method: Method::Get, headers, body: Vec::new() }
+}
+
 /// Ends a session (2025-11-25, basic/transports, Session Management 5).
 pub(super) fn delete(legacy: &Legacy) -> Request {
     Request { method: Method::Delete, headers: legacy_headers(legacy), body: Vec::new() }
