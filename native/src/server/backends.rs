@@ -293,6 +293,9 @@ impl Backends {
     fn keep(self: &Arc<Self>, served: &Served, kind: List, result: Option<Result<Answer, CallError>>) {
         let now = Instant::now();
         let Some((place, _)) = self.find(&served.name) else { return };
+        // A list that nobody was shown without it is no change to anybody.
+        let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::Relaxed));
+        let concerns_clients = was_missed || served.list(kind).is_some();
         let (backend, list) = (&served.name, kind.method());
         let changed = match result {
             Some(Ok(Answer::Listed(listed))) => {
@@ -309,7 +312,9 @@ impl Backends {
             }
         };
         if changed {
-            if let Some(changes) = List::ALL.iter().position(|known| *known == kind).and_then(|at| self.changed.get(at))
+            if concerns_clients
+                && let Some(changes) =
+                    List::ALL.iter().position(|known| *known == kind).and_then(|at| self.changed.get(at))
             {
                 changes.fetch_add(1, Ordering::AcqRel);
             }
