@@ -340,9 +340,16 @@ fn differences(old: &Value, new: &Value) -> Vec<(String, Option<String>, Option<
     leaves(new, String::new(), &mut after);
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let shown = |values: &BTreeMap<String, &Value>, path| values.get(path).map(ToString::to_string);
+    // What was empty and is filled, or the reverse, is told by what it is filled with.
+    let filled = |here: &BTreeMap<String, &Value>, there: &BTreeMap<String, &Value>, path: &str| {
+        let inside = format!("{path}/");
+        matches!(here.get(path), Some(Value::Object(_) | Value::Array(_)))
+            && there.range(inside.clone()..).next().is_some_and(|(path, _)| path.starts_with(&inside))
+    };
     paths
         .into_iter()
         .filter(|path| before.get(*path) != after.get(*path))
+        .filter(|path| !filled(&before, &after, path) && !filled(&after, &before, path))
         .map(|path| (path.clone(), shown(&after, path), shown(&before, path)))
         .collect()
 }
@@ -463,6 +470,15 @@ backends:
                 "backends changed: `c` is spoken to by stdio; before by sse",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_filled_is_not_said_to_be_gone() {
+        let filled = OLD.replace("url: 'https://b.example/mcp'", "url: 'https://b.example/mcp', metadata: {tier: two}");
+        assert_eq!(told(OLD, &filled), ["backends changed: `b`: `label tier` is \"two\"; it was not written before"]);
+        assert_eq!(told(&filled, OLD), ["backends changed: `b`: `label tier` is gone; it was \"two\""]);
+        let (empty, some) = (format!("{OLD}audit: {{}}\n"), format!("{OLD}audit: {{component: x}}\n"));
+        assert_eq!(told(&empty, &some), ["settings added: `audit.component` is \"x\"; it was not written before"]);
     }
 
     #[test]

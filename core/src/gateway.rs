@@ -8,6 +8,7 @@
 mod asks;
 mod front;
 mod lists;
+mod mirror;
 mod modern;
 mod offering;
 pub mod relay;

@@ -70,7 +70,7 @@ impl Block {
     }
 }
 
-const GIVEN: [&str; 19] = [
+const GIVEN: [&str; 20] = [
     "goal",
     "start",
     "limits",
@@ -90,6 +90,7 @@ const GIVEN: [&str; 19] = [
     "reply",
     "capabilities",
     "asked",
+    "caller",
 ];
 
 fn replay_all(folder: &str, run: impl Fn(&[Block]) -> String) {
@@ -181,6 +182,7 @@ fn exchange(given: &[Block], portions: Portions) -> String {
     let mut out = String::new();
     let mut settings = Settings { declared: Declared::new("vmcp", "0"), limits: Limits::default() };
     let mut asked = Asked::Decline;
+    let mut caller = None;
     let (mut goal, mut start) = (Goal::Open, Start::Unknown);
     let mut answers = given.iter();
     for block in answers.by_ref() {
@@ -193,7 +195,8 @@ fn exchange(given: &[Block], portions: Portions) -> String {
             }
             "capabilities" => settings.declared.capabilities = block.rest().to_owned(),
             "asked" => asked = Asked::Relay,
-            "goal" => goal = goal_of(block, asked),
+            "caller" => caller = Some(block.rest().to_owned()),
+            "goal" => goal = goal_of(block, asked, caller.take()),
             "start" => {
                 start = start_of(block.rest());
                 break;
@@ -329,7 +332,7 @@ impl Played {
     }
 }
 
-fn goal_of(block: &Block, asked: Asked) -> Goal {
+fn goal_of(block: &Block, asked: Asked, capabilities: Option<String>) -> Goal {
     match block.rest() {
         "open" => Goal::Open,
         "end" => Goal::End,
@@ -340,7 +343,7 @@ fn goal_of(block: &Block, asked: Asked) -> Goal {
         call => {
             let method = call.strip_prefix("call ").unwrap_or_else(|| panic!("goal `{call}`"));
             let params = (!block.body.is_empty()).then(|| String::from_utf8(block.body.clone()).unwrap());
-            Goal::Call(Call { headers: block.headers.clone(), asked, ..Call::new(method, params) })
+            Goal::Call(Call { headers: block.headers.clone(), asked, capabilities, ..Call::new(method, params) })
         }
     }
 }
@@ -523,14 +526,22 @@ fn turn(given: &[Block]) -> String {
                         write!(out, "\nturn log from {}\n", level.text()).unwrap();
                         out.push_str(&response_text(&asker.done()));
                     }
-                    Turn::Ask(ask) => {
+                    Turn::Ask(mut ask) => {
                         let Some(owner) = owner(&merged, &ask) else {
                             out.push_str(&response_text(&ask.unknown()));
                             continue;
                         };
+                        let tool = merged.find(List::Tools, &ask.name).filter(|_| ask.subject == Subject::Tool);
+                        if let Some(Err(differs)) = tool.map(|tool| ask.mirror(tool)) {
+                            out.push_str(&response_text(&differs));
+                            continue;
+                        }
                         let towards = ask.towards(&owner);
                         let verb = if ask.subject == Subject::Tool { "call" } else { towards.method.as_str() };
                         write!(out, "\nturn {verb} {} of {}\n", owner.original, owner.backend).unwrap();
+                        if let Some(capabilities) = towards.capabilities.filter(|capabilities| capabilities != "{}") {
+                            writeln!(out, "  (the caller can {capabilities})").unwrap();
+                        }
                         out.push_str(&details(&towards.headers, towards.params.unwrap().as_bytes()));
                         while let Some(reply) = blocks.next_if(|block| block.word() == "reply") {
                             out.push_str(&reply.above);

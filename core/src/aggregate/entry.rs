@@ -24,6 +24,7 @@ pub struct Entry {
     text: String,
     for_legacy: Option<String>,
     for_modern: Option<String>,
+    header_schema: Option<String>,
 }
 
 /// Why an entry of a list cannot be advertised.
@@ -120,7 +121,17 @@ impl<'a> Raw<'a> {
         // Whether it can be run as a task is said otherwise since (2026-07-28, schema, Tool).
         let legacy_tool = (self.kind, self.era) == (List::Tools, Era::Legacy);
         let for_modern = legacy_tool.then(|| rewritten(&|member| member.is("execution"))).flatten();
-        Entry { advertised, backend: Arc::clone(backend), original: original.to_owned(), text, for_legacy, for_modern }
+        let schema = (self.kind == List::Tools).then(|| json::member(&text, "inputSchema")).flatten();
+        let header_schema = schema.filter(|schema| headers::may_annotate(schema)).map(ToOwned::to_owned);
+        Entry {
+            advertised,
+            backend: Arc::clone(backend),
+            original: original.to_owned(),
+            text,
+            for_legacy,
+            for_modern,
+            header_schema,
+        }
     }
 }
 
@@ -133,6 +144,12 @@ impl Entry {
             Era::Modern => &self.for_modern,
         };
         own.as_deref().unwrap_or(&self.text)
+    }
+
+    /// The schema of a tool's arguments, if headers may repeat some of them.
+    #[must_use]
+    pub fn header_schema(&self) -> Option<&str> {
+        self.header_schema.as_deref()
     }
 }
 

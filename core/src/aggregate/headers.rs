@@ -29,8 +29,7 @@ const KEY: &str = "x-mcp-header";
 
 /// Judges all annotations of a schema.
 pub(super) fn check(schema: &str) -> Result<(), Fault> {
-    // Nearly no tool has any.
-    if !schema.contains(KEY) && !schema.contains('\\') {
+    if !may_annotate(schema) {
         return Ok(());
     }
     let mut seen = BTreeSet::new();
@@ -67,6 +66,11 @@ pub(super) fn check(schema: &str) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Whether it may have an annotation: nearly no tool has any.
+pub(super) fn may_annotate(schema: &str) -> bool {
+    schema.contains(KEY) || schema.contains('\\')
 }
 
 #[derive(Clone, Copy)]

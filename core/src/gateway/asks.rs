@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use super::front::Response;
 use super::modern::{Cached, complete};
-use super::{Asker, Or, ServerInfo, Streams, refuse_params, shown};
-use crate::aggregate::Owner;
+use super::{Asker, Or, ServerInfo, Streams, mirror, refuse_params, relay, shown};
+use crate::aggregate::{Entry, Owner};
 use crate::mcp::client::{Call, CallError, Freshness, Ran, Reply, ServerMessage};
 use crate::mcp::{Era, code, json, jsonrpc, meta};
 
@@ -142,12 +142,30 @@ impl<'a> Ask<'a> {
         Ok((subject, name, params, raw_name))
     }
 
+    /// Checks the headers that repeat arguments against the tool that the client was shown, and makes those that the
+    /// backend gets.
+    ///
+    /// # Errors
+    /// They differ; this is the answer.
+    pub fn mirror(&mut self, tool: &Entry) -> Result<(), Response> {
+        let Some(schema) = tool.header_schema() else { return Ok(()) };
+        let arguments = json::member(self.params, "arguments");
+        self.headers = match self.asker.era {
+            Era::Legacy => mirror::made(schema, arguments),
+            Era::Modern => mirror::checked(schema, arguments, &self.headers).map_err(|message| {
+                Response::error(400, Some(self.asker.id.text()), code::HEADER_MISMATCH, &message, None)
+            })?,
+        };
+        Ok(())
+    }
+
     /// The call that its backend gets: the original name, and every other byte as the client sent it.
     #[must_use]
     pub fn towards(&self, owner: &Owner) -> Call {
         let params = json::Splice::new(self.params).replace(self.raw_name, json::quote(&owner.original)).finish();
         let mut call = Call::new(self.subject.method(), Some(params));
         call.headers.clone_from(&self.headers);
+        call.capabilities = self.asker.capabilities.map(relayed);
         call
     }
 
@@ -163,6 +181,7 @@ impl<'a> Ask<'a> {
             subject: self.subject,
             name: self.name.clone().into_owned(),
             repeats: if retry { Repeats::Retry } else { Repeats::First },
+            capabilities: self.asker.capabilities.map(ToOwned::to_owned),
         }
     }
 
@@ -201,6 +220,13 @@ pub struct Caller {
     subject: Subject,
     name: String,
     repeats: Repeats,
+    /// Of a caller that stands alone.
+    capabilities: Option<String>,
+}
+
+/// What a backend is told of a client that stands alone: what it can do, less extensions, of which none is relayed.
+fn relayed(capabilities: &str) -> String {
+    json::rewrite(capabilities, |member| member.is("extensions"), &[])
 }
 
 /// Whether a request repeats an earlier one with what that one asked for.
@@ -276,7 +302,10 @@ impl Caller {
         let result = reply.result().unwrap_or_default();
         if let (Era::Modern, Some(kind)) = (reply.era, reply.result_type().filter(|kind| kind != "complete")) {
             let message = match kind.as_str() {
-                "input_required" => "the backend asks for input, which is not relayed".into(),
+                "input_required" => match self.input_required(result) {
+                    Ok(()) => return reply.with_id_and_result(id, &complete(result, server, Cached::No)),
+                    Err(message) => message,
+                },
                 kind => format!("the backend gave a result of type `{}`, which is not relayed", shown(kind)),
             };
             return jsonrpc::error(Some(id), code::INTERNAL, &message, None);
@@ -293,6 +322,30 @@ impl Caller {
                 reply.with_id_and_result(id, &complete(result, server, cached))
             }
         }
+    }
+
+    /// Whether a backend may ask this in its result (2026-07-28, basic/patterns/mrtr, Supported Requests; basic/index: a
+    /// server asks only what the client declared).
+    fn input_required(&self, result: &str) -> Result<(), String> {
+        let Some(capabilities) = &self.capabilities else {
+            return Err("the backend asks for input, which is not relayed".into());
+        };
+        if self.subject.is_completion() {
+            return Err("the backend asks for input where it must not".into());
+        }
+        let asked = json::member(result, "inputRequests").and_then(json::members);
+        for question in asked.into_iter().flatten() {
+            let method = json::member(question.value, "method").and_then(json::string).unwrap_or_default();
+            let message = ServerMessage { text: question.value.to_owned(), method: method.into_owned(), id: None };
+            if !relay::ASKED_IN_RESULTS.contains(&message.method.as_str()) {
+                return Err(format!(
+                    "the backend asks for input with `{}`, which is not relayed",
+                    shown(&message.method)
+                ));
+            }
+            relay::may_be_asked(capabilities, &message).map_err(|why| format!("the backend asks for input: {why}"))?;
+        }
+        Ok(())
     }
 
     /// Nobody has it (2025-11-25 and 2026-07-28, server/tools, server/prompts, server/resources, Error Handling).

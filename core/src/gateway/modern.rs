@@ -100,9 +100,9 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     let (mismatch, invalid) =
         (|m: &str| reject(id, code::HEADER_MISMATCH, m), |m: &str| reject(id, code::INVALID_PARAMS, m));
     let picked = |error: json::PickError, what: &str| invalid(&format!("{what}: {error}"));
-    let [own_meta, name, uri, task] = match request.params {
-        Some(params) => json::pick(params, ["_meta", "name", "uri", "taskId"]).map_err(|e| picked(e, "`params`"))?,
-        None => [None; 4],
+    let [own_meta, name, uri] = match request.params {
+        Some(params) => json::pick(params, ["_meta", "name", "uri"]).map_err(|e| picked(e, "`params`"))?,
+        None => [None; 3],
     };
     let [version, capabilities] = match own_meta {
         Some(own_meta) => json::pick(own_meta, [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES])
@@ -141,7 +141,7 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     let named = match request.method.as_ref() {
         "tools/call" | "prompts/get" => name,
         "resources/read" => uri,
-        method if method.starts_with("tasks/") => task,
+        // Of a method that is not served, only that it is not is said.
         _ => return Ok(capabilities),
     };
     // A body without a name is told so by whoever reads it.
@@ -154,7 +154,7 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     }
 }
 
-/// Headers that mirror parameters pass on to the backend, which checks them.
+/// Headers that may repeat arguments: which do, the tool's schema says.
 fn mirrored(headers: &Headers<'_>) -> Vec<(String, String)> {
     headers.params.iter().map(|(name, value)| (name.to_ascii_lowercase(), String::from(*value))).collect()
 }

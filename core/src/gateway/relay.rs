@@ -18,6 +18,9 @@ const SAMPLING: &str = "sampling/createMessage";
 /// Asks for the client's directories (2025-11-25, client/roots).
 const ROOTS: &str = "roots/list";
 
+/// What may stand in a result that asks for input (2026-07-28, schema, InputRequest).
+pub(super) const ASKED_IN_RESULTS: [&str; 3] = [ELICITATION, SAMPLING, ROOTS];
+
 /// Why a client is not asked what a backend wants to ask it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {

@@ -30,7 +30,7 @@ use crate::transport::Cancel;
 
 impl App {
     /// Answers what one backend answers. Without a session, the call ends with its stream.
-    pub(super) async fn ask(self: &Arc<Self>, ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
+    pub(super) async fn ask(self: &Arc<Self>, mut ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
         let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned());
@@ -44,6 +44,12 @@ impl App {
         let owners = self.owners(ask.subject, &ask.name).await;
         if owners.is_empty() {
             return written(ask.unknown());
+        }
+        if let (Subject::Tool, merged) = (ask.subject, self.backends.merged())
+            && let Some(tool) = merged.find(List::Tools, &ask.name)
+            && let Err(differs) = ask.mirror(tool)
+        {
+            return written(differs);
         }
         let mut left = VecDeque::new();
         for owner in owners {

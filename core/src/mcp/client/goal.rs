@@ -34,13 +34,15 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// What happens when the backend asks something meanwhile.
     pub asked: Asked,
+    /// What the caller can do, as JSON: sent to a modern backend in place of what is declared in general.
+    pub capabilities: Option<String>,
 }
 
 impl Call {
     /// A call whose caller cannot be asked anything.
     #[must_use]
     pub fn new(method: &str, params: Option<String>) -> Self {
-        Self { method: method.to_owned(), params, headers: Vec::new(), asked: Asked::Decline }
+        Self { method: method.to_owned(), params, headers: Vec::new(), asked: Asked::Decline, capabilities: None }
     }
 }
 

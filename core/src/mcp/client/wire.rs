@@ -14,7 +14,7 @@ use crate::mcp::{Revision, json, jsonrpc, meta};
 
 /// `server/discover` (2026-07-28, server/discover).
 pub(super) fn discover(declared: &Declared, id: u64) -> Request {
-    let params = modern_params(None, declared, None);
+    let params = modern_params(None, declared, None, None);
     post(jsonrpc::request(id, SERVER_DISCOVER, Some(&params)), modern_headers(SERVER_DISCOVER, None))
 }
 
@@ -64,7 +64,7 @@ pub(super) fn call(standing: &Standing, declared: &Declared, id: u64, call: &Cal
             let mut headers = call.headers.clone();
             headers.retain(|(name, _)| name.starts_with(header::PARAM_PREFIX));
             headers.extend(modern_headers(&call.method, name.as_deref()));
-            let params = modern_params(params, declared, own_token.as_deref());
+            let params = modern_params(params, declared, call.capabilities.as_deref(), own_token.as_deref());
             post(jsonrpc::request(id, &call.method, Some(&params)), headers)
         }
     };
@@ -128,14 +128,15 @@ fn legacy_params<'a>(params: Option<&'a str>, token: Option<&str>) -> Option<Cow
 }
 
 /// Parameters of a request that stands alone (2026-07-28, basic/index, Per-request protocol fields).
-fn modern_params(params: Option<&str>, declared: &Declared, token: Option<&str>) -> String {
+/// `capabilities` are the caller's, where they are not those that are declared in general.
+fn modern_params(params: Option<&str>, declared: &Declared, capabilities: Option<&str>, token: Option<&str>) -> String {
     let params = params.unwrap_or("{}");
     let hop = json::member(params, "_meta").unwrap_or("{}");
     let version = format!("\"{}\"", Revision::MODERN);
     let mut own = Vec::with_capacity(4);
     own.push((meta::PROTOCOL_VERSION, version.as_str()));
     own.push((meta::CLIENT_INFO, declared.client_info.as_str()));
-    own.push((meta::CLIENT_CAPABILITIES, declared.capabilities.as_str()));
+    own.push((meta::CLIENT_CAPABILITIES, capabilities.unwrap_or(&declared.capabilities)));
     own.extend(token.map(|token| (meta::PROGRESS_TOKEN, token)));
     let replaced = |member: &json::Member<'_>| {
         member.is(meta::PROGRESS_TOKEN) || meta::OF_REQUESTS.iter().any(|key| member.is(key))
