@@ -17,7 +17,7 @@ fn serve(stage: &Stage) -> Server {
 }
 
 /// A session of a client with these capabilities.
-fn open(address: SocketAddr, revision: &str, capabilities: Value) -> String {
+pub(crate) fn open(address: SocketAddr, revision: &str, capabilities: Value) -> String {
     let params = json!({"protocolVersion": revision, "capabilities": capabilities,
         "clientInfo": {"name": "test", "version": "1"}});
     let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
@@ -34,7 +34,7 @@ fn get(address: SocketAddr, session: &str, last: Option<&str>) -> Answer {
 }
 
 /// Calls the tool, on a connection whose answer is read later.
-fn begin(address: SocketAddr, session: &str, id: u32, more: Value) -> impl FnOnce() -> Answer {
+pub(crate) fn begin(address: SocketAddr, session: &str, id: u32, more: Value) -> impl FnOnce() -> Answer {
     let mut connection = http::connect(address);
     let mut params = json!({"name": "b_t", "arguments": {}});
     params.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
@@ -43,15 +43,15 @@ fn begin(address: SocketAddr, session: &str, id: u32, more: Value) -> impl FnOnc
     || Answer::read(std::io::BufReader::new(connection))
 }
 
-fn everything() -> Value {
+pub(crate) fn everything() -> Value {
     json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": true}, "tasks": {"list": {}}})
 }
 
-fn asks(id: Value, method: &str, params: Value) -> Value {
+pub(crate) fn asks(id: Value, method: &str, params: Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 }
 
-fn tells(method: &str, params: Value) -> Value {
+pub(crate) fn tells(method: &str, params: Value) -> Value {
     json!({"jsonrpc": "2.0", "method": method, "params": params})
 }
 
