@@ -15,6 +15,10 @@ WASM := wasm32-unknown-unknown
 BARE := x86_64-unknown-none
 PACK := target/pack
 PEERS := tests/.peers
+# The browser that the page is tried in; found on the machine, or installed where this may be done.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo /usr/bin/chromium)
+# Puts the built page into the program.
+PREVIEW = VMCP_PREVIEW_PAGE="$(CURDIR)/target/www/vmcp-preview.html"
 STEP = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 ##@ Run
@@ -26,10 +30,11 @@ help: ## list the tasks
 demo: ## two private CAs, two HTTPS MCP servers, a ConfigMap, and vmcp in front of them (ARGS=--once stops after the proof)
 	cargo run --locked --package vmcp-native --bin vmcp -- demo $(ARGS)
 
-preview: preview-build ## build the ConfigMap previewer and serve it on loopback (PORT=8080; a free port without it)
-	node www/serve.mjs target/www $(PORT)
+preview: preview-build ## build the ConfigMap previewer and start it (ARGS="-c FILE --port 8080 --no-open")
+	$(PREVIEW) cargo run --locked --package vmcp-native --bin vmcp -- preview $(ARGS)
 
-preview-build: $(PACK)/web ## build the previewer into target/www
+preview-build: $(PACK)/web .setup-www ## build the previewer into target/www; vmcp-preview.html there is all of it in one file
+	www/node_modules/.bin/tsc --project www
 	node www/build.mjs $(PACK)/web target/www
 
 ##@ Check
@@ -63,9 +68,10 @@ core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAsse
 	     <(cargo test --locked --quiet --package vmcp-core --lib --target $(WASM) -- --list | sort) \
 	  || { echo 'these core tests run on one side only (is `wasm_bindgen_test as test` imported?)'; exit 1; }
 
-page: $(PACK)/nodejs preview-build ## the WebAssembly package under Node, and the page's files
-	$(call STEP,WebAssembly package under Node)
-	node --test --test-reporter=spec wasm/test/*.mjs www/test/*.mjs
+page: $(PACK)/nodejs preview-build .setup-chromium ## the WebAssembly package under Node, and the page in a real browser
+	$(call STEP,WebAssembly package under Node, and the page in Chromium)
+	$(PREVIEW) cargo build --locked --package vmcp-native --bin vmcp
+	CHROMIUM="$(CHROMIUM)" node --test --test-reporter=spec --test-concurrency=1 wasm/test/*.test.mjs www/test/*.test.mjs
 
 peers: .setup-peers ## through `vmcp serve`, with servers and clients that this project did not write
 	$(call STEP,end to end with independent servers and clients)
@@ -107,7 +113,7 @@ deny: ## advisories, licences and sources with cargo-deny (installs it under tar
 	target/tools/bin/cargo-deny --workspace check $(ARGS)
 
 # Set-up. Nothing is installed outside this directory but rustup's own targets and components.
-.PHONY: .setup-rust .setup-node .setup-python .setup-peers
+.PHONY: .setup-rust .setup-node .setup-python .setup-peers .setup-www .setup-chromium
 .setup-rust:
 	@command -v rustup cargo >/dev/null || { echo 'Rust is missing: see https://rustup.rs'; exit 1; }
 	@missing=; have=$$(rustup target list --installed); \
@@ -130,6 +136,17 @@ $(PEERS)/%/ready: tests/peers/requirements-%.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-cache-dir --requirement $<
 	touch $@
 
+.setup-www: .setup-node www/node_modules/.package-lock.json
+
+www/node_modules/.package-lock.json: www/package.json www/package-lock.json
+	$(call STEP,set-up: npm packages of the previewer)
+	npm ci --prefix www --ignore-scripts --no-progress --loglevel=error --cache "$(CURDIR)/target/npm-cache"
+	rm -rf target/npm-cache && touch $@
+
+.setup-chromium:
+	@[ -x "$(CHROMIUM)" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium; } \
+	  || { echo 'Chromium is missing: install it (Debian: apt-get install chromium), or say CHROMIUM=/path/to/chromium'; exit 1; }
+
 tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peers/package-lock.json
 	$(call STEP,set-up: npm packages of the peers)
 	npm ci --prefix tests/peers --ignore-scripts --no-progress --loglevel=error --cache "$(CURDIR)/target/npm-cache"
@@ -144,3 +161,4 @@ tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peer
 $(PACK)/nodejs $(PACK)/web: .module
 	rm -rf $@
 	cargo run --locked --quiet --package vmcp-bindgen -- pack $(@F) target/$(WASM)/wasm/vmcp_wasm.wasm $@
+	cargo run --locked --quiet --package vmcp-wasm --example types >$@/preview.d.ts

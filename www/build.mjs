@@ -1,13 +1,73 @@
-// Puts the page together: node build.mjs PACK OUT. The result is static files that work from any path of any server.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// Puts the page together: node build.mjs PACK OUT. The result is static files that work from any path of any server, and one
+// file, vmcp-preview.html, that works from a disk.
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { build } from "vite";
 
-const [pack, out] = process.argv.slice(2);
+const [pack, out] = process.argv.slice(2).map((given) => path.resolve(given));
 const here = import.meta.dirname;
+const read = (...parts) => readFileSync(path.join(here, ...parts), "utf8");
+
+/** A module whose text is made here. */
+const virtual = (modules) => ({
+  name: "virtual",
+  resolveId: (id) => (id in modules ? `\0${id}` : null),
+  load: (id) => (id.startsWith("\0") && id.slice(1) in modules ? `export default ${JSON.stringify(modules[id.slice(1)])};` : null),
+});
+
+/** One classic script. */
+async function script(entry, modules) {
+  const [{ output }] = [
+    await build({
+      root: here, configFile: false, logLevel: "warn", publicDir: false, plugins: [virtual(modules)],
+      build: {
+        write: false, minify: true, target: "es2023", modulePreload: false, chunkSizeWarningLimit: 4000,
+        lib: { entry: path.join(here, "src", entry), formats: ["iife"], name: "vmcp" },
+      },
+    }),
+  ].flat();
+  return output[0].code;
+}
+
+/** The cases that are samples too: the first line of each, a comment, is its title. */
+function samples() {
+  const folder = path.join(here, "../tests/cases/config/samples");
+  return readdirSync(folder).sort().map((name) => {
+    const text = readFileSync(path.join(folder, name, "config.yaml"), "utf8");
+    return { name, title: text.split("\n", 1)[0].replace(/^#\s*/, ""), text };
+  });
+}
+
+const sha = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+const policy = (script, style) =>
+  `default-src 'none'; script-src ${script} 'wasm-unsafe-eval'; style-src ${style}; img-src data: blob:; connect-src 'none'; worker-src blob:${script === "'self'" ? " 'self'" : ""}; base-uri 'none'; form-action 'none'`;
+
+/** A module as a script can hold it: a character a byte, so that it packs nearly as well as the bytes do. */
+const characters = (bytes) =>
+  Array.from(bytes, (byte) => String.fromCharCode([0, 10, 13, 34, 60, 92].includes(byte) ? byte + 256 : byte)).join("");
+
+const worker = await script("worker.ts", {});
+// Nothing in it may end the element that the single file puts it in.
+const main = (await script("main.ts", { "virtual:wasm": "%WASM%", "virtual:worker": worker, "virtual:samples": samples() }))
+  .replaceAll("</script", "<\\/script")
+  .replaceAll("<!--", "<\\!--")
+  .replace(/(["'`])%WASM%\1/, () => `"${characters(readFileSync(path.join(pack, "vmcp_bg.wasm")))}"`);
+const style = read("src/style.css");
+
+const page = (parts) => Object.entries(parts).reduce((html, [name, value]) => html.replace(`%${name}%`, () => value), read("index.html"));
+const files = {
+  "index.html": page({
+    POLICY: policy("'self'", "'self'"), META: '<meta name="vmcp-offline" content="sw.js" />',
+    STYLE: '<link rel="stylesheet" href="style.css" />', SCRIPT: '<script defer src="main.js"></script>',
+  }),
+  "main.js": main,
+  "style.css": style,
+  "vmcp-preview.html": page({ POLICY: policy(sha(main), sha(style)), META: "", STYLE: `<style>${style}</style>`, SCRIPT: `<script>${main}</script>` }),
+};
+const version = createHash("sha256").update(Object.values(files).join("\0")).digest("hex").slice(0, 16);
+files["sw.js"] = read("sw.js").replace("%VERSION%", version);
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-for (const file of ["index.html", "style.css", "main.js"]) cpSync(path.join(here, file), path.join(out, file));
-cpSync(path.join(pack, "vmcp.js"), path.join(out, "vmcp.js"));
-const module = readFileSync(path.join(pack, "vmcp_bg.wasm")).toString("base64");
-writeFileSync(path.join(out, "module.js"), `export default "${module}";\n`);
+for (const [name, text] of Object.entries(files)) writeFileSync(path.join(out, name), text);

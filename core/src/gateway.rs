@@ -7,6 +7,7 @@
 
 mod asks;
 mod front;
+pub mod listen;
 mod lists;
 mod mirror;
 mod modern;
@@ -18,8 +19,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use asks::{Ask, Caller, Subject};
+pub use asks::{Ask, Caller, Hop, OfTask, Subject};
 pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
+pub use listen::Listen;
 pub use lists::{ListItems, PAGE};
 pub use modern::Discover;
 pub use offering::Offering;
@@ -87,6 +89,8 @@ pub enum Turn<'a> {
     List(ListItems<'a>),
     /// What one backend answers.
     Ask(Ask<'a>),
+    /// To hear of changes, for as long as its stream is open.
+    Listen(Listen<'a>),
     /// To hear of log messages from this level on; answered by [`Asker::done`].
     SetLogLevel(Asker<'a>, LogLevel),
     /// To tell something; answered by [`accepted`].
@@ -159,7 +163,7 @@ impl Initialize<'_> {
         let mut result = format!(
             r#"{{"protocolVersion":"{}","capabilities":{},"serverInfo":{}"#,
             self.session.revision,
-            Offering::EVERYTHING,
+            offering.everything(),
             server.json()
         );
         if let Some(instructions) = offering.instructions() {

@@ -31,6 +31,7 @@ pub mod headers;
 pub mod judge;
 pub mod mcp;
 pub mod names;
+pub mod preview;
 pub mod report;
 pub mod seal;
 pub mod secret;

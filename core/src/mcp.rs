@@ -153,6 +153,14 @@ pub mod meta {
         [PROTOCOL_VERSION, CLIENT_INFO, CLIENT_CAPABILITIES, LOG_LEVEL, SUBSCRIPTION_ID, SERVER_INFO];
 }
 
+/// Names of extensions (2026-07-28, basic/versioning, Extension Negotiation).
+pub mod extension {
+    /// Results that come later (SEP-2663).
+    pub const TASKS: &str = "io.modelcontextprotocol/tasks";
+    /// Tools with a user interface (SEP-1865).
+    pub const APPS: &str = "io.modelcontextprotocol/ui";
+}
+
 /// Codes of JSON-RPC errors that MCP gives a meaning.
 pub mod code {
     /// The text is not JSON.

@@ -9,6 +9,7 @@ mod explain;
 pub(crate) mod input;
 mod inspect;
 pub(crate) mod judge;
+mod preview;
 mod schema;
 mod serve;
 mod validate;
@@ -60,6 +61,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
+    Preview(preview::PreviewArgs),
     Schema(schema::SchemaArgs),
     Version(version::VersionArgs),
 }
@@ -159,6 +161,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Diff(args) => diff::run(&args, &global),
+        Command::Preview(args) => preview::run(&args, &global),
         Command::Schema(args) => schema::run(&args),
         Command::Version(args) => version::run(&args),
     };

@@ -7,10 +7,12 @@ mod backends;
 mod calls;
 mod client;
 mod connection;
+mod ears;
 mod guard;
 mod hearing;
 mod known;
 mod link;
+mod listen;
 mod outlet;
 mod questions;
 mod relay;
@@ -211,14 +213,15 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
              VMCP_SESSION_HMAC_SECRET"
         );
     }
+    let (stop, stopped) = watch::channel(false);
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
         server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
         seals,
+        stopping: stopped.clone(),
         backends: Arc::new(backends),
     });
-    let (stop, stopped) = watch::channel(false);
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
     let listener =
@@ -227,6 +230,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     app.backends.warm_up(&List::ALL);
     runtime.spawn(Arc::clone(&app).tell_of_changes());
     runtime.spawn(Arc::clone(&app.backends).keep_asking());
+    Arc::clone(&app.backends).keep_hearing();
     let signals = match options.signals {
         Signals::Untouched => None,
         Signals::Stop => Some(runtime.block_on(async { Heard::new() }).map_err(StartError::Runtime)?),
@@ -289,6 +293,8 @@ struct App {
     sessions: Sessions<Client>,
     server: Arc<ServerInfo>,
     seals: Seals,
+    /// Whether the server has been told to stop.
+    stopping: watch::Receiver<bool>,
     backends: Arc<Backends>,
 }
 

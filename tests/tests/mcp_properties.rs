@@ -390,7 +390,7 @@ proptest! {
             prop_oneof![Just("application/json"), Just("text/event-stream"), Just("*/*;q=0"), Just("2026-07-28"), Just("2025-11-25"), Just("tools/call"), Just("x_a"), Just("=?base64?eA==?=")]), 0..7),
         verb in prop_oneof![Just("initialize"), Just("ping"), Just("tools/list"), Just("tools/call"), Just("server/discover"),
             Just("resources/list"), Just("resources/templates/list"), Just("resources/read"), Just("prompts/list"), Just("prompts/get"),
-            Just("completion/complete"), Just("logging/setLevel"), Just("x")],
+            Just("completion/complete"), Just("logging/setLevel"), Just("subscriptions/listen"), Just("x")],
         params in object_of(json_text()),
         marked in any::<bool>(),
         cut in any::<prop::sample::Index>(),
@@ -418,6 +418,7 @@ proptest! {
             Turn::Initialize(initialize) => initialize.answer(&server, "s", &offering),
             Turn::Discover(discover) => discover.answer(&server, &offering),
             Turn::List(list) => list.answer(&merged, Freshness::STALE, &server, Sealer::new(&keys, "", 0, [7; NONCE_BYTES])),
+            Turn::Listen(listen) => listen.refused("no"),
             Turn::SetLogLevel(asker, _) => asker.done(),
             Turn::Ask(ask) => match merged.owner(List::Tools, &ask.name).filter(|_| ask.subject == Subject::Tool) {
                 Some(owner) => {

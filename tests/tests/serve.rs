@@ -18,6 +18,8 @@ mod listener;
 #[path = "serve/program.rs"]
 mod program;
 
+#[path = "serve/modern.rs"]
+mod modern;
 #[path = "serve/sse.rs"]
 mod sse;
 #[path = "serve/stage.rs"]

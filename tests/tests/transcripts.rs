@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vmcp_core::aggregate::{self, Merged, Offered, Owner, Policy};
-use vmcp_core::gateway::{self, Ask, Headers, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
+use vmcp_core::gateway::{self, Ask, Headers, Hop, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
 use vmcp_core::mcp::client::{
     Answer, Asked, Call, Declared, Exchange, Facts, Freshness, Goal, Limits, List, Listed, Output, Reply, Scope,
     Settings, Standing, Start,
@@ -263,6 +263,7 @@ impl Played {
                     .unwrap();
                 return Said::Request;
             }
+            Output::Pause(how_long) => write!(out, "\npause {how_long:?}\n").unwrap(),
             Output::Aside(request) => {
                 write!(out, "\naside {}\n{}", method(&request), details(&request.headers, &request.body)).unwrap();
             }
@@ -522,12 +523,20 @@ fn turn(given: &[Block]) -> String {
                     Turn::List(list) => {
                         out.push_str(&response_text(&list.answer(&merged, freshness, &server, sealer())))
                     }
+                    Turn::Listen(listen) => {
+                        writeln!(out, "\nturn listen {}", listen.wanted.json()).unwrap();
+                        out.push_str(&details(&[], listen.subscription().acknowledged(&listen.wanted).as_bytes()));
+                    }
                     Turn::SetLogLevel(asker, level) => {
                         write!(out, "\nturn log from {}\n", level.text()).unwrap();
                         out.push_str(&response_text(&asker.done()));
                     }
                     Turn::Ask(mut ask) => {
-                        let Some(owner) = owner(&merged, &ask) else {
+                        if let Err(refused) = ask.open(&sealer()) {
+                            out.push_str(&response_text(&refused));
+                            continue;
+                        }
+                        let Some(owner) = ask.task_owner().or_else(|| owner(&merged, &ask)) else {
                             out.push_str(&response_text(&ask.unknown()));
                             continue;
                         };
@@ -552,10 +561,12 @@ fn turn(given: &[Block]) -> String {
                             }
                             let era = if reply.rest() == "modern" { Era::Modern } else { Era::Legacy };
                             let reply = Reply::read(String::from_utf8(reply.body.clone()).unwrap(), era).unwrap();
-                            if ask.caller().is_elsewhere(&reply) {
+                            let caller = ask.caller().led_to(&owner);
+                            if caller.is_elsewhere(&reply) {
                                 out.push_str("\n(not here)\n");
                             }
-                            out.push_str(&response_text(&ask.caller().answer(&reply, &server)));
+                            let hop = Hop { backend: &owner.backend, server: &server, sealer: sealer() };
+                            out.push_str(&response_text(&caller.answer(&reply, hop)));
                         }
                     }
                     Turn::Notified(told) => {
@@ -616,6 +627,7 @@ fn owner(merged: &Merged, ask: &Ask<'_>) -> Option<Owner> {
         Subject::Tool => merged.owner(List::Tools, &ask.name),
         Subject::Prompt | Subject::PromptArgument => merged.owner(List::Prompts, &ask.name),
         Subject::Resource | Subject::TemplateVariable => merged.resource(&ask.name),
+        Subject::Task(_) => None,
     }
 }
 

@@ -7,8 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::findings::Path;
-use super::model::{Config, RateLimitConfig, WorkloadToolConfig};
+use super::model::{Config, RateLimitConfig};
 use crate::diagnostic::{Diagnostic, code};
 use crate::text::Span;
 
@@ -26,7 +25,7 @@ pub enum Consequence {
 /// A key that stands in a configuration and is not acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unenforced {
-    /// Dotted, without indexes: `aggregation.tools.filter`.
+    /// Dotted, without indexes: `incomingAuth.oidc`.
     pub key: &'static str,
     /// What does not happen.
     pub meaning: &'static str,
@@ -148,55 +147,6 @@ const TABLE: &[Row] = &[
         find: |config| Some((config.audit.as_ref()?.origin.key, "/audit".into())),
     },
     Row {
-        key: "aggregation.excludeAllTools",
-        consequence: Consequence::LessRestricted,
-        meaning: "tools of backends are shown",
-        find: |config| {
-            let flag = config.aggregation.as_ref()?.exclude_all_tools.filter(|flag| flag.value)?;
-            Some((flag.span, "/aggregation/excludeAllTools".into()))
-        },
-    },
-    Row {
-        key: "aggregation.defaultToolVisibility",
-        consequence: Consequence::LessRestricted,
-        meaning: "tools of backends without an entry in `tools` are shown",
-        find: |config| {
-            let visibility = config.aggregation.as_ref()?.default_tool_visibility.as_ref()?;
-            let denies = visibility.as_str() == "deny";
-            denies.then(|| (visibility.span, "/aggregation/defaultToolVisibility".into()))
-        },
-    },
-    Row {
-        key: "aggregation.tools.filter",
-        consequence: Consequence::LessRestricted,
-        meaning: "tools outside of the filter are shown",
-        find: |config| first_tool(config, "filter", |tool| (!tool.filter.is_empty()).then_some(tool.filter.origin.key)),
-    },
-    Row {
-        key: "aggregation.tools.excludeAll",
-        consequence: Consequence::LessRestricted,
-        meaning: "the backend's tools are shown",
-        find: |config| first_tool(config, "excludeAll", |tool| Some(tool.exclude_all.filter(|flag| flag.value)?.span)),
-    },
-    Row {
-        key: "aggregation.tools.overrides",
-        consequence: Consequence::Missing,
-        meaning: "tools keep their names, descriptions and annotations",
-        find: |config| {
-            first_tool(config, "overrides", |tool| (!tool.overrides.is_empty()).then_some(tool.overrides.origin.key))
-        },
-    },
-    Row {
-        key: "aggregation.conflictResolution",
-        consequence: Consequence::Missing,
-        meaning: "tools are named by the prefix `{workload}_`",
-        find: |config| {
-            let strategy = config.aggregation.as_ref()?.conflict_resolution.as_ref()?;
-            let other = matches!(strategy.as_str(), "priority" | "manual");
-            other.then(|| (strategy.span, "/aggregation/conflictResolution".into()))
-        },
-    },
-    Row {
         key: "compositeTools",
         consequence: Consequence::Missing,
         meaning: "composite tools are not served",
@@ -257,20 +207,6 @@ const TABLE: &[Row] = &[
     },
 ];
 
-/// The first entry of `aggregation.tools` in which `find` finds something.
-fn first_tool(
-    config: &Config,
-    key: &str,
-    find: impl Fn(&WorkloadToolConfig) -> Option<Span>,
-) -> Option<(Span, String)> {
-    let tools = &config.aggregation.as_ref()?.tools;
-    let (index, span) = tools.iter().enumerate().find_map(|(index, tool)| Some((index, find(tool)?)))?;
-    let (aggregation, list);
-    aggregation = Path::TOP.key("aggregation");
-    list = aggregation.key("tools");
-    Some((span, list.index(index).key(key).pointer()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,11 +241,6 @@ operational: {failureHandling: {}}
                 "runtime/not-acted-on /sessionStorage «sessionStorage» `sessionStorage` is not acted on yet: sessions are kept in memory",
                 "runtime/unenforced /rateLimiting «rateLimiting» `rateLimiting` is not enforced yet: calls are not counted {`serve` refuses to start unless `--allow-unenforced=rateLimiting` is given}",
                 "runtime/unenforced /audit «audit» `audit` is not enforced yet: nothing is recorded {`serve` refuses to start unless `--allow-unenforced=audit` is given}",
-                "runtime/unenforced /aggregation/excludeAllTools «true» `aggregation.excludeAllTools` is not enforced yet: tools of backends are shown {`serve` refuses to start unless `--allow-unenforced=aggregation.excludeAllTools` is given}",
-                "runtime/unenforced /aggregation/defaultToolVisibility «deny» `aggregation.defaultToolVisibility` is not enforced yet: tools of backends without an entry in `tools` are shown {`serve` refuses to start unless `--allow-unenforced=aggregation.defaultToolVisibility` is given}",
-                "runtime/unenforced /aggregation/tools/0/filter «filter» `aggregation.tools.filter` is not enforced yet: tools outside of the filter are shown {`serve` refuses to start unless `--allow-unenforced=aggregation.tools.filter` is given}",
-                "runtime/unenforced /aggregation/tools/0/excludeAll «true» `aggregation.tools.excludeAll` is not enforced yet: the backend's tools are shown {`serve` refuses to start unless `--allow-unenforced=aggregation.tools.excludeAll` is given}",
-                "runtime/not-acted-on /aggregation/tools/0/overrides «overrides» `aggregation.tools.overrides` is not acted on yet: tools keep their names, descriptions and annotations",
                 "runtime/not-acted-on /codeMode «codeMode» `codeMode` is not acted on yet: there is no tool that runs scripts",
                 "runtime/not-acted-on /telemetry «telemetry» `telemetry` is not acted on yet: no traces and metrics are sent or served",
                 "runtime/not-acted-on /passthroughHeaders «passthroughHeaders» `passthroughHeaders` is not acted on yet: no header of a client reaches a backend",
@@ -329,7 +260,6 @@ sessionStorage: {provider: memory}
             ),
             [
                 "runtime/not-acted-on /incomingAuth/type «local» `incomingAuth.type` is not acted on yet: callers are anonymous, not the local user",
-                "runtime/not-acted-on /aggregation/conflictResolution «manual» `aggregation.conflictResolution` is not acted on yet: tools are named by the prefix `{workload}_`",
                 "runtime/not-acted-on /optimizer «optimizer» `optimizer` is not acted on yet: all tools are listed",
             ]
         );
@@ -337,16 +267,7 @@ sessionStorage: {provider: memory}
 
     #[test]
     fn a_key_is_named_in_full_or_by_its_last_part() {
-        assert!(allowable().eq([
-            "incomingAuth.oidc",
-            "incomingAuth.authz",
-            "rateLimiting",
-            "audit",
-            "aggregation.excludeAllTools",
-            "aggregation.defaultToolVisibility",
-            "aggregation.tools.filter",
-            "aggregation.tools.excludeAll",
-        ]));
+        assert!(allowable().eq(["incomingAuth.oidc", "incomingAuth.authz", "rateLimiting", "audit",]));
         let (config, _) = crate::config::testing::read("incomingAuth: {type: oidc}\ntelemetry: {}\n");
         let keys = unenforced(&config);
         assert_eq!(

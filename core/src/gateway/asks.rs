@@ -9,10 +9,12 @@ use alloc::vec::Vec;
 
 use super::front::Response;
 use super::modern::{Cached, complete};
+use super::offering::EXTENSIONS;
 use super::{Asker, Or, ServerInfo, Streams, mirror, refuse_params, relay, shown};
 use crate::aggregate::{Entry, Owner};
 use crate::mcp::client::{Call, CallError, Freshness, Ran, Reply, ServerMessage};
-use crate::mcp::{Era, code, json, jsonrpc, meta};
+use crate::mcp::{Era, code, extension, json, jsonrpc, meta};
+use crate::seal::{Purpose, Sealer, Unsealed};
 
 /// A request that one backend answers. `Debug` shows no arguments.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,7 +28,31 @@ pub struct Ask<'a> {
     params: &'a str,
     raw_name: &'a str,
     headers: Vec<(String, String)>,
+    opened: Option<Opened>,
 }
+
+/// What a client brought back, unsealed.
+#[derive(Clone, PartialEq, Eq)]
+struct Opened {
+    /// Whose it is.
+    backend: String,
+    /// What that backend called it, as JSON.
+    original: String,
+}
+
+/// What an answer is made with: whose it is, in whose name it is given, and what seals in it.
+#[derive(Debug)]
+pub struct Hop<'h> {
+    /// The backend that answered.
+    pub backend: &'h str,
+    /// This gateway.
+    pub server: &'h ServerInfo,
+    /// For what the client brings back.
+    pub sealer: Sealer<'h>,
+}
+
+/// Seconds that a client may take to answer what a backend asks it.
+const STATE_LIFETIME: u64 = 60 * 60;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +71,19 @@ pub enum Subject {
     Subscription,
     /// `resources/unsubscribe`, in a session.
     EndOfSubscription,
+    /// A task (SEP-2663).
+    Task(OfTask),
+}
+
+/// What is wanted of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfTask {
+    /// `tasks/get`.
+    Get,
+    /// `tasks/update`.
+    Update,
+    /// `tasks/cancel`.
+    Cancel,
 }
 
 impl Subject {
@@ -58,6 +97,9 @@ impl Subject {
             Self::PromptArgument | Self::TemplateVariable => "completion/complete",
             Self::Subscription => "resources/subscribe",
             Self::EndOfSubscription => "resources/unsubscribe",
+            Self::Task(OfTask::Get) => "tasks/get",
+            Self::Task(OfTask::Update) => "tasks/update",
+            Self::Task(OfTask::Cancel) => "tasks/cancel",
         }
     }
 
@@ -83,6 +125,9 @@ impl<'a> Ask<'a> {
             "completion/complete" => Subject::PromptArgument,
             "resources/subscribe" if asker.era == Era::Legacy => Subject::Subscription,
             "resources/unsubscribe" if asker.era == Era::Legacy => Subject::EndOfSubscription,
+            "tasks/get" if asker.era == Era::Modern => Subject::Task(OfTask::Get),
+            "tasks/update" if asker.era == Era::Modern => Subject::Task(OfTask::Update),
+            "tasks/cancel" if asker.era == Era::Modern => Subject::Task(OfTask::Cancel),
             _ => return None,
         };
         Some(Self::parts(asker.clone(), subject, params).map(|(subject, name, params, raw_name)| Self {
@@ -92,6 +137,7 @@ impl<'a> Ask<'a> {
             params,
             raw_name,
             headers,
+            opened: None,
         }))
     }
 
@@ -103,8 +149,8 @@ impl<'a> Ask<'a> {
         let id = asker.id.text();
         let invalid = |message: &str| refuse_params(asker.era, id, message, None);
         let params = params.ok_or_else(|| invalid(&format!("`{}` needs parameters", subject.method())))?;
-        let [name, uri, reference, arguments, argument, own_meta] =
-            json::pick(params, ["name", "uri", "ref", "arguments", "argument", "_meta"])
+        let [name, uri, reference, arguments, argument, own_meta, task, state] =
+            json::pick(params, ["name", "uri", "ref", "arguments", "argument", "_meta", "taskId", "requestState"])
                 .map_err(|error| invalid(&format!("`params`: {error}")))?;
         for (key, value) in [("arguments", arguments.filter(|value| *value != "null")), ("_meta", own_meta)] {
             if let Some(value) = value.filter(|value| !value.starts_with('{')) {
@@ -116,6 +162,9 @@ impl<'a> Ask<'a> {
         {
             return Err(invalid(&format!("`_meta`: {error}")));
         }
+        if asker.era == Era::Modern && state.is_some_and(|state| !state.starts_with('"')) {
+            return Err(invalid("`requestState` is no string"));
+        }
         let text = |key: &str, value: Option<&'a str>| {
             let raw = value.ok_or_else(|| invalid(&format!("`params` has no `{key}`")))?;
             let text = json::string(raw).ok_or_else(|| invalid(&format!("`{key}` is no string")))?;
@@ -124,6 +173,7 @@ impl<'a> Ask<'a> {
         let (subject, (name, raw_name)) = match subject {
             Subject::Tool | Subject::Prompt => (subject, text("name", name)?),
             Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => (subject, text("uri", uri)?),
+            Subject::Task(_) => (subject, text("taskId", task)?),
             Subject::PromptArgument | Subject::TemplateVariable => {
                 let reference = reference.ok_or_else(|| invalid("`params` has no `ref`"))?;
                 let [kind, name, uri] = json::pick(reference, ["type", "name", "uri"])
@@ -159,10 +209,50 @@ impl<'a> Ask<'a> {
         Ok(())
     }
 
-    /// The call that its backend gets: the original name, and every other byte as the client sent it.
+    /// Opens what the client brought back: the state of an earlier answer, or the id of a task.
+    ///
+    /// # Errors
+    /// It does not open, or needs what the client did not declare; this is the answer.
+    pub fn open(&mut self, sealer: &Sealer<'_>) -> Result<(), Response> {
+        let Some(capabilities) = self.asker.capabilities else { return Ok(()) };
+        let id = self.asker.id.text();
+        if let Subject::Task(_) = self.subject {
+            needs_tasks(capabilities, id)?;
+            let opened = sealer.open(Purpose::Task, "", "", &self.name);
+            self.opened = opened.ok().and_then(|plain| Opened::read(&plain));
+            return if self.opened.is_some() { Ok(()) } else { Err(self.unknown()) };
+        }
+        let Some(state) = json::member(self.params, "requestState").and_then(json::string) else { return Ok(()) };
+        let opened = sealer.open(Purpose::RequestState, self.subject.method(), &self.name, &state);
+        let opened = opened.and_then(|plain| Opened::read(&plain).ok_or(Unsealed::Foreign));
+        let message = |why| format!("`requestState` cannot be used: {why}; call again without it");
+        self.opened = Some(opened.map_err(|why| refuse_params(self.asker.era, id, &message(why), None))?);
+        Ok(())
+    }
+
+    /// Whose task it is, and what it is called there.
+    #[must_use]
+    pub fn task_owner(&self) -> Option<Owner> {
+        let opened = self.opened.as_ref().filter(|_| matches!(self.subject, Subject::Task(_)))?;
+        let original = json::string(&opened.original)?.into_owned();
+        Some(Owner { backend: opened.backend.as_str().into(), original })
+    }
+
+    /// Whether a backend may get it: a state goes to nobody but whose it is.
+    #[must_use]
+    pub fn may_go_to(&self, owner: &Owner) -> bool {
+        self.opened.as_ref().is_none_or(|opened| *opened.backend == *owner.backend)
+    }
+
+    /// The call that its backend gets: the original name and state, and every other byte as the client sent it.
     #[must_use]
     pub fn towards(&self, owner: &Owner) -> Call {
-        let params = json::Splice::new(self.params).replace(self.raw_name, json::quote(&owner.original)).finish();
+        let mut params = json::Splice::new(self.params).replace(self.raw_name, json::quote(&owner.original));
+        let state = json::member(self.params, "requestState").filter(|_| !matches!(self.subject, Subject::Task(_)));
+        if let (Some(opened), Some(state)) = (&self.opened, state) {
+            params = params.replace(state, opened.original.clone());
+        }
+        let params = params.finish();
         let mut call = Call::new(self.subject.method(), Some(params));
         call.headers.clone_from(&self.headers);
         call.capabilities = self.asker.capabilities.map(relayed);
@@ -180,6 +270,7 @@ impl<'a> Ask<'a> {
             streams: self.asker.streams,
             subject: self.subject,
             name: self.name.clone().into_owned(),
+            original: None,
             repeats: if retry { Repeats::Retry } else { Repeats::First },
             capabilities: self.asker.capabilities.map(ToOwned::to_owned),
         }
@@ -219,14 +310,51 @@ pub struct Caller {
     streams: Streams,
     subject: Subject,
     name: String,
+    /// What the backend calls it, if that is something else.
+    original: Option<String>,
     repeats: Repeats,
     /// Of a caller that stands alone.
     capabilities: Option<String>,
 }
 
-/// What a backend is told of a client that stands alone: what it can do, less extensions, of which none is relayed.
+/// What a backend is told of a client that stands alone: what it can do, less the extensions that are not relayed
+/// (2026-07-28, basic/versioning, Extension Negotiation).
 fn relayed(capabilities: &str) -> String {
-    json::rewrite(capabilities, |member| member.is("extensions"), &[])
+    let Some(extensions) = json::member(capabilities, "extensions") else { return capabilities.to_owned() };
+    let foreign = |member: &json::Member<'_>| !EXTENSIONS.iter().any(|name| member.is(name));
+    let kept = json::rewrite(extensions, foreign, &[]);
+    let with = (kept != "{}" && kept.starts_with('{')).then_some(("extensions", kept.as_str()));
+    json::rewrite(capabilities, |member| member.is("extensions"), with.as_slice())
+}
+
+/// Whether a client declares the extension without which it may not ask of tasks, or hear of them (SEP-2663, Capability
+/// Negotiation); the error is the answer to its request.
+pub(super) fn needs_tasks(capabilities: &str, id: &str) -> Or<()> {
+    let declared = json::member(capabilities, "extensions").and_then(|all| json::member(all, extension::TASKS));
+    if declared.is_some_and(|value| value.starts_with('{')) {
+        return Ok(());
+    }
+    let data = format!(r#"{{"requiredCapabilities":{{"extensions":{{"{}":{{}}}}}}}}"#, extension::TASKS);
+    let message = format!("the client did not declare the extension `{}`", extension::TASKS);
+    Err(Response::error(400, Some(id), code::MISSING_CAPABILITY, &message, Some(&data)))
+}
+
+/// Opens the id of a task: whose it is, and what it is called there.
+pub(super) fn open_task(sealer: &Sealer<'_>, id: &str) -> Option<Owner> {
+    let opened = Opened::read(&sealer.open(Purpose::Task, "", "", id).ok()?)?;
+    Some(Owner { backend: opened.backend.as_str().into(), original: json::string(&opened.original)?.into_owned() })
+}
+
+impl Opened {
+    fn read(plain: &str) -> Option<Self> {
+        let (backend, original) = plain.split_once('\n')?;
+        json::string(original)?;
+        Some(Self { backend: backend.to_owned(), original: original.to_owned() })
+    }
+
+    fn plain(backend: &str, original: &str) -> String {
+        format!("{backend}\n{original}")
+    }
 }
 
 /// Whether a request repeats an earlier one with what that one asked for.
@@ -237,6 +365,13 @@ enum Repeats {
 }
 
 impl Caller {
+    /// The same about what its backend calls otherwise.
+    #[must_use]
+    pub fn led_to(mut self, owner: &Owner) -> Self {
+        self.original = (owner.original != self.name).then(|| owner.original.clone());
+        self
+    }
+
     /// Whether it stands alone or in a session: a stand-alone caller that closes its stream wants the call cancelled.
     #[must_use]
     pub fn era(&self) -> Era {
@@ -258,8 +393,8 @@ impl Caller {
 
     /// The answer, one JSON document or a stream of one event as the client can read it.
     #[must_use]
-    pub fn answer(&self, reply: &Reply, server: &ServerInfo) -> Response {
-        let message = self.message(reply, server);
+    pub fn answer(&self, reply: &Reply, hop: Hop<'_>) -> Response {
+        let message = self.message(reply, hop);
         let code = reply
             .error()
             .map(|error| error.code)
@@ -280,7 +415,8 @@ impl Caller {
     /// The response by itself, for a stream that has begun. It is the backend's, with the client's id, less what the
     /// client's revision does not know and with what it requires.
     #[must_use]
-    pub fn message(&self, reply: &Reply, server: &ServerInfo) -> String {
+    pub fn message(&self, reply: &Reply, hop: Hop<'_>) -> String {
+        let server = hop.server;
         let id = self.id.as_str();
         if let Some(error) = reply.error() {
             return match error.code {
@@ -301,19 +437,29 @@ impl Caller {
         }
         let result = reply.result().unwrap_or_default();
         if let (Era::Modern, Some(kind)) = (reply.era, reply.result_type().filter(|kind| kind != "complete")) {
-            let message = match kind.as_str() {
-                "input_required" => match self.input_required(result) {
-                    Ok(()) => return reply.with_id_and_result(id, &complete(result, server, Cached::No)),
-                    Err(message) => message,
-                },
-                kind => format!("the backend gave a result of type `{}`, which is not relayed", shown(kind)),
+            let passed = match kind.as_str() {
+                "input_required" => self.input_required(result, hop),
+                "task" => self.task(result, hop),
+                kind => Err(format!("the backend gave a result of type `{}`, which is not relayed", shown(kind))),
+            };
+            let message = match passed {
+                Ok(result) => return reply.with_id_and_result(id, &complete(&result, server, Cached::No)),
+                Err(message) => message,
             };
             return jsonrpc::error(Some(id), code::INTERNAL, &message, None);
         }
+        let result = &*self.as_asked(result);
         match (self.era, reply.era) {
-            (Era::Legacy, Era::Legacy) => reply.with_id(id),
+            (Era::Legacy, Era::Legacy) => match self.original {
+                Some(_) => reply.with_id_and_result(id, result),
+                None => reply.with_id(id),
+            },
             (Era::Legacy, Era::Modern) => reply.with_id_and_result(id, &for_legacy(result)),
             (Era::Modern, era) => {
+                // The same id as long as the task lives: the one that the client has.
+                let own = json::member(result, "taskId").filter(|_| matches!(self.subject, Subject::Task(_)));
+                let with_own = own.map(|own| json::Splice::new(result).replace(own, json::quote(&self.name)).finish());
+                let result = with_own.as_deref().unwrap_or(result);
                 let cached = match (self.subject, self.repeats, era) {
                     (Subject::Resource, Repeats::First, Era::Modern) => Cached::For(Freshness::read(result)),
                     (Subject::Resource, ..) => Cached::For(Freshness::STALE),
@@ -326,11 +472,12 @@ impl Caller {
 
     /// Whether a backend may ask this in its result (2026-07-28, basic/patterns/mrtr, Supported Requests; basic/index: a
     /// server asks only what the client declared).
-    fn input_required(&self, result: &str) -> Result<(), String> {
+    /// The result with the backend's state inside a sealed one.
+    fn input_required(&self, result: &str, hop: Hop<'_>) -> Result<String, String> {
         let Some(capabilities) = &self.capabilities else {
             return Err("the backend asks for input, which is not relayed".into());
         };
-        if self.subject.is_completion() {
+        if !matches!(self.subject, Subject::Tool | Subject::Prompt | Subject::Resource) {
             return Err("the backend asks for input where it must not".into());
         }
         let asked = json::member(result, "inputRequests").and_then(json::members);
@@ -345,7 +492,28 @@ impl Caller {
             }
             relay::may_be_asked(capabilities, &message).map_err(|why| format!("the backend asks for input: {why}"))?;
         }
-        Ok(())
+        let Some(state) = json::member(result, "requestState").filter(|state| state.starts_with('"')) else {
+            return Ok(result.to_owned());
+        };
+        // As it was spelled: it goes back byte for byte.
+        let plain = Opened::plain(hop.backend, state);
+        let (method, lifetime) = (self.subject.method(), Some(STATE_LIFETIME));
+        let sealed = hop.sealer.seal(Purpose::RequestState, method, &self.name, lifetime, plain.as_bytes());
+        Ok(json::Splice::new(result).replace(state, json::quote(&sealed)).finish())
+    }
+
+    /// A task in place of a result (SEP-2663, Task Creation), with its id sealed: any replica finds its backend by it, and
+    /// nobody else's principal can use it. It has no end here; the backend says how long the task lives.
+    fn task(&self, result: &str, hop: Hop<'_>) -> Result<String, String> {
+        let declared = self.capabilities.as_deref().is_some_and(|all| needs_tasks(all, &self.id).is_ok());
+        if self.subject != Subject::Tool || !declared {
+            return Err("the backend made a task where it must not".into());
+        }
+        let task = json::member(result, "taskId").filter(|task| task.starts_with('"'));
+        let task = task.ok_or("the backend made a task without an id")?;
+        let plain = Opened::plain(hop.backend, task);
+        let sealed = hop.sealer.seal(Purpose::Task, "", "", None, plain.as_bytes());
+        Ok(json::Splice::new(result).replace(task, json::quote(&sealed)).finish())
     }
 
     /// Nobody has it (2025-11-25 and 2026-07-28, server/tools, server/prompts, server/resources, Error Handling).
@@ -365,6 +533,7 @@ impl Caller {
             Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => "resource",
             Subject::Prompt | Subject::PromptArgument => "prompt",
             Subject::TemplateVariable => "resource template",
+            Subject::Task(_) => "task",
         };
         let message = format!("there is no {noun} `{}`", shown(&self.name));
         let of_a_resource =
@@ -375,6 +544,17 @@ impl Caller {
             _ => code::INVALID_PARAMS,
         };
         jsonrpc::error(Some(&self.id), code, &message, data.as_deref())
+    }
+
+    /// A result in which a resource that clients know under another URI has that.
+    fn as_asked<'r>(&self, result: &'r str) -> Cow<'r, str> {
+        let Some(original) = self.original.as_deref().filter(|_| self.subject == Subject::Resource) else {
+            return Cow::Borrowed(result);
+        };
+        let contents = json::member(result, "contents").and_then(json::elements).into_iter().flatten();
+        let uris = contents.filter_map(|content| json::member(content, "uri")).filter(|uri| json::says(uri, original));
+        let splice = uris.fold(json::Splice::new(result), |splice, uri| splice.replace(uri, json::quote(&self.name)));
+        Cow::Owned(splice.finish())
     }
 
     /// The result of a completion where the backend has none.

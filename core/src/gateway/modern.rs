@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::front::{Headers, Response};
+use super::listen::Listen;
 use super::offering::Offering;
 use super::{Asker, Notified, Or, ServerInfo, Serves, Streams, Turn, named, no_such_method, refuse, shown};
 use crate::mcp::client::{Freshness, Scope};
@@ -87,6 +88,7 @@ pub(super) fn turn<'a>(headers: &Headers<'a>, message: &Message<'a>, streams: St
     let asker = Asker { id: request.id, era: Era::Modern, capabilities: Some(capabilities), streams };
     match request.method.as_ref() {
         "server/discover" => Ok(Turn::Discover(Discover { asker })),
+        "subscriptions/listen" => Listen::read(asker, request.params).map(Turn::Listen),
         method => named(asker, method, request.params, mirrored(headers))
             // streamable-http, Protocol Version Header: an unknown method is 404.
             .unwrap_or_else(|| Err(no_such_method(404, request.id))),
@@ -100,9 +102,9 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     let (mismatch, invalid) =
         (|m: &str| reject(id, code::HEADER_MISMATCH, m), |m: &str| reject(id, code::INVALID_PARAMS, m));
     let picked = |error: json::PickError, what: &str| invalid(&format!("{what}: {error}"));
-    let [own_meta, name, uri] = match request.params {
-        Some(params) => json::pick(params, ["_meta", "name", "uri"]).map_err(|e| picked(e, "`params`"))?,
-        None => [None; 3],
+    let [own_meta, name, uri, task] = match request.params {
+        Some(params) => json::pick(params, ["_meta", "name", "uri", "taskId"]).map_err(|e| picked(e, "`params`"))?,
+        None => [None; 4],
     };
     let [version, capabilities] = match own_meta {
         Some(own_meta) => json::pick(own_meta, [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES])
@@ -141,6 +143,7 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     let named = match request.method.as_ref() {
         "tools/call" | "prompts/get" => name,
         "resources/read" => uri,
+        "tasks/get" | "tasks/update" | "tasks/cancel" => task,
         // Of a method that is not served, only that it is not is said.
         _ => return Ok(capabilities),
     };

@@ -8,11 +8,18 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::mcp::client::Facts;
+use crate::mcp::{extension, json};
 
 /// What backends say of themselves, joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offering {
     capabilities: BTreeSet<&'static str>,
+    /// Those of which changes are told.
+    changing: BTreeSet<&'static str>,
+    /// Whether updates of single resources are told.
+    subscribe: bool,
+    /// By name: what the first backend that has it says of it, as JSON.
+    extensions: BTreeMap<&'static str, String>,
     /// By backend.
     instructions: BTreeMap<String, String>,
 }
@@ -20,9 +27,12 @@ pub struct Offering {
 /// What the gateway knows how to pass on.
 const CORE: [&str; 5] = ["completions", "logging", "prompts", "resources", "tools"];
 
+/// Extensions that work through the gateway: tasks (SEP-2663) and apps, which are resources.
+pub(super) const EXTENSIONS: [&str; 2] = [extension::TASKS, extension::APPS];
+
 impl Offering {
     /// All that the gateway knows how to pass on: what a session is offered, which outlives what backends offer now.
-    pub(super) const EVERYTHING: &str = concat!(
+    const EVERYTHING: &str = concat!(
         r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"#,
         r#""resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}"#
     );
@@ -33,6 +43,18 @@ impl Offering {
         let mut offering = Self::default();
         for (backend, facts) in backends {
             offering.capabilities.extend(CORE.into_iter().filter(|name| facts.offers(name)));
+            let says = |name: &str, what| {
+                let capability = json::member(&facts.capabilities, name);
+                capability.and_then(|capability| json::member(capability, what)) == Some("true")
+            };
+            offering.changing.extend(CORE.into_iter().filter(|name| says(name, "listChanged")));
+            offering.subscribe |= says("resources", "subscribe");
+            let extensions = json::member(&facts.capabilities, "extensions").unwrap_or("{}");
+            for name in EXTENSIONS {
+                if let Some(value) = json::member(extensions, name).filter(|value| value.starts_with('{')) {
+                    offering.extensions.entry(name).or_insert_with(|| value.to_string());
+                }
+            }
             let instructions = facts.instructions.as_deref().map(str::trim).filter(|text| !text.is_empty());
             offering.instructions.extend(instructions.map(|text| (backend.to_string(), text.to_string())));
         }
@@ -42,7 +64,33 @@ impl Offering {
     /// As JSON. Log messages are not passed on to requests that stand alone, so they are not offered to them.
     pub(super) fn capabilities(&self) -> String {
         let offered = self.capabilities.iter().filter(|name| **name != "logging");
-        format!("{{{}}}", offered.map(|name| format!("\"{name}\":{{}}")).collect::<Vec<_>>().join(","))
+        let mut members: Vec<_> = offered
+            .map(|name| {
+                let changes = self.changing.contains(name).then_some(r#""listChanged":true"#);
+                let subscribe = (*name == "resources" && self.subscribe).then_some(r#""subscribe":true"#);
+                let parts: Vec<_> = changes.into_iter().chain(subscribe).collect();
+                format!("\"{name}\":{{{}}}", parts.join(","))
+            })
+            .collect();
+        members.extend(self.extensions(&EXTENSIONS));
+        format!("{{{}}}", members.join(","))
+    }
+
+    /// All that a session is offered, as JSON: tasks are another thing there.
+    pub(super) fn everything(&self) -> String {
+        match self.extensions(&[extension::APPS]) {
+            Some(extensions) => {
+                let open = Self::EVERYTHING.strip_suffix('}').unwrap_or_default();
+                format!("{open},{extensions}}}")
+            }
+            None => Self::EVERYTHING.to_string(),
+        }
+    }
+
+    fn extensions(&self, names: &[&str]) -> Option<String> {
+        let offered = self.extensions.iter().filter(|(name, _)| names.contains(name));
+        let offered: Vec<_> = offered.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        (!offered.is_empty()).then(|| format!("\"extensions\":{{{}}}", offered.join(",")))
     }
 
     /// What the backends want the model to know, each under its name.
@@ -65,11 +113,23 @@ mod tests {
             server_info: None,
             instructions: instructions.map(Into::into),
         };
-        let a = facts(r#"{"tools":{"listChanged":true},"prompts":null,"x":{}}"#, Some(" Be kind.\n"));
-        let b = facts(r#"{"logging":{},"completions":{}}"#, Some("Be brief."));
+        let a = facts(
+            r#"{"tools":{"listChanged":true},"prompts":null,"x":{},"extensions":{"io.modelcontextprotocol/ui":{"a":1},"x":{}}}"#,
+            Some(" Be kind.\n"),
+        );
+        let b = facts(
+            r#"{"logging":{},"completions":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#,
+            Some("Be brief."),
+        );
         let c = facts(r#"{"tools":{}}"#, Some(" "));
         let offering = Offering::of([("b", &b), ("a", &a), ("c", &c)]);
-        assert_eq!(offering.capabilities(), r#"{"completions":{},"tools":{}}"#);
+        assert_eq!(
+            offering.capabilities(),
+            r#"{"completions":{},"tools":{"listChanged":true},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"a":1}}}"#
+        );
+        let apps = r#","extensions":{"io.modelcontextprotocol/ui":{"a":1}}}"#;
+        assert_eq!(offering.everything(), format!("{}{apps}", Offering::EVERYTHING.strip_suffix('}').unwrap()));
+        assert_eq!(Offering::default().everything(), Offering::EVERYTHING);
         assert_eq!(offering.instructions().as_deref(), Some("## a\n\nBe kind.\n\n## b\n\nBe brief."));
         assert_eq!(Offering::default().capabilities(), "{}");
         assert_eq!(Offering::default().instructions(), None);

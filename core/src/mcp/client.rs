@@ -23,6 +23,10 @@
 //!   └──────┘    │ response, or an error                  ┌────────┐
 //!     page      ▼                        Goal::End ────▶ │ Ending │ ──▶ Done
 //!              Done                                      └────────┘
+//!               ▲  response
+//!               │     ┌──────────┐  the stream of a call in a session ended after an event with an id
+//!               └──── │ Resuming │ ◀── Calling, Resuming
+//!                     └──────────┘
 //! ```
 //!
 //! One exchange walks through every state: probed, found to be legacy, opened, its session lost, opened again,
@@ -47,7 +51,7 @@
 //!                 exchange.handle(Input::End);
 //!             }
 //!             Output::Learned(standing) => start = Start::Standing(standing),
-//!             Output::Aside(_) | Output::Event(_) => unreachable!("this backend says nothing by itself"),
+//!             Output::Aside(_) | Output::Event(_) | Output::Pause(_) => unreachable!("this backend says nothing by itself"),
 //!             Output::Done(answer) => return (answer.unwrap(), start),
 //!         }
 //!     }
@@ -101,6 +105,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 pub use answer::{Listed, Reply, ServerMessage};
 pub use error::{CallError, Class, Problem, Ran};
@@ -113,7 +118,7 @@ use super::http::{Input, Request, Sent, Stage, is_session_id};
 use super::{Era, Revision, code, json, jsonrpc};
 use crate::secret::Secret;
 use error::excerpt;
-use reading::{Due, Reading, Received};
+use reading::{Due, Ended, Reading, Received};
 
 const SERVER_DISCOVER: &str = "server/discover";
 const INITIALIZE: &str = "initialize";
@@ -134,6 +139,8 @@ pub enum Output {
     },
     /// Send this beside the running request, on another connection; nothing of its answer is reported.
     Aside(Request),
+    /// Wait so long, unless the caller gives up meanwhile.
+    Pause(Duration),
     /// A message of the backend, to be passed on.
     Event(ServerMessage),
     /// The conversation has been opened, or opened anew: keep this for the next exchange. Two exchanges that find
@@ -192,9 +199,22 @@ pub struct Exchange {
     queue: VecDeque<Output>,
     /// The request in flight, and the caller's progress token that its id stands for.
     open: Option<(u64, Option<String>)>,
+    /// The stream that goes on.
+    resumed: Option<Resumed>,
     listed: Listed,
     listed_bytes: usize,
     cursors: BTreeSet<String>,
+}
+
+/// A stream of a call that ended before its response.
+#[derive(Clone, Debug)]
+struct Resumed {
+    /// The last event that came.
+    event: String,
+    /// How long is waited before each attempt.
+    pause: Duration,
+    /// Attempts that brought no event since the last one that did.
+    fruitless: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -204,6 +224,7 @@ enum State {
     Initializing,
     Announcing,
     Calling,
+    Resuming,
     Ending,
     Done,
 }
@@ -221,6 +242,14 @@ impl Exchange {
     const IDS: u64 = 1 << 16;
     /// So that the pages of a list never use them up, whatever the limit.
     const PAGES: usize = 1 << 14;
+    /// Before the rest of a stream is asked for, where the stream does not say how long to wait.
+    const PAUSE: Duration = Duration::from_secs(1);
+    /// So that no backend makes an exchange spin.
+    const LEAST_PAUSE: Duration = Duration::from_millis(100);
+    /// Who says to wait longer is not waited for.
+    const MOST_PAUSE: Duration = Duration::from_secs(60);
+    /// How often the rest is asked for in vain.
+    const FRUITLESS: usize = 2;
 
     /// An exchange. `number` is another one for each exchange with the same standing, below 2^36: the ids of its
     /// requests come from it (an id is never used twice in a session; 2025-11-25, basic/index, Requests).
@@ -240,6 +269,7 @@ impl Exchange {
             next_reading: None,
             queue: VecDeque::new(),
             open: None,
+            resumed: None,
             listed: Listed::none(Era::Legacy),
             listed_bytes: 0,
             cursors: BTreeSet::new(),
@@ -308,7 +338,8 @@ impl Exchange {
         match received {
             Received::Message(message) => self.message(message),
             last => {
-                let session = self.reading.take().and_then(|reading| reading.session);
+                let (session, ended) =
+                    self.reading.take().map(|reading| (reading.session, reading.ended)).unwrap_or_default();
                 match self.state {
                     State::Probing => self.probed(last),
                     State::Initializing => self.initialized(last, session),
@@ -319,7 +350,8 @@ impl Exchange {
                         }
                         last => self.fail(INITIALIZED, problem_of(&last), Ran::No),
                     },
-                    State::Calling => self.called(last),
+                    State::Calling => self.called(last, &ended),
+                    State::Resuming => self.continued(last, &ended),
                     State::Ending => match last {
                         // A server need not let clients end sessions, and may have ended it itself.
                         Received::Acknowledged | Received::Refused(404 | 405) => self.done(Ok(Answer::Ended)),
@@ -491,7 +523,12 @@ impl Exchange {
         self.open = Some((id, token));
     }
 
-    fn called(&mut self, received: Received) {
+    fn called(&mut self, received: Received, ended: &Ended) {
+        if let Received::Broken(Problem::Truncated { id }) = received
+            && self.resume(id, ended)
+        {
+            return;
+        }
         if self.is_mismatch(&received) {
             // It was refused before it was looked at: nothing ran.
             match self.standing.as_deref() {
@@ -521,6 +558,54 @@ impl Exchange {
                 self.fail(&method, problem, ran);
             }
         }
+    }
+
+    // ── Resuming ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Asks for the rest of a call's stream, as a server wants it that closes streams to be polled (2025-11-25,
+    /// basic/transports, Sending Messages 6 and Resumability and Redelivery). Whether it was asked for.
+    fn resume(&mut self, id: u64, ended: &Ended) -> bool {
+        let (Some(standing), Goal::Call(_)) = (self.standing.clone(), &self.goal) else { return false };
+        let Some(legacy) = standing.legacy() else { return false };
+        let before = self.resumed.take();
+        let event = core::str::from_utf8(&ended.event).ok().filter(|event| !event.is_empty());
+        let known = before.as_ref().map(|before| before.event.as_str());
+        let Some(event) = event.or(known).filter(|event| event.bytes().all(|byte| matches!(byte, b' '..=b'~'))) else {
+            return false;
+        };
+        let fruitless = if known == Some(event) { before.as_ref().map_or(0, |before| before.fruitless) + 1 } else { 0 };
+        let pause =
+            ended.retry.or(before.as_ref().map(|before| before.pause)).unwrap_or(Self::PAUSE).max(Self::LEAST_PAUSE);
+        if fruitless > Self::FRUITLESS || pause > Self::MOST_PAUSE {
+            return false;
+        }
+        let request = wire::resume(legacy, event);
+        let resumed = Resumed { event: event.to_owned(), pause, fruitless };
+        let open = self.open.take();
+        self.queue.push_back(Output::Pause(pause));
+        self.send(State::Resuming, request, Wait::Call, Due::Response(id), legacy.revision);
+        self.open = open;
+        self.resumed = Some(resumed);
+        true
+    }
+
+    /// What came of that. Nothing that the backend says now means that the call did not run.
+    fn continued(&mut self, received: Received, ended: &Ended) {
+        let Some(id) = self.open.as_ref().map(|(id, _)| *id) else { return };
+        let problem = match received {
+            Received::Reply(reply, 200) => return self.done(Ok(Answer::Reply(reply))),
+            Received::Broken(Problem::Truncated { .. }) if self.resume(id, ended) => return,
+            // It may be starting again. Silence is waited for once.
+            Received::Broken(Problem::NoAnswer { failure })
+                if failure.sent == Sent::Nothing && failure.stage != Stage::Cancelled && self.resume(id, ended) =>
+            {
+                return;
+            }
+            Received::Broken(problem) => problem,
+            _ => Problem::Truncated { id },
+        };
+        let method = self.method();
+        self.fail(&method, problem, Ran::Maybe);
     }
 
     /// Whether an answer says that the session is gone, or that the backend no longer speaks as it did.

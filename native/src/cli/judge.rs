@@ -100,7 +100,8 @@ impl World {
         Self { source, roots: Arc::new(roots), findings, now: UnixTime::now() }
     }
 
-    fn materials(&self, config: &Config) -> Materials {
+    /// What a configuration names, looked for.
+    pub(crate) fn materials(&self, config: &Config) -> Materials {
         gather(|known| needs(config, &known.variables), &self.source, self.roots.clone(), self.now)
     }
 }

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use tokio::time::{sleep, timeout_at};
 use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
 use vmcp_core::gateway::Offering;
-use vmcp_core::mcp::client::{Answer, Call, CallError, Freshness, Goal, List, Standing};
+use vmcp_core::gateway::listen::Changing;
+use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Standing};
 
-use super::hearing::Ear;
-use super::link::Link;
+use super::ears::Ear;
+use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::Served;
 use crate::logging::chain;
@@ -37,18 +38,22 @@ const CHANGING: usize = 16;
 /// Errands that may wait for their turn; more ends of sessions are not sent.
 const PATIENT_ERRANDS: usize = 4096;
 
+/// Standing streams of sessions that are heard side by side; what comes on more of them is not heard.
+const EARS: usize = 1024;
 /// Answers of clients that are delivered side by side.
 const WORDS: usize = 256;
 
-/// Standing streams that are heard side by side; what comes on more of them is not heard.
-const EARS: usize = 1024;
+/// Streams of changes that are heard side by side, each on its own thread.
+const HEARING: usize = 1024;
+/// Changes that a client may be behind before it is told of all.
+const UNHEARD: usize = 64;
 
 /// All backends.
 pub(super) struct Backends {
-    all: Vec<Arc<Served>>,
+    pub(super) all: Vec<Arc<Served>>,
     places: HashMap<String, usize>,
     policy: Policy,
-    runtime: Handle,
+    pub(super) runtime: Handle,
     /// Threads for calls of clients.
     calls: Pool,
     calls_limit: usize,
@@ -57,19 +62,23 @@ pub(super) struct Backends {
     errands: Pool,
     errand_permits: Arc<Semaphore>,
     errands_waiting: AtomicUsize,
-    /// Threads for standing streams.
+    /// Threads for standing streams of sessions.
     ears: Pool,
     /// Threads for what clients say to backends: answers to their questions, mostly.
     words: Pool,
     /// Grows with every change of a list.
     changes: AtomicU64,
+    /// Threads that hear what backends say by themselves.
+    pub(super) hearing: Pool,
+    /// How many clients want to hear of changes.
+    pub(super) listeners: watch::Sender<usize>,
+    /// Tells of which lists are other ones now.
+    pub(super) changed: broadcast::Sender<Changing>,
     /// Tells of every answer and every failure.
     news: watch::Sender<()>,
     merged: Mutex<(u64, Arc<Merged>)>,
     /// By place: whether it was said that a backend is missing.
     missed: Vec<AtomicBool>,
-    /// By kind, as [`List::ALL`]: how often a list has changed.
-    changed: [AtomicU64; 4],
     /// Stops what runs for the gateway itself.
     pub(super) stop: Cancel,
 }
@@ -122,9 +131,11 @@ impl Backends {
             ears: Pool::new(EARS),
             words: Pool::new(WORDS),
             changes: AtomicU64::new(0),
+            hearing: Pool::new(HEARING),
+            listeners: watch::Sender::new(0),
+            changed: broadcast::Sender::new(UNHEARD),
             news: watch::Sender::new(()),
             merged: Mutex::default(),
-            changed: Default::default(),
             stop: Cancel::new(),
         }
     }
@@ -146,9 +157,7 @@ impl Backends {
             sleep(LOOK).await;
             let now = Instant::now();
             for served in &self.all {
-                for kind in List::ALL.into_iter().filter(|kind| served.claim_again(*kind, now)) {
-                    self.ask(Arc::clone(served), kind);
-                }
+                self.ask(served, List::ALL.into_iter().filter(|kind| served.claim_again(*kind, now)).collect());
             }
         }
     }
@@ -157,9 +166,7 @@ impl Backends {
     pub(super) fn warm_up(self: &Arc<Self>, kinds: &[List]) {
         let now = Instant::now();
         for served in &self.all {
-            for kind in kinds.iter().filter(|kind| served.claim(**kind, now)) {
-                self.ask(Arc::clone(served), *kind);
-            }
+            self.ask(served, kinds.iter().copied().filter(|kind| served.claim(*kind, now)).collect());
         }
     }
 
@@ -171,7 +178,11 @@ impl Backends {
             for kind in kinds {
                 let mut known = served.known(*kind);
                 if let Some(since) = served.asking(*kind) {
-                    let patience = match (known.borrow().list.is_some(), known.borrow().has_failed()) {
+                    let (is_known, has_failed) = {
+                        let known = known.borrow();
+                        (known.list.is_some(), known.has_failed())
+                    };
+                    let patience = match (is_known, has_failed) {
                         (true, _) => NEWER,
                         (false, true) => AGAIN,
                         (false, false) => FIRST,
@@ -259,98 +270,46 @@ impl Backends {
         merged
     }
 
-    /// Asks a backend for a list, in the background.
-    fn ask(self: &Arc<Self>, served: Arc<Served>, kind: List) {
-        let backends = Arc::clone(self);
+    /// Asks a backend for lists that were claimed, one after the other, in the background.
+    pub(super) fn ask(self: &Arc<Self>, served: &Arc<Served>, kinds: Vec<List>) {
+        if kinds.is_empty() {
+            return;
+        }
+        let (backends, served) = (Arc::clone(self), Arc::clone(served));
         self.runtime.spawn(async move {
             // Who waits for another to open the conversation does not hold what others need.
-            let mut conversation = served.own.join(|| served.opening()).await;
-            let Ok(_permit) = Arc::clone(&backends.errand_permits).acquire_owned().await else { return };
-            let (done, finished) = oneshot::channel();
-            let (asked, stop) = (Arc::clone(&served), backends.stop.clone());
+            let conversation = served.own.join(|| served.opening()).await;
+            let permit = Arc::clone(&backends.errand_permits).acquire_owned().await;
+            let question = Question { backends: Arc::clone(&backends), served, kinds };
             let job = move || {
-                let (result, withdrawal) = asked.run(Goal::List(kind), &mut conversation, &stop, |_| None);
-                if let Some(request) = withdrawal {
-                    asked.send_aside(&request);
-                }
-                // Nobody waits any longer when the server has stopped.
-                drop(done.send(result));
-                for standing in conversation.superfluous() {
-                    asked.end(standing);
-                }
+                question.ask(conversation);
+                drop(permit);
             };
-            let result = match backends.errands.try_spawn(job) {
-                Ok(()) => finished.await.ok(),
-                Err(refused) => {
-                    tracing::debug!(error = chain(&refused), "an errand found no thread");
-                    None
-                }
-            };
-            backends.keep(&served, kind, result);
+            if let Err(refused) = backends.errands.try_spawn(job) {
+                tracing::debug!(error = chain(&refused), "an errand found no thread");
+            }
         });
     }
 
-    fn keep(self: &Arc<Self>, served: &Served, kind: List, result: Option<Result<Answer, CallError>>) {
-        let now = Instant::now();
+    fn keep(self: &Arc<Self>, served: &Served, kind: List, listed: Option<Listed>) {
         let Some((place, _)) = self.find(&served.name) else { return };
         // A list that nobody was shown without it is no change to anybody.
         let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::Relaxed));
-        let concerns_clients = was_missed || served.list(kind).is_some();
-        let (backend, list) = (&served.name, kind.method());
-        let changed = match result {
-            Some(Ok(Answer::Listed(listed))) => {
-                tracing::debug!(backend, list, entries = listed.items.len(), "listed");
-                served.answered(kind, Some(listed), now)
-            }
-            Some(Err(error)) => {
-                tracing::warn!(backend, list, error = chain(&error), "not listed");
-                served.answered(kind, None, now)
-            }
-            Some(Ok(_)) | None => {
-                tracing::warn!(backend, list, "not listed: the question was not asked");
-                served.answered(kind, None, now)
-            }
-        };
-        if changed {
-            if concerns_clients
-                && let Some(changes) =
-                    List::ALL.iter().position(|known| *known == kind).and_then(|at| self.changed.get(at))
-            {
-                changes.fetch_add(1, Ordering::AcqRel);
-            }
+        let concerns_clients = was_missed || served.list(kind).is_some() || served.is_outdated(kind);
+        served.answered(kind, listed, Instant::now(), || {
             self.changes.fetch_add(1, Ordering::AcqRel);
-        }
-        self.news.send_replace(());
-        if served.is_outdated(kind) {
-            self.relist(place, &[kind]);
-        }
-        self.listen_for_changes(place);
-    }
-
-    /// A backend says that its lists of these kinds have changed: it is asked for them.
-    pub(super) fn relist(self: &Arc<Self>, place: usize, kinds: &[List]) {
-        let Some(served) = self.all.get(place) else { return };
-        for kind in kinds {
-            served.outdated(*kind);
-            if served.claim(*kind, Instant::now()) {
-                self.ask(Arc::clone(served), *kind);
+            if concerns_clients {
+                // Where nobody listens, nobody is told.
+                drop(self.changed.send(Changing::of_list(kind)));
             }
-        }
-    }
-
-    /// How often each list has changed, in the order of [`List::ALL`].
-    pub(super) fn changes(&self) -> [u64; 4] {
-        self.changed.each_ref().map(|changes| changes.load(Ordering::Acquire))
-    }
-
-    /// Hears of every answer and every failure.
-    pub(super) fn news(&self) -> watch::Receiver<()> {
-        self.news.subscribe()
+        });
+        self.news.send_replace(());
+        self.listen_for_changes(place);
     }
 
     /// Hears the standing stream of an open conversation, unless somebody does. The result ends when the stream stands,
     /// or cannot.
-    pub(super) fn listen(
+    pub(super) fn hear_stream(
         &self,
         place: usize,
         link: Arc<Link>,
@@ -364,7 +323,7 @@ impl Backends {
         let (begin, began) = mpsc::sync_channel(1);
         let heard = Arc::clone(&link);
         let job = move || {
-            served.listen(&heard, &ear, &cancel, begin);
+            served.hear_stream(&heard, &ear, &cancel, begin);
             heard.hears_no_more();
         };
         match self.ears.try_spawn(job) {
@@ -462,13 +421,56 @@ impl Backends {
     }
 }
 
-/// The lists that a notification is about.
-pub(super) fn changed(method: &str) -> &'static [List] {
-    match method {
-        "notifications/tools/list_changed" => &[List::Tools],
-        "notifications/resources/list_changed" => &[List::Resources, List::ResourceTemplates],
-        "notifications/prompts/list_changed" => &[List::Prompts],
-        _ => &[],
+/// Lists that were claimed. Those that were not answered when it is dropped have failed.
+struct Question {
+    backends: Arc<Backends>,
+    served: Arc<Served>,
+    kinds: Vec<List>,
+}
+
+impl Question {
+    /// Asks, on this thread.
+    fn ask(mut self, mut conversation: Conversation) {
+        let (backends, served) = (Arc::clone(&self.backends), Arc::clone(&self.served));
+        let backend = &served.name;
+        for kind in self.kinds.clone() {
+            let (result, withdrawal) = served.run(Goal::List(kind), &mut conversation, &backends.stop, |_| None);
+            let list = kind.method();
+            let listed = match result {
+                Ok(Answer::Listed(listed)) => {
+                    tracing::debug!(backend, list, entries = listed.items.len(), "listed");
+                    Some(listed)
+                }
+                Ok(_) => None,
+                Err(error) if error.class() == Class::Cancelled => None,
+                Err(error) => {
+                    tracing::warn!(backend, list, error = chain(&error), "not listed");
+                    None
+                }
+            };
+            // What cannot be opened for one list cannot be for the next.
+            let goes_on = listed.is_some() || served.own.standing().is_some();
+            self.kinds.retain(|other| *other != kind);
+            backends.keep(&served, kind, listed);
+            if let Some(request) = withdrawal {
+                served.send_aside(&request);
+            }
+            if !goes_on {
+                break;
+            }
+        }
+        drop(self);
+        for standing in conversation.superfluous() {
+            served.end(standing);
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        for kind in std::mem::take(&mut self.kinds) {
+            self.backends.keep(&self.served, kind, None);
+        }
     }
 }
 

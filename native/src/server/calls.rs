@@ -10,14 +10,15 @@ use std::time::Instant;
 use hyper::StatusCode;
 use tokio::runtime::Handle;
 use vmcp_core::aggregate::Owner;
-use vmcp_core::gateway::{Ask, Caller, ServerInfo, Streams, Subject};
+use vmcp_core::gateway::listen::Changing;
+use vmcp_core::gateway::{Ask, Caller, Hop, Streams, Subject};
 use vmcp_core::mcp::client::{Answer, Asked, CallError, Class, Goal, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, code};
 
 use super::App;
-use super::backends::{Refused, changed};
+use super::backends::Refused;
 use super::client::Client;
-use super::hearing::Wait;
+use super::ears::Wait;
 use super::link::Conversation;
 use super::outlet::{Outcome, Outlet};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
@@ -41,7 +42,14 @@ impl App {
             return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
         }
         let in_flight = InFlight { session, id };
-        let owners = self.owners(ask.subject, &ask.name).await;
+        if let Err(refused) = ask.open(&self.seals.sealer()) {
+            return written(refused);
+        }
+        let mut owners = match ask.task_owner() {
+            Some(owner) => vec![owner],
+            None => self.owners(ask.subject, &ask.name).await,
+        };
+        owners.retain(|owner| ask.may_go_to(owner) && self.backends.find(&owner.backend).is_some());
         if owners.is_empty() {
             return written(ask.unknown());
         }
@@ -52,12 +60,12 @@ impl App {
             return written(differs);
         }
         let mut left = VecDeque::new();
-        for owner in owners {
+        for owner in &owners {
             let Some((place, served)) = self.backends.find(&owner.backend) else { continue };
             if ask.subject.is_completion() && !self.offers(served, "completions") {
                 return written(ask.no_suggestions(&self.server));
             }
-            let mut call = ask.towards(&owner);
+            let mut call = ask.towards(owner);
             if in_flight.session.is_some() {
                 call.asked = Asked::Relay;
             }
@@ -68,9 +76,9 @@ impl App {
             Subject::EndOfSubscription => Some(Subscribes::NoMore(ask.name.as_ref().into())),
             _ => None,
         };
-        let caller = ask.caller();
+        let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
-        let teller = Teller { caller, server: Arc::clone(&self.server), outlet, runtime: Handle::current() };
+        let teller = Teller { caller, app: Arc::clone(self), outlet, runtime: Handle::current() };
         let errand = Errand {
             app: Arc::clone(self),
             left,
@@ -104,8 +112,14 @@ impl App {
 
     /// Who is asked, one after the other. Several only for a resource for which nobody answers.
     async fn owners(&self, subject: Subject, name: &str) -> Vec<Owner> {
-        let resources = [List::Resources, List::ResourceTemplates];
+        // What an app is shown with need not be listed; its tool says whose it is.
+        let resources = match name.starts_with("ui://") {
+            true => &[List::Resources, List::ResourceTemplates, List::Tools][..],
+            false => &[List::Resources, List::ResourceTemplates],
+        };
         match subject {
+            // Its id says whose it is.
+            Subject::Task(_) => Vec::new(),
             Subject::Tool => self
                 .backends
                 .find_in(&[List::Tools], |merged| merged.owner(List::Tools, name))
@@ -117,10 +131,10 @@ impl App {
                 found.into_iter().collect()
             }
             Subject::TemplateVariable => {
-                self.backends.find_in(&resources, |merged| merged.resource(name)).await.into_iter().collect()
+                self.backends.find_in(resources, |merged| merged.resource(name)).await.into_iter().collect()
             }
             Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => {
-                match self.backends.find_in(&resources, |merged| merged.resource(name)).await {
+                match self.backends.find_in(resources, |merged| merged.resource(name)).await {
                     Some(owner) => vec![owner],
                     None => {
                         let merged = self.backends.merged();
@@ -191,7 +205,9 @@ impl Errand {
                 let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
                 let (result, withdrawal) = served.run(goal, &mut conversation, &self.cancel, |heard| match heard {
                     Heard::Message(message, standing) => {
-                        backends.relist(place, changed(&message.method));
+                        if let Some(kind) = Changing::of(&message.method) {
+                            app.backends.announce(served, kind);
+                        }
                         match session {
                             Some(session) => session.state.told(place, standing, message, Some(&self.teller.outlet)),
                             None => {
@@ -296,7 +312,7 @@ impl Drop for CancelOnDrop {
 /// Tells the client what comes of its call, from the thread that waits for the backend.
 struct Teller {
     caller: Caller,
-    server: Arc<ServerInfo>,
+    app: Arc<App>,
     outlet: Arc<Outlet>,
     runtime: Handle,
 }
@@ -310,11 +326,12 @@ impl Teller {
     }
 
     fn done(self, backend: &str, result: Result<Answer, CallError>) {
-        let (caller, server) = (&self.caller, &self.server);
+        let (caller, server) = (&self.caller, &self.app.server);
         match &result {
             Err(error) if error.class() == Class::Cancelled => self.outlet.answer(|| None, || None),
             Ok(Answer::Reply(reply)) => {
-                self.outlet.answer(|| Some(caller.answer(reply, server)), || Some(caller.message(reply, server)));
+                let hop = || Hop { backend, server, sealer: self.app.seals.sealer() };
+                self.outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
             }
             Err(error) => {
                 let message = || Some(caller.failed_message(backend, error));

@@ -1,294 +1,211 @@
-//! The standing stream of a conversation with a backend (GET): what concerns no call comes on it. It is opened when
-//! somebody wants to hear it, on a thread of its own, and opened again when it breaks.
+//! What backends say of their lists by themselves: one stream of changes for each backend, for as long as a client wants
+//! to hear of any.
 //!
-//! What is heard, it hands to an [`Ear`]. That a backend has no such stream is no sign of ill health.
+//! It tells no client; who listens hears the kinds of lists that are other ones now.
 
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use vmcp_core::gateway::relay::can_be_asked;
-use vmcp_core::mcp::client::{Goal, List, Listening, ServerMessage, Settings, Spoken, Standing, Start};
-use vmcp_core::mcp::{Era, code, http, jsonrpc};
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio::time::{sleep, timeout};
+use vmcp_core::gateway::listen::{self, Changing, Filter};
+use vmcp_core::mcp::client::{Answer, CallError, Facts, Goal, ServerMessage, Standing};
+use vmcp_core::mcp::{Era, json};
 
-use super::App;
-use super::backends::{Backends, changed};
-use super::client::Client;
-use super::link::Link;
+use super::backends::Backends;
+use super::link::Conversation;
 use super::served::{Heard, Served};
-use super::sessions::Session;
-use crate::transport::{Cancel, Timeouts};
+use crate::logging::chain;
+use crate::transport::Cancel;
 
-/// Bytes of one event.
-const EVENT_BYTES: usize = 100 << 20;
-/// Before a lost stream is opened again, where the backend does not say how long; longer with every failure.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How long a call waits for the stream on which it may be asked something.
-const OPENING: Duration = Duration::from_secs(1);
-/// Some servers send no head before they have something to say.
-const HEAD: Duration = Duration::from_secs(60 * 60);
+/// Between two attempts to hear a backend, at least and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// How often it is looked whether a backend has said yet what it offers.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often a backend without such streams is asked for its lists while somebody listens.
+const POLL: Duration = Duration::from_secs(5);
+/// How long it is tried to ask for a list of which a change was told.
+const TRIES: usize = 20;
 
-/// Who hears a stream.
-pub(super) trait Ear: Send {
-    /// Whether it still wants to.
-    fn listens(&self) -> bool;
-    /// A message, and what the backend is answered at once.
-    fn hear(&self, standing: &Arc<Standing>, message: &ServerMessage) -> Option<String>;
-    /// The conversation was opened anew.
-    fn opened(&self, _standing: &Arc<Standing>) {}
-    /// Something may have been said that nobody heard.
-    fn missed(&self);
-    /// For whom, if that is not the gateway itself.
-    fn settings(&self) -> Option<&Arc<Settings>> {
-        None
+/// Somebody listens, until this is dropped.
+pub(super) struct Listening(Arc<Backends>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.listeners.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
-/// How a stream ended.
-enum End {
-    /// Nobody wants it any longer.
-    Stopped,
-    /// There is none.
-    NotOffered,
-    /// The session is not known.
-    Gone,
-    /// It broke, or could not be opened.
-    Lost(Option<Duration>),
+/// How a stream of changes ended.
+pub(super) enum Ended {
+    /// It stood for some time.
+    Lost,
+    /// It did not come to be.
+    Refused,
+}
+
+impl Backends {
+    /// Begins to listen: kinds of lists that are other ones now come out of the second part.
+    pub(super) fn listening(self: &Arc<Self>) -> (Listening, broadcast::Receiver<Changing>) {
+        let changes = self.changed.subscribe();
+        self.listeners.send_modify(|count| *count += 1);
+        (Listening(Arc::clone(self)), changes)
+    }
+
+    /// Hears every backend while somebody listens.
+    pub(super) fn keep_hearing(self: Arc<Self>) {
+        for served in &self.all {
+            self.runtime.spawn(Arc::clone(&self).keep_hearing_one(Arc::clone(served)));
+        }
+    }
+
+    /// A backend says that lists are other ones now: they are asked for, and then who listens is told.
+    pub(super) fn announce(self: &Arc<Self>, served: &Arc<Served>, kind: Changing) {
+        for list in kind.lists() {
+            served.outdated(*list, Instant::now());
+            let (backends, served, list) = (Arc::clone(self), Arc::clone(served), *list);
+            self.runtime.spawn(async move {
+                for _ in 0..TRIES {
+                    if served.claim(list, Instant::now()) {
+                        return backends.ask(&served, vec![list]);
+                    }
+                    let mut known = served.known(list);
+                    if known.borrow().asking().is_none() {
+                        // The last question failed a moment ago.
+                        sleep(PAUSE.0).await;
+                    }
+                    let over = known.wait_for(|known| known.asking().is_none() || !known.is_outdated()).await;
+                    if !over.is_ok_and(|known| known.is_outdated()) {
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    async fn keep_hearing_one(self: Arc<Self>, served: Arc<Served>) {
+        let mut listeners = self.listeners.subscribe();
+        let mut pause = PAUSE.0;
+        while listeners.wait_for(|count| *count > 0).await.is_ok() {
+            let Some(standing) = served.own.standing() else {
+                // Whoever asks it for a list finds out how it speaks.
+                sleep(LOOK).await;
+                continue;
+            };
+            let told = tells(&standing);
+            if told.is_empty() {
+                served.heard.send_replace(Some(told));
+                sleep(POLL).await;
+                continue;
+            }
+            if standing.era() == Era::Legacy {
+                served.heard.send_replace(Some(told.clone()));
+                sleep(POLL).await;
+                self.look_again(&served, &told);
+                continue;
+            }
+            let ended = Arc::clone(&self).hear(&served, told.clone(), &mut listeners).await;
+            if *listeners.borrow() == 0 {
+                served.heard.send_replace(None);
+                pause = PAUSE.0;
+                continue;
+            }
+            match ended {
+                Ended::Lost => {
+                    // What was said meanwhile was not heard.
+                    told.iter().for_each(|kind| self.announce(&served, *kind));
+                    pause = PAUSE.0;
+                }
+                Ended::Refused => {
+                    served.heard.send_replace(Some(Vec::new()));
+                    pause = (pause * 2).min(PAUSE.1);
+                }
+            }
+            drop(timeout(pause, listeners.wait_for(|count| *count == 0)).await);
+        }
+    }
+
+    /// Asks for lists whose backend does not say by itself that they are others; if they are, who listens is told.
+    fn look_again(self: &Arc<Self>, served: &Arc<Served>, kinds: &[Changing]) {
+        let now = Instant::now();
+        let lists = kinds.iter().flat_map(|kind| kind.lists()).copied();
+        self.ask(served, lists.filter(|list| served.claim_now(*list, now)).collect());
+    }
+
+    /// One stream of changes, until it ends or nobody listens.
+    async fn hear(
+        self: Arc<Self>,
+        served: &Arc<Served>,
+        lists: Vec<Changing>,
+        listeners: &mut watch::Receiver<usize>,
+    ) -> Ended {
+        let conversation = served.own.join(|| served.opening()).await;
+        let cancel = Cancel::new();
+        let (backends, hearing, stop) = (Arc::clone(&self), Arc::clone(served), cancel.clone());
+        let wanted = Filter { lists, ..Filter::default() };
+        let stands = Arc::new(AtomicBool::new(false));
+        let stood = Arc::clone(&stands);
+        let (done, finished) = oneshot::channel();
+        let job = move || {
+            let result = hearing.listen(wanted, conversation, &stop, |message| {
+                if let Some(honoured) = listen::acknowledged(message) {
+                    stood.store(true, Ordering::Relaxed);
+                    hearing.heard.send_replace(Some(honoured.lists));
+                } else if let Some(kind) = Changing::of(&message.method) {
+                    backends.announce(&hearing, kind);
+                }
+            });
+            // Nobody waits when nobody listens any longer.
+            drop(done.send(result));
+        };
+        if let Err(refused) = self.hearing.try_spawn(job) {
+            tracing::warn!(backend = served.name, error = chain(&refused), "changes are not heard");
+            return Ended::Refused;
+        }
+        let result = tokio::select! {
+            result = finished => result.ok(),
+            _ = listeners.wait_for(|count| *count == 0) => None,
+        };
+        cancel.cancel();
+        if let Some(Err(error)) = &result {
+            tracing::debug!(backend = served.name, error = chain(error), "a stream of changes has ended");
+        }
+        if stands.load(Ordering::Relaxed) { Ended::Lost } else { Ended::Refused }
+    }
 }
 
 impl Served {
-    /// Hears the stream of a conversation until nobody wants that any longer, on this thread. `began` is dropped when
-    /// the stream stands, or cannot.
-    pub(super) fn listen(&self, link: &Arc<Link>, ear: &dyn Ear, cancel: &Cancel, began: SyncSender<()>) {
-        let (mut began, mut last, mut of) = (Some(began), None::<String>, None::<Arc<Standing>>);
-        // Whether the stream of this conversation has stood.
-        let (mut failures, mut lost, mut stood) = (0_u32, false, false);
-        while !cancel.is_cancelled() && ear.listens() {
-            let Some(standing) = link.standing() else { return };
-            if of.as_ref().is_some_and(|of| !Arc::ptr_eq(of, &standing)) {
-                (last, lost, stood) = (None, true, false);
-            }
-            of = Some(Arc::clone(&standing));
-            let Some(request) = standing.listen(last.as_deref()) else { return };
-            let resumes = last.is_some();
-            let end = self.listen_once(&standing, &request, ear, cancel, &mut last, &mut || {
-                began = None;
-                (failures, stood) = (0, true);
-                if std::mem::take(&mut lost) && !resumes {
-                    ear.missed();
-                }
-            });
-            began = None;
-            let pause = match end {
-                End::Stopped => return,
-                End::NotOffered => return link.has_no_stream(&standing),
-                // Some servers say that of everything they do not have.
-                End::Gone if !stood => return link.has_no_stream(&standing),
-                End::Gone if self.reopen(link, &standing, ear, cancel) => Duration::ZERO,
-                End::Gone | End::Lost(None) => {
-                    failures = failures.saturating_add(1);
-                    PAUSE.0.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(PAUSE.1)
-                }
-                End::Lost(Some(pause)) => pause.min(PAUSE.1),
-            };
-            lost = true;
-            cancel.wait(pause);
-        }
-    }
-
-    fn listen_once(
+    /// Opens a stream of changes and hears it, on this thread, until it ends.
+    pub(super) fn listen(
         &self,
-        standing: &Arc<Standing>,
-        request: &http::Request,
-        ear: &dyn Ear,
+        wanted: Filter,
+        mut conversation: Conversation,
         cancel: &Cancel,
-        last: &mut Option<String>,
-        began: &mut dyn FnMut(),
-    ) -> End {
-        let timeouts = Timeouts { first_byte: HEAD, idle: None, ..Timeouts::default() };
-        let mut response = match self.transport().send(request, &timeouts, cancel) {
-            Ok(response) => response,
-            Err(_) if cancel.is_cancelled() => return End::Stopped,
-            Err(failure) => {
-                tracing::debug!(backend = self.name, %failure, "no stream");
-                return End::Lost(None);
-            }
-        };
-        match response.head.status {
-            200..=299 if response.head.media_type().is_some_and(|kind| kind == http::EVENT_STREAM) => {}
-            // 400 is what servers on the TypeScript SDK say of a session that they do not know.
-            404 | 400 => return End::Gone,
-            408 | 429 | 500..=599 if response.head.status != 501 => return End::Lost(None),
-            status => {
-                tracing::debug!(backend = self.name, status, "there is no stream for what concerns no call");
-                return End::NotOffered;
-            }
+        mut hear: impl FnMut(&ServerMessage),
+    ) -> Result<Answer, CallError> {
+        let mut call = wanted.call();
+        if !wanted.tasks.is_empty() {
+            call.capabilities = Some(listen::WITH_TASKS.to_owned());
         }
-        began();
-        let (mut listening, mut spoken) = (Listening::new(EVENT_BYTES), Vec::new());
-        let end = loop {
-            let bytes = match response.read() {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => break End::Lost(Some(listening.retry().unwrap_or(PAUSE.0))),
-                Err(_) if cancel.is_cancelled() => break End::Stopped,
-                Err(failure) => {
-                    tracing::debug!(backend = self.name, %failure, "the stream broke");
-                    break End::Lost(Some(listening.retry().unwrap_or(PAUSE.0)));
-                }
-            };
-            let read = listening.read(bytes, &mut spoken);
-            for spoken in spoken.drain(..) {
-                if let Spoken::Message(message) = spoken {
-                    self.hear(standing, ear, &message);
-                }
-            }
-            if let Err(problem) = read {
-                tracing::warn!(backend = self.name, %problem, "what concerns no call cannot be read");
-                break End::NotOffered;
-            }
-        };
-        *last = listening.last_event_id().map(str::to_owned).or(last.take());
-        end
-    }
-
-    /// Hands a message to its ear, and sends what that answers at once.
-    pub(super) fn hear(&self, standing: &Arc<Standing>, ear: &dyn Ear, message: &ServerMessage) {
-        let response = match &message.id {
-            // 2025-11-25, basic/utilities/ping: answered on each hop.
-            Some(id) if message.method == "ping" => Some(jsonrpc::result(id, "{}")),
-            _ => ear.hear(standing, message),
-        };
-        if let Some(request) = response.and_then(|response| standing.message(response)) {
-            self.send_aside(&request);
-        }
-    }
-
-    /// Opens the conversation anew, whose session the backend does not know. Whether it is open now.
-    fn reopen(&self, link: &Arc<Link>, gone: &Arc<Standing>, ear: &dyn Ear, cancel: &Cancel) -> bool {
-        link.forget(gone);
-        let mut conversation = link.join_now(|| Start::Remembered(Era::Legacy));
-        if let Some(settings) = ear.settings() {
-            conversation = conversation.on_behalf_of(settings);
-        }
-        if conversation.standing().is_some() {
-            return true;
-        }
-        let (result, _) = self.run(Goal::Open, &mut conversation, cancel, |heard| {
-            if let Heard::Opened(standing) = heard {
-                ear.opened(standing);
+        let (result, _) = self.run(Goal::Call(call), &mut conversation, cancel, |heard| {
+            if let Heard::Message(message, _) = heard {
+                hear(message);
             }
             None
         });
         for standing in conversation.superfluous() {
             self.end(standing);
         }
-        result.is_ok()
+        result
     }
 }
 
-/// A client hears what a backend says in its own session there.
-struct ClientEar {
-    app: Arc<App>,
-    session: Arc<Session<Client>>,
-    place: usize,
-}
-
-impl Ear for ClientEar {
-    fn listens(&self) -> bool {
-        self.session.state.listens_to(self.place)
-    }
-
-    fn hear(&self, standing: &Arc<Standing>, message: &ServerMessage) -> Option<String> {
-        self.app.backends.relist(self.place, changed(&message.method));
-        self.session.state.told(self.place, Some(standing), message, None)
-    }
-
-    fn opened(&self, standing: &Arc<Standing>) {
-        if let Some(served) = self.app.backends.at(self.place) {
-            self.session.state.replay(self.place, served, standing, &Cancel::new());
-        }
-    }
-
-    fn missed(&self) {
-        self.app.backends.relist(self.place, &List::ALL);
-        self.session.state.all_updated(self.place);
-    }
-
-    fn settings(&self) -> Option<&Arc<Settings>> {
-        Some(&self.session.state.settings)
-    }
-}
-
-/// The gateway hears that lists have changed.
-struct OwnEar {
-    backends: Arc<Backends>,
-    place: usize,
-}
-
-impl Ear for OwnEar {
-    fn listens(&self) -> bool {
-        true
-    }
-
-    fn hear(&self, _standing: &Arc<Standing>, message: &ServerMessage) -> Option<String> {
-        self.backends.relist(self.place, changed(&message.method));
-        let id = message.id.as_deref()?;
-        Some(jsonrpc::error(Some(id), code::METHOD_NOT_FOUND, "this client does not support that", None))
-    }
-
-    fn missed(&self) {
-        self.backends.relist(self.place, &List::ALL);
-    }
-}
-
-impl Client {
-    /// Whether what a backend says by itself concerns this client.
-    fn listens_to(&self, place: usize) -> bool {
-        can_be_asked(&self.session.capabilities) || self.stream.is_read() || self.has_subscriptions(place)
-    }
-}
-
-impl App {
-    /// Lets a client hear what a backend says by itself, if it wants to, in the conversation that is open.
-    pub(super) fn listen_to(self: &Arc<Self>, session: &Arc<Session<Client>>, place: usize, wait: Wait) {
-        let link = session.state.link(place);
-        if !session.state.listens_to(place) {
-            return;
-        }
-        let ear = ClientEar { app: Arc::clone(self), session: Arc::clone(session), place };
-        let cancel = link.cancel.clone();
-        let began = self.backends.listen(place, link, ear, cancel);
-        if let (Wait::ForIt, Some(began)) = (wait, began) {
-            // It comes, or it is dropped; late is late.
-            let _ = began.recv_timeout(OPENING);
-        }
-    }
-
-    /// The same for every backend that the client uses.
-    pub(super) fn listen_to_all(self: &Arc<Self>, session: &Arc<Session<Client>>) {
-        for (place, _) in session.state.open_links() {
-            self.listen_to(session, place, Wait::ForNothing);
-        }
-    }
-}
-
-/// Whether a stream is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    ForIt,
-    ForNothing,
-}
-
-impl Backends {
-    /// Hears in the gateway's own conversation when lists change, if the backend says that it tells.
-    pub(super) fn listen_for_changes(self: &Arc<Self>, place: usize) {
-        let Some(served) = self.at(place) else { return };
-        let tells = served.own.standing().is_some_and(|standing| {
-            standing.era() == Era::Legacy && standing.facts().is_some_and(|facts| facts.tells_of_changes())
-        });
-        if tells {
-            let (link, ear) = (Arc::clone(&served.own), OwnEar { backends: Arc::clone(self), place });
-            self.listen(place, link, ear, self.stop.clone());
-        }
-    }
+/// Of which lists a backend says that it tells changes. One that was never asked may tell of any.
+fn tells(standing: &Standing) -> Vec<Changing> {
+    let tells = |facts: &Facts, kind: Changing| {
+        let capability = json::member(&facts.capabilities, kind.capability());
+        capability.and_then(|capability| json::member(capability, "listChanged")) == Some("true")
+    };
+    Changing::ALL.into_iter().filter(|kind| standing.facts().is_none_or(|facts| tells(facts, *kind))).collect()
 }

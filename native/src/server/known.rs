@@ -23,10 +23,10 @@ pub(super) struct Known {
     pub(super) list: Option<Arc<Listed>>,
     /// Since when a question is on its way.
     asking: Option<Instant>,
-    /// What is asked for now was outdated while that was on its way.
-    overtaken: bool,
     answered: Option<Instant>,
     failed: Option<Failed>,
+    /// When the backend said that it is another one, until it was asked after that.
+    told: Option<Instant>,
 }
 
 /// Questions that failed, since the last answer.
@@ -56,6 +56,11 @@ impl Known {
         self.claim_if(due && self.list.is_none(), now)
     }
 
+    /// The same, however fresh the list is.
+    pub(super) fn claim_now(&mut self, now: Instant) -> bool {
+        self.claim_if(true, now)
+    }
+
     fn claim_if(&mut self, due: bool, now: Instant) -> bool {
         let claimed = due && self.asking.is_none();
         if claimed {
@@ -77,29 +82,41 @@ impl Known {
         self.asking
     }
 
-    /// Whether it was said since the last question that the answer would be another one.
-    pub(super) fn is_outdated(&self) -> bool {
-        self.answered.is_none() && self.failed.is_none() && self.list.is_some()
-    }
-
     /// Whether the last question failed.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.is_some()
     }
 
-    /// The list is no longer what it was; the next client that wants it causes a question.
-    pub(super) fn outdated(&mut self) {
+    /// The backend says that the list is no longer what it was: the next question is due, and what comes of it counts as
+    /// a change.
+    pub(super) fn outdated(&mut self, now: Instant) {
         self.answered = None;
-        self.overtaken = self.asking.is_some();
+        self.told = Some(now);
     }
 
-    /// Keeps what came of a question, `None` if it failed. Returns whether anything else is known now.
+    /// Whether the backend said so, and was not asked since.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// Keeps what came of a question, `None` if it failed. Returns whether anything else is known now, or whether the
+    /// backend said that it would be.
     pub(super) fn answered(&mut self, answer: Option<Listed>, now: Instant) -> bool {
-        self.asking = None;
+        let asked = self.asking.take();
+        let told = self.told.take_if(|told| asked.is_some_and(|asked| asked >= *told)).is_some();
+        let late = self.told.is_some();
+        let changed = self.keep(answer, now);
+        if late {
+            // What was asked before the backend spoke may be what it was.
+            self.answered = None;
+        }
+        changed || told
+    }
+
+    fn keep(&mut self, answer: Option<Listed>, now: Instant) -> bool {
         match answer {
             Some(listed) => {
-                let overtaken = std::mem::take(&mut self.overtaken);
-                (self.answered, self.failed) = ((!overtaken).then_some(now), None);
+                (self.answered, self.failed) = (Some(now), None);
                 let changed = self.list.as_deref() != Some(&listed);
                 if changed {
                     self.list = Some(Arc::new(listed));
@@ -136,12 +153,20 @@ mod tests {
         assert!(known.answered(listed("a"), now) && known.asking().is_none());
         assert!(!known.claim(now + 29 * SECOND) && known.claim(now + 30 * SECOND));
         assert!(!known.answered(listed("a"), now + 30 * SECOND), "nothing is different");
-        known.outdated();
-        assert!(known.is_outdated() && known.claim(now + 31 * SECOND));
-        known.outdated();
-        assert!(!known.answered(listed("a"), now + 31 * SECOND) && known.is_outdated(), "it was overtaken");
+        known.outdated(now + 30 * SECOND);
         assert!(known.claim(now + 31 * SECOND));
         assert!(known.answered(listed("b"), now + 31 * SECOND));
+    }
+
+    #[test]
+    fn what_a_backend_says_while_it_is_asked_is_asked_again() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        assert!(known.claim(now));
+        known.outdated(now + SECOND);
+        assert!(known.answered(listed("a"), now + 2 * SECOND) && known.is_outdated());
+        assert!(known.claim(now + 2 * SECOND), "that answer may be older");
+        assert!(known.answered(listed("a"), now + 3 * SECOND), "it said that it changed");
+        assert!(!known.is_outdated() && !known.claim(now + 4 * SECOND));
     }
 
     #[test]

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
 use vmcp_core::gateway::Notified;
+use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
-use vmcp_core::mcp::client::{Call, List, ServerMessage, Standing};
+use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
 
 use super::App;
@@ -101,27 +103,19 @@ fn set_level(level: LogLevel) -> Call {
 impl App {
     /// Tells the clients that listen when what the gateway lists has changed, each kind once a change.
     pub(super) async fn tell_of_changes(self: Arc<Self>) {
-        const METHODS: [&str; 3] = [
-            "notifications/tools/list_changed",
-            "notifications/resources/list_changed",
-            "notifications/prompts/list_changed",
-        ];
-        let (mut news, mut before) = (self.backends.news(), self.backends.changes());
-        while news.changed().await.is_ok() {
-            let now = self.backends.changes();
-            let changed: Vec<_> =
-                List::ALL.into_iter().zip(now.iter().zip(&before)).filter(|(_, (now, before))| now != before).collect();
-            let messages: Vec<_> = METHODS
-                .iter()
-                .filter(|method| {
-                    super::backends::changed(method).iter().any(|kind| changed.iter().any(|(it, _)| it == kind))
-                })
-                .map(|method| jsonrpc::notification(method, None))
-                .collect();
-            before = now;
-            if messages.is_empty() {
-                continue;
-            }
+        let mut changes = self.backends.changed.subscribe();
+        loop {
+            let first = match changes.recv().await {
+                Ok(kind) => vec![kind],
+                // Too many to remember: any list may be another one.
+                Err(RecvError::Lagged(_)) => Changing::ALL.to_vec(),
+                Err(RecvError::Closed) => return,
+            };
+            let more = std::iter::from_fn(|| changes.try_recv().ok());
+            let mut kinds: Vec<_> = first.into_iter().chain(more).collect();
+            kinds.sort();
+            kinds.dedup();
+            let messages: Vec<_> = kinds.iter().map(|kind| jsonrpc::notification(kind.method(), None)).collect();
             for session in self.sessions.all() {
                 for message in messages.iter().filter(|_| session.state.stream.was_read()) {
                     session.state.stream.send(message);

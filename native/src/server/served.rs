@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use vmcp_core::discovery::Backend;
+use vmcp_core::gateway::listen::{self, Changing};
 use vmcp_core::mcp::client::{
     Answer, Call, CallError, Exchange, Freshness, Goal, List, Listed, Problem, Ran, ServerMessage, Settings, Standing,
     Start,
@@ -21,6 +22,9 @@ use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, Trans
 
 /// How long everything but a call may take.
 const PROMPT: Duration = Duration::from_secs(10);
+
+/// How long a stream of changes may be silent.
+const QUIET: Duration = Duration::from_secs(60 * 60);
 
 /// What is heard while an exchange runs.
 pub(super) enum Heard<'a> {
@@ -40,6 +44,10 @@ pub(super) struct Served {
     pub(super) running: AtomicUsize,
     transport: BackendTransport,
     for_calls: Patience,
+    /// Of streams on which a backend may have nothing to say for hours.
+    for_listening: Patience,
+    /// Of which lists it tells changes now; `None` until that is known.
+    pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
     /// Of everything that nobody but the gateway waits for.
     for_errands: Patience,
     settings: Arc<Settings>,
@@ -83,6 +91,8 @@ impl Served {
             running: AtomicUsize::new(0),
             transport: BackendTransport::new(backend, options)?,
             for_calls: Patience::of(deadline),
+            for_listening: Patience { call: QUIET, ..Patience::of(deadline.min(PROMPT)) },
+            heard: watch::Sender::new(None),
             for_errands: Patience::of(deadline.min(PROMPT)),
             settings,
             exchanges: AtomicU64::new(0),
@@ -114,7 +124,11 @@ impl Served {
         cancel: &Cancel,
         mut hear: impl FnMut(Heard<'_>) -> Option<String>,
     ) -> (Result<Answer, CallError>, Option<http::Request>) {
-        let patience = if matches!(goal, Goal::Call(_)) { &self.for_calls } else { &self.for_errands };
+        let patience = match &goal {
+            Goal::Call(call) if call.method == listen::METHOD => &self.for_listening,
+            Goal::Call(_) => &self.for_calls,
+            _ => &self.for_errands,
+        };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let settings = match (conversation.start(), &conversation.settings) {
             // What a client can do is used where it can be asked.
@@ -259,6 +273,11 @@ impl Served {
         self.known.of(kind).send_if_modified(|known| known.claim(now))
     }
 
+    /// The same, however fresh the list is.
+    pub(super) fn claim_now(&self, kind: List, now: Instant) -> bool {
+        self.known.of(kind).send_if_modified(|known| known.claim_now(now))
+    }
+
     /// As [`Known::claim_again`], with the same duty.
     pub(super) fn claim_again(&self, kind: List, now: Instant) -> bool {
         self.known.of(kind).send_if_modified(|known| known.claim_again(now))
@@ -269,15 +288,18 @@ impl Served {
         self.known.of(kind).borrow().asking()
     }
 
-    /// The backend says that a list is another one now: it is asked for when it is next needed.
-    pub(super) fn outdated(&self, kind: List) {
-        self.known.of(kind).send_modify(Known::outdated);
+    /// The backend says that a list is another one now: as [`Known::outdated`].
+    pub(super) fn outdated(&self, kind: List, now: Instant) {
+        self.known.of(kind).send_modify(|known| known.outdated(now));
     }
 
-    /// Keeps what came of a question, nothing if it failed. Returns whether anything is different now.
-    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant) -> bool {
-        let mut changed = false;
-        self.known.of(kind).send_modify(|known| changed = known.answered(answer, now));
-        changed
+    /// Keeps what came of a question, nothing if it failed. If anything is different now, `changed` is called before
+    /// anybody can see it: who waits for the answer must not find what was merged before.
+    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant, changed: impl FnOnce()) {
+        self.known.of(kind).send_modify(|known| {
+            if known.answered(answer, now) {
+                changed();
+            }
+        });
     }
 }

@@ -41,6 +41,7 @@ impl App {
                 let session = session.ok().flatten().filter(|_| ask.asker.capabilities.is_none());
                 self.ask(ask, session).await
             }
+            Turn::Listen(listen) => self.subscribe(&listen),
             Turn::SetLogLevel(asker, level) => {
                 if let Ok(Some(session)) = &session {
                     session.state.set_log_level(level);

@@ -54,8 +54,8 @@ struct CancelState {
     cancelled: AtomicBool,
     next: AtomicU64,
     waiting: Mutex<Vec<(u64, Waiting)>>,
-    /// It was cancelled.
-    woken: Condvar,
+    /// Rings when it is stopped.
+    bell: Condvar,
 }
 
 /// What a request waits for. Weak: a handle that is kept must not keep a connection open.
@@ -106,13 +106,20 @@ impl Cancel {
         for (_, waiting) in lock(&self.0.waiting).iter() {
             waiting.wake();
         }
-        self.0.woken.notify_all();
+        self.0.bell.notify_all();
     }
 
-    /// Waits for this long, or until it is stopped.
-    pub fn wait(&self, limit: Duration) {
-        let waiting = lock(&self.0.waiting);
-        drop(self.0.woken.wait_timeout_while(waiting, limit, |_| !self.is_cancelled()));
+    /// Waits so long, or until it is stopped.
+    pub fn pause(&self, how_long: Duration) {
+        let until = Instant::now() + how_long;
+        let mut waiting = lock(&self.0.waiting);
+        while !self.is_cancelled() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            waiting = self.0.bell.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Whether it was stopped.

@@ -82,6 +82,7 @@ impl BackendTransport {
                     next = self.walk(exchange, &request, &patience.timeouts(wait), patience, cancel, &mut said);
                     continue;
                 }
+                Some(Output::Pause(how_long)) => cancel.pause(how_long),
                 Some(output) => {
                     if let Some(end) = self.tell(exchange, output, patience, &mut said) {
                         return end;
@@ -117,7 +118,7 @@ impl BackendTransport {
         )));
         loop {
             while let Some(output) = exchange.poll() {
-                if matches!(output, Output::Send { .. } | Output::Done(_)) {
+                if matches!(output, Output::Send { .. } | Output::Pause(_) | Output::Done(_)) {
                     // What is left of a short answer is read, so that the connection serves the next request.
                     self.finish(response);
                     return Some(output);
@@ -151,7 +152,7 @@ impl BackendTransport {
             Output::Learned(standing) => said(exchange, Said::Learned(standing)),
             Output::Aside(request) => self.aside(&request, patience),
             Output::Done(end) => return Some(end),
-            Output::Send { .. } => {}
+            Output::Send { .. } | Output::Pause(_) => {}
         }
         None
     }

@@ -9,6 +9,7 @@
 mod certificates;
 mod clients;
 mod gateway;
+mod lossless;
 mod manual;
 mod processes;
 mod servers;
@@ -19,7 +20,9 @@ use std::time::{Duration, Instant};
 use certificates::{Authority, Certificate, days};
 use clients::{Client, call};
 use gateway::{Backend, Gateway, Log};
+use lossless::End;
 use servers::{Kind, Server};
+use vmcp_core::mcp::Era;
 use vmcp_tests::Scratch;
 
 /// The names under which a server on loopback is reached.
@@ -59,6 +62,26 @@ fn every_client_lists_and_calls_the_tools_of_every_server_each_behind_its_own_ca
             });
         }
     });
+}
+
+#[test]
+fn what_a_server_says_arrives_as_it_was_said() {
+    let scratch = Scratch::new();
+    let authority = Authority::new("ca");
+    scratch.write("ca.crt", authority.pem());
+    let bundle = scratch.path().join("ca.crt");
+    for kind in Kind::ALL {
+        let server = Server::start(kind, kind.name(), &authority.issue(NAMES, days(-1), days(7)), &scratch);
+        let backend = Backend::new(server.name(), server.url("localhost")).bundle(&scratch, authority.pem());
+        let gateway = Gateway::start(&scratch, [backend], &[]);
+        let mut direct = End::new(&server.url("localhost"), bundle.to_str(), Era::Modern);
+        // What a revision lets a server say is compared in that revision.
+        let mut through = End::new(&gateway.url(), None, direct.era());
+        let compared = lossless::compare(&mut direct, &mut through, &format!("{}_", server.name()), &server.calls());
+        // Lists and calls, and where there are resources and prompts, each of them.
+        let least = server.calls().len() + if kind == Kind::Everything { 20 } else { 4 };
+        assert!(compared >= least, "{}: {compared}", server.name());
+    }
 }
 
 #[test]

@@ -128,6 +128,32 @@ impl Server {
         tools
     }
 
+    /// Calls that it answers the same way each time, whoever asks.
+    pub(crate) fn calls(&self) -> Vec<(&'static str, Value)> {
+        match self.kind {
+            Kind::Python1 | Kind::Python2 => {
+                vec![
+                    ("echo", json!({"text": "\u{e9}"})),
+                    ("add", json!({"a": 1, "b": 2.5})),
+                    ("fail", json!({})),
+                    ("echo", json!({})),
+                ]
+            }
+            Kind::TypeScript => {
+                vec![("echo", json!({"text": "\u{e9}"})), ("add", json!({"a": 1, "b": 2.5})), ("echo", json!({}))]
+            }
+            Kind::Everything => vec![
+                ("echo", json!({"message": "\u{e9}"})),
+                ("echo", json!({})),
+                ("get-annotated-message", json!({"messageType": "error", "includeImage": true})),
+                ("get-resource-links", json!({"count": 3})),
+                ("get-structured-content", json!({"location": "New York"})),
+                ("get-sum", json!({"a": 1, "b": 2.5})),
+                ("get-tiny-image", json!({})),
+            ],
+        }
+    }
+
     /// A call of its tool `echo`.
     pub(crate) fn greeting(&self, from: &str) -> Call {
         let argument = if self.kind == Kind::Everything { "message" } else { "text" };

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
+use vmcp_core::mcp::Era;
 
 use crate::backend::{answer, event, plain, request};
 use crate::http::PATIENCE;
@@ -21,6 +22,7 @@ pub(crate) struct Stage(Arc<Shared>);
 struct Shared {
     address: SocketAddr,
     capabilities: Value,
+    era: Era,
     sessions: AtomicUsize,
     /// Sessions below this number are no longer known.
     forgotten: AtomicUsize,
@@ -45,10 +47,20 @@ pub(crate) struct Cue {
 impl Stage {
     /// A server with these capabilities, and a tool `t`.
     pub(crate) fn start(capabilities: Value) -> Self {
+        Self::of(Era::Legacy, capabilities)
+    }
+
+    /// The same without sessions (2026-07-28).
+    pub(crate) fn modern(capabilities: Value) -> Self {
+        Self::of(Era::Modern, capabilities)
+    }
+
+    fn of(era: Era, capabilities: Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let shared = Arc::new(Shared {
             address: listener.local_addr().unwrap(),
             capabilities,
+            era,
             sessions: AtomicUsize::new(0),
             forgotten: AtomicUsize::new(0),
             waiting: Mutex::default(),
@@ -177,8 +189,13 @@ impl Shared {
                         "serverInfo": {"name": "stage", "version": "1"}});
                     plain(out, 200, Some(&id), &answer(&body, "result", result))
                 }
+                "server/discover" if self.era == Era::Modern => {
+                    let result = json!({"resultType": "complete", "supportedVersions": ["2026-07-28"],
+                        "capabilities": self.capabilities, "ttlMs": 0, "cacheScope": "private"});
+                    plain(out, 200, None, &answer(&body, "result", result))
+                }
                 "server/discover" => plain(out, 400, None, ""),
-                _ if !known => plain(out, 404, None, ""),
+                _ if !known && self.era == Era::Legacy => plain(out, 404, None, ""),
                 "DELETE" => plain(out, 200, None, ""),
                 "GET" if !self.streams.load(Ordering::SeqCst) => plain(out, 405, None, ""),
                 "tools/list" => {

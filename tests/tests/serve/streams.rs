@@ -415,14 +415,9 @@ fn a_list_that_has_changed_is_asked_for_and_those_who_listen_hear_of_it_once() {
         assert_eq!(stream.event().unwrap(), json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
     }
     assert_eq!(tools(address, &one), ["b_t", "b_u"]);
-    // Said again without a change, it is asked for and nobody hears of it.
-    let asked = stage.seen("tools/list").len();
+    // What a backend says is passed on, whether or not a difference is seen: each time once.
     standing.say(&tells("notifications/tools/list_changed", json!({})));
-    eventually("it is asked for", || stage.seen("tools/list").len() > asked);
-    stage.tools(&["t"]);
-    standing.say(&tells("notifications/tools/list_changed", json!({})));
-    first.event().unwrap();
-    assert_eq!(tools(address, &one), ["b_t"]);
+    assert_eq!(first.event().unwrap()["method"], "notifications/tools/list_changed");
     send(address, "DELETE", "/mcp", &[("mcp-session-id", &one)], b"");
     assert_eq!(first.event(), None, "each change was said once");
 }

@@ -8,7 +8,7 @@ model! {
     /// How the capabilities of all backends become one list.
     pub struct AggregationConfig, "`aggregation`" {
         /// What happens when two backends have tools of one name: `prefix` renames all tools, `priority` lets the first backend
-        /// win, `manual` follows the overrides. Required.
+        /// win, `manual` leaves out what the overrides do not tell apart. Required.
         always "conflictResolution" => conflict_resolution: Text ["prefix", "priority", "manual"];
         /// Details of the strategy. Required.
         "conflictResolutionConfig" => conflict_resolution_config: Option<ConflictResolutionConfig>;
@@ -22,9 +22,11 @@ model! {
 
     /// Details of the conflict resolution strategy.
     pub struct ConflictResolutionConfig, "`conflictResolutionConfig`" {
-        /// Prefix of every tool, `{workload}` standing for the backend's name; required for `prefix`.
+        /// Prefix of every tool, `{workload}` standing for the backend's name; required for `prefix`. Prompts have it whatever the
+        /// strategy is, except those of backends in `priorityOrder`.
         "prefixFormat" => prefix_format: Text;
-        /// Names of backends, the first wins; required for `priority`.
+        /// Names of backends, the first wins; required for `priority`. Their prompts have no prefix, and they are asked first for a
+        /// resource that nobody lists.
         "priorityOrder" => priority_order: Texts;
     }
 
@@ -34,7 +36,7 @@ model! {
         always "workload" => workload: Text;
         /// A reference that the operator resolves; nothing acts on it here.
         "toolConfigRef" => tool_config_ref: Option<ToolConfigRef>;
-        /// The only tools that are shown, by their original names; empty means all.
+        /// The only tools that are shown, by their names after `overrides` and before any prefix; empty means all.
         "filter" => filter: Texts;
         /// Other names, descriptions and annotations, by the tools' original names.
         "overrides" => overrides: Map<ToolOverride>;

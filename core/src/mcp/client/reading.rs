@@ -4,6 +4,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::answer::{Places, Reply, ServerMessage};
 use super::error::{Problem, excerpt};
@@ -47,6 +48,17 @@ pub(super) struct Reading {
     form: Form,
     /// `Mcp-Session-Id` of the response.
     pub(super) session: Option<String>,
+    /// Where a stream ended that did not bring what is due.
+    pub(super) ended: Ended,
+}
+
+/// Where a stream ended, for one that goes on from there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ended {
+    /// The id of its last event; empty if it had none.
+    pub(super) event: Vec<u8>,
+    /// How long the stream says to wait.
+    pub(super) retry: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -63,7 +75,7 @@ enum Form {
 
 impl Reading {
     pub(super) fn new(due: Due, revision: Revision, limit: usize) -> Self {
-        Self { due, era: revision.era(), limit, form: Form::Head, session: None }
+        Self { due, era: revision.era(), limit, form: Form::Head, session: None, ended: Ended::default() }
     }
 
     pub(super) fn handle(&mut self, input: Input<'_>, out: &mut Vec<Received>) {
@@ -151,7 +163,10 @@ impl Reading {
                     _ => Received::Broken(Problem::NotTheResponse { found: "the response to another request", id }),
                 },
             },
-            (Form::Stream(_), Due::Response(id)) => Received::Broken(Problem::Truncated { id }),
+            (Form::Stream(parser), Due::Response(id)) => {
+                self.ended = Ended { event: parser.last_event_id().to_vec(), retry: parser.retry() };
+                Received::Broken(Problem::Truncated { id })
+            }
             (Form::Refusal(status, body), Due::Response(id)) => match String::from_utf8(body).ok() {
                 Some(text) if is_error_to(&text, id) => match Reply::read(text, self.era) {
                     Some(reply) => Received::Reply(reply, status),

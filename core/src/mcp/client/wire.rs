@@ -34,6 +34,11 @@ pub(super) fn message(legacy: &Legacy, text: String) -> Request {
     post(text, legacy_headers(legacy))
 }
 
+/// Goes on with a stream that ended before its response (2025-11-25, basic/transports, Resumability and Redelivery).
+pub(super) fn resume(legacy: &Legacy, last_event_id: &str) -> Request {
+    listen(legacy, Some(last_event_id))
+}
+
 /// Opens the standing stream of a session, or resumes it.
 pub(super) fn listen(legacy: &Legacy, last_event_id: Option<&str>) -> Request {
     let mut headers = legacy_headers(legacy);

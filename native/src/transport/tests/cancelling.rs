@@ -82,3 +82,15 @@ fn cancelling_a_call_that_is_over_harms_no_other() {
     assert_eq!(second.read().unwrap(), Some(&b"ok"[..]));
     assert_eq!(server.connections(), 1);
 }
+
+#[test]
+fn a_pause_ends_when_the_call_is_cancelled() {
+    let cancel = Cancel::new();
+    std::thread::scope(|scope| {
+        let pause = scope.spawn(|| cancel.pause(Duration::from_secs(3600)));
+        cancel.cancel();
+        pause.join().unwrap();
+    });
+    // Nor does one begin after that.
+    cancel.pause(Duration::from_secs(3600));
+}

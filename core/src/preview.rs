@@ -1,0 +1,585 @@
+//! What a previewer asks while somebody writes a configuration: findings, backends, hints, comparison, as plain data.
+//!
+//! It draws nothing and judges nothing of its own: findings are those of [`crate::judge`]. Files and variables are those that it
+//! is given; what it is not given counts as there, since only the pod can tell.
+
+mod shape;
+mod units;
+mod view;
+
+pub use shape::Shape;
+pub use view::*;
+
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use crate::auth::{Applied, AuthSource};
+use crate::compare;
+use crate::config::{BackendAuthStrategy, Config, Text, hints, unenforced};
+use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
+use crate::discovery::{Needs, Presence};
+use crate::endpoint::{Endpoint, Scheme};
+use crate::judge::{Document, Judgement, judge};
+use crate::names::{Fate, Listed, forecast, listed};
+use crate::secret::Secret;
+use crate::text::Span;
+use crate::trust::{CaBundle, Rfc3339, Role, UnixTime};
+use units::Units;
+
+/// One text while it is written, with what stands beside it.
+#[derive(Debug, Default)]
+pub struct Preview {
+    files: BTreeMap<String, Vec<u8>>,
+    variables: BTreeSet<String>,
+    judgement: Judgement,
+    units: Units,
+}
+
+/// A CA bundle that was given.
+struct Bundle {
+    usable: bool,
+    pins: bool,
+    findings: Vec<Diagnostic>,
+}
+
+impl Preview {
+    /// No text, no files, no variables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a file where a configuration names it.
+    pub fn give_file(&mut self, path: &str, bytes: &[u8]) {
+        self.files.insert(path.to_owned(), bytes.to_vec());
+    }
+
+    /// Takes a file away.
+    pub fn take_file(&mut self, path: &str) {
+        self.files.remove(path);
+    }
+
+    /// Says which variables are set; of their values nothing is known.
+    pub fn give_variables(&mut self, names: impl IntoIterator<Item = String>) {
+        self.variables = names.into_iter().collect();
+    }
+
+    /// Judges a text, and remembers it for the other questions.
+    pub fn check(&mut self, text: &str, now: UnixTime) -> View {
+        self.judgement = judge(text.as_bytes());
+        self.units = Units::new(self.judgement.text.as_str().to_owned());
+        let mut bundles = BTreeMap::new();
+        let mut certificates = Vec::new();
+        for (path, bytes) in &self.files {
+            let (bundle, findings) = CaBundle::read(path, bytes, now);
+            let trusted = bundle.as_ref().map(CaBundle::trusted).unwrap_or_default();
+            let seconds = |time: UnixTime| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+            certificates.extend(trusted.iter().map(|one| CertificateView {
+                file: path.clone(),
+                line: one.origin.line,
+                subject: one.certificate.subject.to_string(),
+                issuer: one.certificate.issuer.to_string(),
+                role: one.role.word().to_owned(),
+                not_after: Rfc3339(one.certificate.not_after).to_string(),
+                days_left: (seconds(one.certificate.not_after) - seconds(now)).div_euclid(86_400),
+                sha256: one.fingerprint.to_string(),
+            }));
+            let pins = trusted.iter().any(|one| matches!(one.role, Role::Pin(_)));
+            bundles.insert(path.as_str(), Bundle { usable: bundle.is_some(), pins, findings });
+        }
+        let mut diagnostics = self.judgement.diagnostics.clone();
+        diagnostics.extend(self.judgement.documents.iter().flat_map(|document| document.findings.iter().cloned()));
+        diagnostic::sort(&mut diagnostics);
+        let mut findings: Vec<Found> = diagnostics.iter().map(|one| self.found(one)).collect();
+        findings.extend(bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
+        let documents = self.judgement.documents.iter().map(|document| self.document(document, &bundles)).collect();
+        let secrets = u32::try_from(self.judgement.secrets.len()).unwrap_or(u32::MAX);
+        View { findings, documents, certificates, secrets }
+    }
+
+    /// The effective configuration of a document but for its backends.
+    #[must_use]
+    pub fn settings(&self, document: usize) -> Vec<Setting> {
+        let Some(document) = self.judgement.documents.get(document) else { return Vec::new() };
+        let values = |value: serde_json::Result<Value>| {
+            let mut value = value.unwrap_or_default();
+            if let Some(top) = value.as_object_mut() {
+                top.remove("backends");
+            }
+            let mut found = Vec::new();
+            leaves(&value, String::new(), &mut found);
+            found
+        };
+        let written: BTreeSet<String> =
+            values(serde_json::to_value(&document.config)).into_iter().map(|(key, _)| key).collect();
+        let effective = values(serde_json::to_value(document.config.effective()));
+        let setting = |(key, value)| Setting { written: written.contains(&key), key, value };
+        effective.into_iter().map(setting).collect()
+    }
+
+    /// What is known of the key at a place.
+    #[must_use]
+    pub fn hover(&self, line: u32, column: u32) -> Option<KeyHover> {
+        let hover = hints::hover(self.units.text(), self.units.offset(line, column))?;
+        Some(KeyHover {
+            at: self.units.region(hover.span),
+            key: hover.key.to_owned(),
+            kind: hover.kind.to_owned(),
+            values: hover.values.iter().map(ToString::to_string).collect(),
+            default: hover.default.map(ToOwned::to_owned),
+            doc: hover.doc,
+        })
+    }
+
+    /// What may be written at a place of a text that need not be the one that was checked.
+    #[must_use]
+    pub fn choices(&self, text: &str, line: u32, column: u32) -> Option<Choices> {
+        let units = Units::new(text.to_owned());
+        let offers = hints::offers(text, units.offset(line, column))?;
+        let choice = |offer: hints::Offer| Choice {
+            label: offer.label.to_owned(),
+            kind: offer.kind.map(ToOwned::to_owned),
+            doc: offer.doc,
+        };
+        Some(Choices { at: units.region(offers.span), items: offers.items.into_iter().map(choice).collect() })
+    }
+
+    /// What changes from the first configuration of `old` to a document of the text.
+    #[must_use]
+    pub fn compare(&self, old: &str, document: usize) -> Comparison {
+        let problem = |text: &str| Comparison { problem: Some(text.to_owned()), changes: Vec::new() };
+        let Some(new) = self.judgement.documents.get(document) else {
+            return problem("there is no configuration to compare");
+        };
+        let before = judge(old.as_bytes());
+        let same = |one: &&Document| one.name.is_some() && one.name == new.name;
+        let Some(before) = before.documents.iter().find(same).or_else(|| before.documents.first()) else {
+            return problem("the text to compare with holds no configuration");
+        };
+        let change = |one: compare::Change| ChangeView {
+            topic: one.topic.word().to_owned(),
+            kind: one.kind.word().to_owned(),
+            at: match one.kind {
+                compare::Kind::Removed => None,
+                _ => compare::place(&new.config, &one).map(|span| self.units.region(span)),
+            },
+            text: one.text,
+        };
+        Comparison { problem: None, changes: compare::compare(before, new).into_iter().map(change).collect() }
+    }
+
+    /// What the tools of `backend` would be called if it answered `tools/list` with `pasted`; without a backend, if each did.
+    #[must_use]
+    pub fn names(&self, document: usize, backend: Option<&str>, pasted: &str) -> Naming {
+        let Some(document) = self.judgement.documents.get(document) else {
+            let problem = Some("there is no configuration".to_owned());
+            return Naming { problem, strategy: String::new(), tools: Vec::new() };
+        };
+        let config = &document.config;
+        let written = config.aggregation.as_ref().map(|aggregation| string(&aggregation.conflict_resolution));
+        let strategy = written.unwrap_or_default();
+        let tools = match listed(pasted) {
+            Ok(tools) => tools,
+            Err(why) => return Naming { problem: Some(why.to_string()), strategy, tools: Vec::new() },
+        };
+        let all: BTreeSet<String> = config.backends.iter().map(|one| string(&one.name)).collect();
+        let asked = all.into_iter().filter(|name| !name.is_empty() && backend.is_none_or(|one| one == name));
+        let lists: Vec<Listed> = asked.map(|backend| Listed { backend, tools: tools.clone() }).collect();
+        let fate = |fate| match fate {
+            Fate::Named(name) => ToolFate { name: Some(name), reason: None },
+            Fate::Hidden(reason) => ToolFate { name: None, reason: Some(reason) },
+        };
+        let tools = forecast(config, &lists).into_iter().map(|one| ToolNames {
+            backend: one.backend,
+            tool: one.tool,
+            prefix: fate(one.prefix),
+            priority: fate(one.priority),
+            manual: fate(one.manual),
+        });
+        Naming { problem: None, strategy, tools: tools.collect() }
+    }
+
+    fn found(&self, diagnostic: &Diagnostic) -> Found {
+        let place = diagnostic.place.as_ref();
+        let file = place.and_then(|place| match &place.file {
+            File::Input => None,
+            File::Named(path) => Some(path.to_string()),
+        });
+        let at = place.map(|place| match &place.file {
+            File::Input => self.units.region(place.span),
+            File::Named(path) => {
+                let bytes = self.files.get(&**path).map(Vec::as_slice).unwrap_or_default();
+                Units::new(String::from_utf8_lossy(bytes).into_owned()).region(place.span)
+            }
+        });
+        let help = diagnostic.help.as_ref();
+        let edits = help.map(|help| help.edits.as_slice()).unwrap_or_default();
+        let pointed = |related: &diagnostic::Related| Pointed {
+            message: related.message.clone(),
+            at: (related.place.file == File::Input).then(|| self.units.region(related.place.span)),
+        };
+        Found {
+            code: diagnostic.code.id().to_owned(),
+            severity: match diagnostic.severity() {
+                Severity::Error => Level::Error,
+                Severity::Warning => Level::Warning,
+                Severity::Note => Level::Note,
+            },
+            message: diagnostic.message.clone(),
+            help: help.map(|help| help.text.clone()),
+            path: diagnostic.path.clone(),
+            file,
+            at,
+            related: diagnostic.related.iter().map(pointed).collect(),
+            edits: edits.iter().map(|edit| self.edit(edit)).collect(),
+            safe: help.is_some_and(|help| help.safe && !help.edits.is_empty()),
+        }
+    }
+
+    fn edit(&self, edit: &diagnostic::Edit) -> TextEdit {
+        TextEdit { at: self.units.region(edit.span), insert: edit.replacement.clone() }
+    }
+
+    fn document(&self, document: &Document, bundles: &BTreeMap<&str, Bundle>) -> DocumentView {
+        let config = &document.config;
+        // Of several documents nobody tells which one a finding about a pod is about.
+        let about_input = self.judgement.diagnostics.iter();
+        let single = self.judgement.documents.len() == 1;
+        let about_input = about_input.filter(|finding| single || finding.scope == Scope::Config);
+        let errors = Errors::of(document.findings.iter().chain(about_input));
+        let backends: Vec<BackendView> =
+            (0..config.backends.len()).filter_map(|index| self.backend(config, index, &errors, bundles)).collect();
+        let incoming = config.incoming_auth.as_ref();
+        let oidc = incoming.and_then(|incoming| incoming.oidc.as_ref());
+        let obstacle = obstacle(config, &errors, &backends);
+        DocumentView {
+            config_map: document.name.as_ref().map(ToString::to_string),
+            name: string(&config.name),
+            verdict: verdict(obstacle.as_deref(), &backends, &document.needs),
+            starts: obstacle.is_none(),
+            incoming: incoming.map(|incoming| string(&incoming.kind)).unwrap_or_default(),
+            issuer: oidc.map(|oidc| string(&oidc.issuer)).filter(|issuer| !issuer.is_empty()),
+            incoming_at: incoming.map(|incoming| self.units.region(incoming.origin.key)),
+            backends,
+            files: document
+                .needs
+                .files
+                .iter()
+                .map(|need| self.need(&need.path, need.backend.clone(), true, need.span))
+                .collect(),
+            variables: document
+                .needs
+                .variables
+                .iter()
+                .map(|need| self.need(&need.name, None, need.presence == Presence::Required, need.span))
+                .collect(),
+        }
+    }
+
+    fn need(&self, name: &str, backend: Option<String>, required: bool, span: Span) -> Need {
+        let given = self.files.contains_key(name) || self.variables.contains(name);
+        Need { name: name.to_owned(), backend, required, given, at: self.units.region(span) }
+    }
+
+    fn backend(
+        &self,
+        config: &Config,
+        index: usize,
+        errors: &Errors<'_>,
+        bundles: &BTreeMap<&str, Bundle>,
+    ) -> Option<BackendView> {
+        let written = config.backends.get(index)?;
+        let auth = Applied::of(config, index, written);
+        let mut reasons: Vec<String> = errors.about(&auth, index).map(|finding| finding.message.clone()).collect();
+        let variables = auth.variables();
+        if reasons.is_empty() {
+            // The values are not known, so any will do; a strategy that is not built is refused with each.
+            let any = variables.iter().map(|one| (one.name.clone(), Some(Secret::new("x".to_owned())))).collect();
+            if let Err(refused) = auth.credentials(&any) {
+                reasons.extend(refused.into_iter().map(|finding| finding.message));
+            }
+        }
+        let path = written.ca_bundle_path();
+        let bundle = path.and_then(|path| bundles.get(path));
+        if let (Some(path), Some(Bundle { usable: false, findings, .. })) = (path, bundle) {
+            let why = findings.iter().find(|finding| finding.severity() == Severity::Error);
+            let why = why.map_or("nothing in it can be used", |finding| finding.message.as_str());
+            reasons.push(format!("CA bundle `{path}`: {why}"));
+        }
+        let url = string(&written.url);
+        let https = Endpoint::parse(&url).is_ok_and(|endpoint| endpoint.scheme() == Scheme::Https);
+        let block = auth.written.and_then(|written| written.header_injection.as_deref());
+        Some(BackendView {
+            name: string(&written.name),
+            url,
+            transport: string(&written.transport),
+            kind: written.backend_kind().word().to_owned(),
+            standing: if reasons.is_empty() { Standing::Served } else { Standing::Rejected },
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+            auth: auth.written.map_or("unauthenticated".to_owned(), |BackendAuthStrategy { kind, .. }| string(kind)),
+            auth_source: match auth.source {
+                AuthSource::Inline => "inline",
+                AuthSource::Own => "own",
+                AuthSource::Default => "default",
+                AuthSource::None => "none",
+            }
+            .to_owned(),
+            header: block.map(|block| string(&block.header_name)).filter(|name| !name.is_empty()),
+            variables: variables.into_iter().map(|variable| variable.name).collect(),
+            trust: match (https, path, bundle) {
+                (false, _, _) => Vouching::Nobody,
+                (true, None, _) => Vouching::System,
+                (true, Some(_), Some(Bundle { pins: true, .. })) => Vouching::Pinned,
+                (true, Some(_), _) => Vouching::Bundle,
+            },
+            ca_bundle: path.map(ToOwned::to_owned),
+            at: self.units.region(written.name.as_ref().map_or(written.origin.key, |name| name.span)),
+        })
+    }
+}
+
+/// Errors by what they take down.
+struct Errors<'d> {
+    fatal: Vec<&'d Diagnostic>,
+    others: BTreeMap<&'d Scope, Vec<&'d Diagnostic>>,
+}
+
+impl<'d> Errors<'d> {
+    fn of(findings: impl Iterator<Item = &'d Diagnostic>) -> Self {
+        let mut errors = Self { fatal: Vec::new(), others: BTreeMap::new() };
+        for finding in findings.filter(|finding| finding.severity() == Severity::Error) {
+            match &finding.scope {
+                Scope::Config => errors.fatal.push(finding),
+                scope => errors.others.entry(scope).or_default().push(finding),
+            }
+        }
+        errors
+    }
+
+    fn about(&self, auth: &Applied<'_>, index: usize) -> impl Iterator<Item = &'d Diagnostic> {
+        let own = self.others.get(&Scope::Entry(index));
+        let strategy = self.others.get(&auth.scope).filter(|_| auth.falls_with(&auth.scope));
+        let strategy = strategy.filter(|_| auth.scope != Scope::Entry(index));
+        own.into_iter().chain(strategy).flatten().copied()
+    }
+}
+
+/// What keeps the server from starting.
+fn obstacle(config: &Config, errors: &Errors<'_>, backends: &[BackendView]) -> Option<String> {
+    if let Some(first) = errors.fatal.first() {
+        return Some(match errors.fatal.len() {
+            1 => first.message.clone(),
+            2 => format!("{} (and 1 more error)", first.message),
+            count => format!("{} (and {} more errors)", first.message, count - 1),
+        });
+    }
+    if let Some(key) = unenforced(config).iter().find(|key| key.must_be_allowed()) {
+        return Some(format!("`{0}` is not enforced yet; it starts with `--allow-unenforced={0}`", key.key));
+    }
+    let served = backends.iter().any(|backend| backend.standing == Standing::Served);
+    (!served).then(|| match backends {
+        [] => "there is no backend to serve".to_owned(),
+        [one] => format!("`{}` is rejected: {}", one.name, one.reason.as_deref().unwrap_or_default()),
+        [one, ..] => {
+            format!("every backend is rejected, `{}`: {}", one.name, one.reason.as_deref().unwrap_or_default())
+        }
+    })
+}
+
+/// ``starts; 11 of 12 served; `billing` rejected: …; the pod needs 3 variables and 2 files``
+fn verdict(obstacle: Option<&str>, backends: &[BackendView], needs: &Needs) -> String {
+    let mut parts = Vec::new();
+    match obstacle {
+        Some(why) => parts.push(format!("does not start: {why}")),
+        None => {
+            let rejected: Vec<_> = backends.iter().filter(|one| one.standing == Standing::Rejected).collect();
+            parts.push("starts".to_owned());
+            parts.push(format!("{} of {} served", backends.len() - rejected.len(), backends.len()));
+            let reason =
+                |one: &BackendView| format!("`{}` rejected: {}", one.name, one.reason.as_deref().unwrap_or_default());
+            match rejected.as_slice() {
+                [] => {}
+                [one] => parts.push(reason(one)),
+                [one, others @ ..] => parts.push(format!("{} (and {} more)", reason(one), others.len())),
+            }
+        }
+    }
+    let count = |count: usize, noun: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {noun}")),
+        count => Some(format!("{count} {noun}s")),
+    };
+    let required = needs.variables.iter().filter(|need| need.presence == Presence::Required).count();
+    let needed = [count(required, "variable"), count(needs.files.len(), "file")];
+    let needed: Vec<String> = needed.into_iter().flatten().collect();
+    if !needed.is_empty() {
+        parts.push(format!("the pod needs {}", needed.join(" and ")));
+    }
+    parts.join("; ")
+}
+
+/// What a code means.
+#[must_use]
+pub fn explain(id: &str) -> Option<Explanation> {
+    let code = diagnostic::find(id)?;
+    Some(Explanation { summary: code.summary().to_owned(), text: code.explanation().to_owned() })
+}
+
+/// The TypeScript of all answers.
+#[must_use]
+pub fn typescript() -> String {
+    let mut all = BTreeMap::new();
+    View::declare(&mut all);
+    Setting::declare(&mut all);
+    KeyHover::declare(&mut all);
+    Choices::declare(&mut all);
+    Comparison::declare(&mut all);
+    Naming::declare(&mut all);
+    Explanation::declare(&mut all);
+    all.into_values().collect::<Vec<_>>().join("\n")
+}
+
+fn string(text: &Text) -> String {
+    text.as_ref().map(|text| text.value.clone()).unwrap_or_default()
+}
+
+fn leaves(value: &Value, at: String, found: &mut Vec<(String, String)>) {
+    let below = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
+    match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            entries.iter().for_each(|(key, value)| leaves(value, below(key), found));
+        }
+        Value::Array(items) if !items.is_empty() => {
+            items.iter().enumerate().for_each(|(index, value)| leaves(value, below(&index.to_string()), found));
+        }
+        leaf => found.push((at, leaf.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const SOUND: &str = "\
+name: team
+groupRef: team
+incomingAuth: {type: anonymous}
+outgoingAuth:
+  source: inline
+  backends:
+    a: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: A_KEY}}
+    é: {type: xaa, xaa: {idpTokenUrl: 'https://i.example/t', targetTokenUrl: 'https://t.example/t', targetAudience: b}}
+aggregation: {conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: '{workload}_'}}
+backends:
+- {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: /ca/a.crt}
+- {name: é, url: 'https://b.example/mcp', transport: streamable-http}
+- {name: c, url: 'http://c:8080/mcp', transport: stdio}
+- {name: d, url: 'http://d:8080/mcp', transport: sse}
+";
+
+    fn now() -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000))
+    }
+
+    fn verdict(text: &str) -> String {
+        Preview::new().check(text, now()).documents[0].verdict.clone()
+    }
+
+    #[test]
+    fn the_verdict_is_one_line() {
+        assert_eq!(
+            verdict(SOUND),
+            "starts; 2 of 4 served; `é` rejected: strategy `xaa` is not built into this version; a backend is never called without it (and 1 more); the pod needs 1 variable and 1 file"
+        );
+        assert_eq!(
+            verdict("name: x\n"),
+            "does not start: there are no backends; expected a list of at least one under `backends` (and 4 more errors)"
+        );
+        assert_eq!(
+            verdict(&SOUND.replace("type: anonymous", "type: local, authz: {type: cedar, policies: [x]}")),
+            "does not start: `incomingAuth.authz` is not enforced yet; it starts with `--allow-unenforced=incomingAuth.authz`; the pod needs 1 variable and 1 file"
+        );
+    }
+
+    #[test]
+    fn each_backend_says_how_it_is_trusted_and_authenticated() {
+        let mut preview = Preview::new();
+        let view = preview.check(SOUND, now());
+        let told = |view: &View| {
+            let backends = view.documents[0].backends.iter();
+            backends.map(|one| (one.name.clone(), one.standing, one.trust, one.auth.clone())).collect::<Vec<_>>()
+        };
+        let row = |name: &str, standing, trust, auth: &str| (name.to_owned(), standing, trust, auth.to_owned());
+        assert_eq!(
+            told(&view),
+            [
+                row("a", Standing::Served, Vouching::Bundle, "header_injection"),
+                row("é", Standing::Rejected, Vouching::System, "xaa"),
+                row("c", Standing::Rejected, Vouching::Nobody, "unauthenticated"),
+                row("d", Standing::Served, Vouching::Nobody, "unauthenticated"),
+            ]
+        );
+        let at = view.documents[0].backends[1].at.clone();
+        assert_eq!(at, Region { line: 12, column: 10, end_line: 12, end_column: 11 });
+        preview.give_file("/ca/a.crt", b"nothing");
+        let view = preview.check(SOUND, now());
+        let first = &view.documents[0].backends[0];
+        assert_eq!(first.standing, Standing::Rejected);
+        assert!(first.reason.as_ref().unwrap().starts_with("CA bundle `/ca/a.crt`: "), "{:?}", first.reason);
+        assert!(view.findings.iter().any(|finding| finding.file.as_deref() == Some("/ca/a.crt")));
+        assert!(view.documents[0].files[0].given);
+        preview.take_file("/ca/a.crt");
+        assert_eq!(preview.check(SOUND, now()).documents[0].backends[0].standing, Standing::Served);
+    }
+
+    #[test]
+    fn questions_are_answered_about_the_text_that_was_checked() {
+        let mut preview = Preview::new();
+        preview.check(SOUND, now());
+        assert_eq!(preview.hover(2, 3).unwrap().key, "groupRef");
+        let choices = preview.choices("incomingAuth:\n  ", 2, 3).unwrap();
+        assert_eq!(choices.items[0].label, "type");
+        assert_eq!(preview.compare(SOUND, 0).changes, []);
+        let old = SOUND.replace("d:8080", "e:8080");
+        assert_eq!(preview.compare(&old, 0).changes[0].topic, "trust");
+        assert_eq!(
+            preview.compare("kind: Secret\n", 0).problem.as_deref(),
+            Some("the text to compare with holds no configuration")
+        );
+        let names = preview.names(0, Some("a"), r#"{"tools":[{"name":"x"}]}"#);
+        assert_eq!(names.tools[0].prefix.name.as_deref(), Some("a_x"));
+        assert_eq!(preview.names(0, None, "[]").tools, []);
+        let settings = preview.settings(0);
+        let of = |key: &str| settings.iter().find(|setting| setting.key == key).unwrap();
+        assert!(of("name").written && !of("operational.timeouts.default").written);
+        assert_eq!(explain("yaml/syntax").unwrap().summary, "the text is not YAML");
+    }
+
+    #[test]
+    fn fixes_come_with_their_edits() {
+        let view = Preview::new().check(&SOUND.replace("groupRef", "gruopRef"), now());
+        let finding = view.findings.iter().find(|finding| !finding.edits.is_empty()).unwrap();
+        assert_eq!((finding.safe, finding.edits[0].insert.as_str()), (false, "groupRef"));
+        assert_eq!(finding.edits[0].at, Region { line: 2, column: 1, end_line: 2, end_column: 9 });
+    }
+
+    #[test]
+    fn types_are_written_from_the_same_declarations() {
+        let types = typescript();
+        assert!(types.contains("export interface Region {\n  /** Line of the first character. */\n  line: number;\n"));
+        assert!(types.contains("  endColumn: number;\n") && types.contains("  at: Region | null;\n"));
+        assert!(types.contains("export type Level = \"error\" | \"warning\" | \"note\";\n"));
+        let json = serde_json::to_value(Preview::new().check(SOUND, now())).unwrap();
+        for key in json["documents"][0]["backends"][0].as_object().unwrap().keys() {
+            assert!(types.contains(&format!("  {key}: ")), "{key}");
+        }
+    }
+}

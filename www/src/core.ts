@@ -1,0 +1,118 @@
+// The core in its worker: questions, answers, and a fresh worker when one is stuck or has failed.
+import wasm from "virtual:wasm";
+import source from "virtual:worker";
+import type { Choices, Comparison, Explanation, KeyHover, Naming, Setting, View } from "../../target/pack/web/preview.d.ts";
+
+/** A check that takes longer than this is given up when the text changes. */
+const PATIENCE = 200;
+
+type Waiting = { resolve: (answer: any) => void; reject: (why: Error) => void };
+
+export class Core {
+  #url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  /** Each character is a byte; those that a script could not hold stand 256 higher. */
+  #module = new WebAssembly.Module(Uint8Array.from(wasm, (character) => character.charCodeAt(0)));
+  #worker!: Worker;
+  #waiting = new Map<number, Waiting>();
+  #next = 0;
+  #files = new Map<string, Uint8Array>();
+  #variables = "";
+  #since = 0;
+  #running = false;
+  #later: { text: string; waiting: Waiting } | null = null;
+  /** How often a worker had to be replaced. */
+  replaced = 0;
+
+  constructor() {
+    this.#start();
+  }
+
+  /** Judges a text; `null` if a newer text came meanwhile. */
+  check(text: string): Promise<View | null> {
+    return new Promise((resolve, reject) => {
+      this.#later?.waiting.resolve(null);
+      this.#later = { text, waiting: { resolve, reject } };
+      if (this.#running && performance.now() - this.#since > PATIENCE) this.#replace("given up");
+      this.#check();
+    });
+  }
+
+  settings = (document: number): Promise<Setting[]> => this.#ask("settings", document);
+  hover = (line: number, column: number): Promise<KeyHover | null> => this.#ask("hover", line, column);
+  choices = (text: string, line: number, column: number): Promise<Choices | null> => this.#ask("choices", text, line, column);
+  compare = (old: string, document: number): Promise<Comparison> => this.#ask("compare", old, document);
+  names = (document: number, backend: string, pasted: string): Promise<Naming> => this.#ask("names", document, backend, pasted);
+  explain = (code: string): Promise<Explanation | null> => this.#ask("explain", code);
+
+  giveFile(path: string, bytes: Uint8Array): void {
+    this.#files.set(path, bytes);
+    void this.#ask("giveFile", path, bytes).catch(() => {});
+  }
+
+  takeFile(path: string): void {
+    this.#files.delete(path);
+    void this.#ask("takeFile", path).catch(() => {});
+  }
+
+  giveVariables(names: string): void {
+    this.#variables = names;
+    void this.#ask("giveVariables", names).catch(() => {});
+  }
+
+  get files(): ReadonlyMap<string, Uint8Array> {
+    return this.#files;
+  }
+
+  #check(): void {
+    if (this.#running || this.#later === null) return;
+    const { text, waiting } = this.#later;
+    this.#later = null;
+    this.#running = true;
+    this.#since = performance.now();
+    const worker = this.#worker;
+    const done = (then: () => void) => {
+      if (worker === this.#worker) this.#running = false;
+      then();
+      this.#check();
+    };
+    this.#ask("check", text, Date.now() / 1000).then(
+      (view) => done(() => waiting.resolve(this.#later === null ? view : null)),
+      (why: Error) => done(() => (why.message === "given up" ? waiting.resolve(null) : waiting.reject(why))),
+    );
+  }
+
+  #ask(method: string, ...given: unknown[]): Promise<any> {
+    return new Promise((resolve, reject) => {
+      const id = this.#next++;
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage([id, method, ...given]);
+    });
+  }
+
+  #start(): void {
+    const worker = new Worker(this.#url);
+    this.#worker = worker;
+    worker.onmessage = ({ data: [id, answer, why] }: MessageEvent<[number, string | null, string | null]>) => {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (why !== null) {
+        waiting?.reject(new Error(why));
+        this.#replace(why);
+      } else waiting?.resolve(JSON.parse(answer as string));
+    };
+    worker.onerror = (event) => this.#replace(event.message);
+    void this.#ask("start", this.#module).catch(() => {});
+  }
+
+  #replace(why: string): void {
+    this.#worker.terminate();
+    this.replaced += 1;
+    this.#running = false;
+    const lost = [...this.#waiting.values()];
+    this.#waiting.clear();
+    this.#start();
+    for (const [path, bytes] of this.#files) this.giveFile(path, bytes);
+    if (this.#variables !== "") this.giveVariables(this.#variables);
+    for (const { reject } of lost) reject(new Error(why));
+  }
+}

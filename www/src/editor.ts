@@ -1,0 +1,173 @@
+// The text: CodeMirror in a shadow root, where its styles work without relaxing the page's policy.
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, type CompletionContext } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { yaml } from "@codemirror/lang-yaml";
+import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { lintGutter, setDiagnostics, type Diagnostic } from "@codemirror/lint";
+import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
+import { Compartment, EditorState, StateEffect, StateField, type ChangeSpec, type Text } from "@codemirror/state";
+import { Decoration, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, hoverTooltip, keymap, lineNumbers } from "@codemirror/view";
+import { tags } from "@lezer/highlight";
+import type { Found, Region, TextEdit } from "../../target/pack/web/preview.d.ts";
+import type { Core } from "./core.ts";
+import { h } from "./dom.ts";
+import { texts } from "./texts.ts";
+
+const point = StateEffect.define<{ from: number; to: number } | null>();
+const pointed = StateField.define({
+  create: () => Decoration.none,
+  update(marks, transaction) {
+    marks = marks.map(transaction.changes);
+    for (const effect of transaction.effects) {
+      if (!effect.is(point)) continue;
+      const { from, to } = effect.value ?? { from: 0, to: 0 };
+      marks = from < to ? Decoration.set([Decoration.mark({ class: "pointed" }).range(from, to)]) : Decoration.none;
+    }
+    return marks;
+  },
+  provide: (field) => EditorView.decorations.from(field),
+});
+
+const colours = HighlightStyle.define([
+  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--key)" },
+  { tag: [tags.string, tags.content], color: "var(--value)" },
+  { tag: [tags.comment, tags.lineComment], color: "var(--faint)" },
+  { tag: [tags.keyword, tags.meta, tags.typeName, tags.labelName], color: "var(--special)" },
+]);
+
+const theme = EditorView.theme({
+  "&": { height: "100%", color: "var(--ink)", backgroundColor: "var(--paper)", fontSize: "0.875rem" },
+  "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-2px" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.5" },
+  ".cm-content": { caretColor: "var(--ink)" },
+  ".cm-cursor": { borderLeftColor: "var(--ink)" },
+  ".cm-gutters": { backgroundColor: "var(--panel)", color: "var(--faint)", borderRight: "1px solid var(--rule)" },
+  ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--active)" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--selection)" },
+  ".cm-tooltip, .cm-panels": { backgroundColor: "var(--panel)", color: "var(--ink)", border: "1px solid var(--rule)" },
+  ".cm-tooltip": { maxWidth: "min(36rem, 90vw)", borderRadius: "4px", boxShadow: "0 2px 8px #0003" },
+  ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--on-accent)" },
+  ".cm-diagnosticAction": { backgroundColor: "var(--accent)", color: "var(--on-accent)", font: "inherit", cursor: "pointer" },
+  ".about": { padding: "0.4rem 0.6rem", fontFamily: "var(--sans)" },
+  ".about code": { fontFamily: "var(--mono)", color: "var(--key)" },
+  ".about p": { margin: "0.2rem 0 0" },
+  ".pointed": { backgroundColor: "var(--pointed)", outline: "1px solid var(--accent)" },
+  ".cm-foldPlaceholder": { backgroundColor: "var(--active)", color: "var(--ink)" },
+});
+
+export class Editor {
+  view: EditorView;
+  #separator = new Compartment();
+  #mark = "";
+
+  constructor(
+    parent: HTMLElement,
+    private core: Core,
+    changed: () => void,
+  ) {
+    const root = parent.attachShadow({ mode: "open" });
+    const state = EditorState.create({
+      extensions: [
+        lineNumbers(), lintGutter(), foldGutter(), history(), drawSelection(), highlightSpecialChars(), indentOnInput(), bracketMatching(),
+        closeBrackets(), highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(), search({ top: true }),
+        yaml(), indentUnit.of("  "), syntaxHighlighting(colours), theme, pointed, this.#separator.of([]),
+        autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
+        hoverTooltip((view, at) => this.#hover(view, at)),
+        keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap]),
+        EditorView.contentAttributes.of({ "aria-label": texts.editor, tabindex: "0", spellcheck: "false", autocapitalize: "off" }),
+        EditorView.updateListener.of((update) => {
+          if (update.docChanged) changed();
+        }),
+      ],
+    });
+    this.view = new EditorView({ state, root, parent: root as unknown as Element });
+  }
+
+  /** The text, byte for byte but for a byte-order mark, which `wholeText` has. */
+  get text(): string {
+    return this.view.state.sliceDoc();
+  }
+
+  get wholeText(): string {
+    return this.#mark + this.text;
+  }
+
+  load(text: string): void {
+    this.#mark = text.startsWith("\ufeff") ? "\ufeff" : "";
+    text = text.slice(this.#mark.length);
+    // Line ends stay as they are if all are alike.
+    const separator = /\r\n/.test(text) && !/[^\r]\n|^\n|\r(?!\n)/.test(text) ? "\r\n" : null;
+    this.view.dispatch({ effects: this.#separator.reconfigure(separator ? EditorState.lineSeparator.of(separator) : []) });
+    this.view.dispatch({
+      changes: { from: 0, to: this.view.state.doc.length, insert: this.view.state.toText(text) },
+      selection: { anchor: 0 },
+      scrollIntoView: true,
+    });
+  }
+
+  show(findings: Found[]): void {
+    const { doc } = this.view.state;
+    const diagnostics: Diagnostic[] = [];
+    for (const found of findings) {
+      if (found.at === null || found.file !== null) continue;
+      const { from, to } = range(doc, found.at);
+      const actions = found.edits.length === 0 ? [] : [{ name: texts.fix(found.help ?? ""), apply: () => this.apply(found.edits) }];
+      const message = found.help !== null && actions.length === 0 ? `${found.message}\n${found.help}` : found.message;
+      diagnostics.push({ from, to, severity: found.severity === "note" ? "info" : found.severity, source: found.code, message, actions });
+    }
+    this.view.dispatch(setDiagnostics(this.view.state, diagnostics));
+  }
+
+  apply(edits: TextEdit[]): void {
+    const { doc, lineBreak } = this.view.state;
+    const changes: ChangeSpec[] = edits.map(({ at, insert }) => ({ ...range(doc, at), insert: insert.replace(/\r?\n/g, lineBreak) }));
+    this.view.dispatch({ changes, userEvent: "input.fix" });
+  }
+
+  point(at: Region | null): void {
+    this.view.dispatch({ effects: point.of(at && range(this.view.state.doc, at)) });
+  }
+
+  go(at: Region): void {
+    const { from, to } = range(this.view.state.doc, at);
+    this.view.dispatch({ selection: { anchor: from, head: to }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
+    this.view.focus();
+  }
+
+  async #hover(view: EditorView, at: number) {
+    const line = view.state.doc.lineAt(at);
+    const about = await this.core.hover(line.number, at - line.from + 1).catch(() => null);
+    if (about === null) return null;
+    const { from, to } = range(view.state.doc, about.at);
+    const dom = h("div", { class: "about" }, h("code", {}, about.key), `: ${about.kind}`, h("p", {}, about.doc));
+    if (about.values.length > 0) dom.append(h("p", {}, texts.accepted(about.values)));
+    if (about.default !== null) dom.append(h("p", {}, texts.default(about.default)));
+    return { pos: from, end: to, above: true, create: () => ({ dom }) };
+  }
+
+  async #complete(context: CompletionContext) {
+    if (!context.explicit && !context.matchBefore(/[\w"']+$|[:{,]\s+$/)) return null;
+    const line = context.state.doc.lineAt(context.pos);
+    const choices = await this.core.choices(context.state.sliceDoc(), line.number, context.pos - line.from + 1).catch(() => null);
+    if (choices === null || context.aborted) return null;
+    const { from } = range(context.state.doc, choices.at);
+    const options = choices.items.map((item, rank) => ({
+      label: item.label,
+      detail: item.kind ?? undefined,
+      info: item.doc || undefined,
+      apply: item.kind === null ? item.label : `${item.label}: `,
+      boost: -rank / 100,
+    }));
+    return { from, options, validFor: /^[\w"']*$/ };
+  }
+}
+
+/** Lines and columns as the core counts them; what is past an end is at the end. */
+function range(doc: Text, { line, column, endLine, endColumn }: Region): { from: number; to: number } {
+  const place = (line: number, column: number) => {
+    const { from, to } = doc.line(Math.min(Math.max(line, 1), doc.lines));
+    return Math.min(from + column - 1, to);
+  };
+  const from = place(line, column);
+  return { from, to: Math.max(from, place(endLine, endColumn)) };
+}

@@ -1,0 +1,78 @@
+// Tables that are sorted by their headings, filtered by a text, and grow when asked.
+import { h } from "./dom.ts";
+import { texts } from "./texts.ts";
+
+const STEP = 200;
+
+export type Cell = string | number | Node;
+export type Row = { cells: Cell[]; class?: string; go?: () => void };
+
+export class Table {
+  readonly element: HTMLElement;
+  #head: HTMLElement;
+  #body = h("tbody");
+  #more: HTMLElement;
+  #rows: Row[] = [];
+  #sorted: { column: number; down: boolean } | null = null;
+  #shown = STEP;
+  #filter = "";
+
+  constructor(caption: string, columns: string[]) {
+    const heading = (name: string, column: number) =>
+      h("th", { scope: "col" }, h("button", { type: "button", onclick: () => this.#sort(column) }, name));
+    this.#head = h("tr", {}, ...columns.map(heading));
+    this.#more = h("button", { type: "button", onclick: () => { this.#shown += STEP; this.#draw(); } });
+    const table = h("table", {}, h("caption", {}, caption), h("thead", {}, this.#head), this.#body);
+    this.element = h("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption }, table, this.#more);
+  }
+
+  show(rows: Row[]): void {
+    this.#rows = rows;
+    this.#draw();
+  }
+
+  filter(text: string): void {
+    this.#filter = text.toLowerCase();
+    this.#shown = STEP;
+    this.#draw();
+  }
+
+  #sort(column: number): void {
+    const down = this.#sorted?.column === column && !this.#sorted.down;
+    this.#sorted = { column, down };
+    [...this.#head.children].forEach((heading, index) => {
+      if (index === column) heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      else heading.removeAttribute("aria-sort");
+    });
+    this.#draw();
+  }
+
+  #draw(): void {
+    let rows = this.#rows;
+    if (this.#filter !== "") rows = rows.filter(({ cells }) => cells.some((cell) => text(cell).toLowerCase().includes(this.#filter)));
+    if (this.#sorted !== null) {
+      const { column, down } = this.#sorted;
+      const order = (a: Row, b: Row) => compare(a.cells[column], b.cells[column]);
+      rows = [...rows].sort((a, b) => (down ? order(b, a) : order(a, b)));
+    }
+    this.#body.replaceChildren(...rows.slice(0, this.#shown).map(row));
+    this.#more.hidden = rows.length <= this.#shown;
+    this.#more.textContent = texts.more(rows.length - this.#shown);
+  }
+}
+
+function row({ cells, class: name, go }: Row): HTMLElement {
+  const cell = (content: Cell, index: number) => {
+    const inside = index === 0 && go ? h("button", { type: "button", class: "link", onclick: go }, text(content)) : content;
+    return h("td", {}, inside instanceof Node ? inside : String(inside));
+  };
+  return h("tr", { class: name }, ...cells.map(cell));
+}
+
+function text(cell: Cell): string {
+  return cell instanceof Node ? (cell.textContent ?? "") : String(cell);
+}
+
+function compare(a: Cell, b: Cell): number {
+  return typeof a === "number" && typeof b === "number" ? a - b : text(a).localeCompare(text(b), "en", { numeric: true });
+}

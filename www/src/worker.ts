@@ -1,0 +1,20 @@
+// Runs the core. A classic worker from a `blob:`, so that the page's policy holds for it too; the module comes with the first
+// message.
+import { Session, explain, initSync } from "../../target/pack/web/vmcp.js";
+
+let session: Session;
+
+onmessage = ({ data: [id, method, ...given] }: MessageEvent<[number, string, ...unknown[]]>) => {
+  try {
+    if (method === "start") {
+      initSync({ module: given[0] as WebAssembly.Module });
+      session = new Session();
+      return postMessage([id, "null", null]);
+    }
+    const answer = method === "explain" ? explain(given[0] as string) : (session as any)[method](...given);
+    postMessage([id, answer ?? "null", null]);
+  } catch (error) {
+    // After a panic the module's memory is in an unknown state: whoever asked makes a new worker.
+    postMessage([id, null, String(error)]);
+  }
+};

@@ -1,0 +1,395 @@
+// The page in a real browser: what a person does with it, and what nobody can do with it.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { browser, built, open, says, serve, shoot, write } from "./browser.mjs";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core");
+const samples = new URL("../../tests/cases/config/samples/", import.meta.url);
+const sample = (name) => readFileSync(new URL(`${name}/config.yaml`, samples), "utf8");
+
+let chromium, server, context;
+before(async () => {
+  [chromium, server] = [await browser(), await serve()];
+  context = await chromium.newContext({ viewport: { width: 1360, height: 850 } });
+});
+after(async () => {
+  await chromium?.close();
+  server?.stop();
+});
+
+/** The lines and columns at which the editor underlines. */
+const underlined = (page) =>
+  page.evaluate(() => {
+    const { view } = window.vmcpPreview.editor;
+    return [...view.contentDOM.querySelectorAll(".cm-lintRange")].map((mark) => {
+      const at = view.posAtDOM(mark);
+      const line = view.state.doc.lineAt(at);
+      return [line.number, at - line.from + 1, mark.textContent];
+    });
+  });
+
+test("typing shows findings where they are, as one types", async () => {
+  const page = await open(context, server.url);
+  await page.locator(".cm-content").click();
+  await page.keyboard.type("nmae: team\n");
+  await says(page, /does not start/);
+  await page.waitForFunction(() => document.querySelectorAll("#findings li").length > 0);
+  await page.waitForFunction(() => window.vmcpPreview.editor.view.contentDOM.querySelector(".cm-lintRange-error"));
+  assert.deepEqual((await underlined(page))[0], [1, 1, "nmae"]);
+  const listed = await page.locator("#findings li").allInnerTexts();
+  assert.ok(listed.some((one) => /^error line\s1, column\s1: `nmae` is no key/.test(one)), listed.join("\n"));
+  assert.deepEqual(page.complaints, []);
+  await page.close();
+});
+
+test("columns count what the editor counts, inside of a ConfigMap too", async () => {
+  const page = await open(context, server.url);
+  await write(page, 'kind: ConfigMap\nmetadata: {name: x}\ndata:\n  config.yaml: |\n    "😀é": {}\n    metadata: {a: "😀", b: [x]}\n');
+  await page.waitForFunction(() => window.vmcpPreview.editor.view.contentDOM.querySelectorAll(".cm-lintRange-error").length >= 2);
+  const marks = await underlined(page);
+  assert.ok(marks.some((mark) => JSON.stringify(mark) === JSON.stringify([5, 5, '"😀é"'])), JSON.stringify(marks));
+  assert.ok(marks.some((mark) => JSON.stringify(mark) === JSON.stringify([6, 25, "b"])), JSON.stringify(marks));
+  await page.close();
+});
+
+test("a fix is applied from the list, and all safe ones at once; the rest stays byte for byte", async () => {
+  const page = await open(context, server.url);
+  const crlf = sample("11-mistyped-key").replaceAll("\n", "\r\n");
+  await write(page, `\ufeff${crlf}`);
+  await page.locator("#findings .fix").first().click();
+  await says(page, /^starts; 1 of 1 served$/);
+  const whole = () => page.evaluate(() => window.vmcpPreview.editor.wholeText);
+  assert.equal(await whole(), `\ufeff${crlf.replace("transprot", "transport")}`);
+  await write(page, sample("18-discovered"));
+  await page.waitForFunction(() => document.querySelectorAll("#findings li").length === 2);
+  await page.locator("#fix-all").click();
+  await page.waitForFunction(() => document.querySelectorAll("#findings li").length === 1);
+  assert.equal(await whole(), sample("18-discovered").replace("type: discovered", "type: unauthenticated"));
+  assert.equal(await page.locator("#done").textContent(), "1 safe fix applied.");
+  assert.deepEqual(page.complaints, []);
+  await page.close();
+});
+
+test("a finding leads to its place, and tells what it means", async () => {
+  const page = await open(context, server.url);
+  await write(page, sample("13-stdio"));
+  await page.locator("#findings .head").first().click();
+  const selected = await page.evaluate(() => {
+    const { state } = window.vmcpPreview.editor.view;
+    return state.sliceDoc(state.selection.main.from, state.selection.main.to);
+  });
+  assert.equal(selected, "stdio");
+  await page.locator("#findings .code").first().click();
+  await page.waitForFunction(() => /need a process/.test(document.querySelector("#findings .more").textContent));
+  await shoot(page, "findings");
+  await page.close();
+});
+
+test("keys and values are completed and explained", async () => {
+  const page = await open(context, server.url);
+  await page.locator(".cm-content").click();
+  await page.keyboard.type("incomingAuth:\n  ty");
+  await page.locator(".cm-tooltip-autocomplete li", { hasText: "type" }).waitFor();
+  await page.waitForTimeout(100); // CodeMirror takes no key for 75 ms after a list has opened.
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("an");
+  await page.locator(".cm-tooltip-autocomplete li", { hasText: "anonymous" }).waitFor();
+  await shoot(page, "completion");
+  await page.waitForTimeout(100);
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => window.vmcpPreview.editor.text), "incomingAuth:\n  type: anonymous");
+  await page.locator(".cm-line span", { hasText: /^incomingAuth$/ }).hover();
+  await page.locator(".about", { hasText: "How callers are identified" }).waitFor();
+  await page.close();
+});
+
+test("the picture shows each backend, leads to the text, and stays readable with 300", async () => {
+  const page = await open(context, server.url);
+  await write(page, sample("04-default-auth"));
+  await page.locator("#tab-picture").click();
+  const cards = page.locator("#drawing [role=button]");
+  assert.deepEqual(await cards.evaluateAll((all) => all.map((one) => one.querySelector("title").textContent)), [
+    "team, callers: anonymous",
+    "tickets: served; https://tickets.partner.example/mcp; entry, streamable-http; system roots; header_injection Authorization",
+    "docs: served; https://docs.partner.example/mcp; entry, sse; system roots; unauthenticated",
+  ]);
+  await cards.nth(2).focus();
+  await page.keyboard.press("Enter");
+  const selected = await page.evaluate(() => {
+    const { state } = window.vmcpPreview.editor.view;
+    return state.doc.lineAt(state.selection.main.from).text;
+  });
+  assert.equal(selected, "- name: docs");
+  await shoot(page, "picture");
+  await write(page, many(300).replace("transport: sse", "transport: stdio"));
+  await says(page, /299 of 300 served/);
+  await page.waitForFunction(() => document.querySelectorAll("#drawing title").length === 301);
+  await shoot(page, "picture-300");
+  assert.deepEqual(page.complaints, []);
+  await page.close();
+});
+
+test("tables show backends, the effective configuration, needs, certificates and names", async () => {
+  const page = await open(context, server.url);
+  await write(page, sample("02-private-ca"));
+  const rows = (table) => page.locator(`#table-${table} tbody tr`);
+  await page.locator("#tab-backends").click();
+  assert.match(await rows("backends").first().innerText(), /tickets\s+served\s+https.*own CA bundle \/etc\/toolhive/s);
+  await page.locator("#filter").fill("nothing like it");
+  assert.equal(await rows("backends").count(), 0);
+  await page.locator("#tab-settings").click();
+  await rows("settings").first().waitFor();
+  const settings = await rows("settings").allInnerTexts();
+  assert.ok(settings.some((row) => /operational\.timeouts\.default\s+"30s"\s+default/.test(row)), settings.join("\n"));
+  assert.ok(settings.some((row) => /groupRef\s+"team"\s+written/.test(row)));
+  await page.locator("#tab-needs").click();
+  const certificate = readFileSync(new URL("../../tests/data/certificates/ca.pem", import.meta.url));
+  await page.locator("#files").setInputFiles({ name: "ca.crt", mimeType: "", buffer: certificate });
+  await rows("certificates").first().waitFor();
+  assert.match(await rows("needs").first().innerText(), /ca\.crt\s+file\s+tickets\s+yes/);
+  await shoot(page, "needs");
+  await page.locator("#tab-names").click();
+  await page.locator("#tools").fill('{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"}]}}');
+  await rows("names").first().waitFor();
+  assert.match(await rows("names").first().innerText(), /tickets\s+search\s+tickets_search\s+search\s+search/);
+  assert.deepEqual(page.complaints, []);
+  await page.close();
+});
+
+test("files are dropped: configurations become one text, certificates stand beside it", async () => {
+  const page = await open(context, server.url);
+  const files = { "a.yaml": sample("05-deployment").split("---\n")[0], "b.yaml": sample("05-deployment").split("---\n")[1], "x.pem": "-----BEGIN CERTIFICATE-----\n" };
+  await page.evaluate((files) => {
+    const transfer = new DataTransfer();
+    for (const [name, text] of Object.entries(files)) transfer.items.add(new File([text], name));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }, files);
+  await says(page, /tickets.* is not in container `vmcp`/);
+  assert.match(await page.evaluate(() => window.vmcpPreview.editor.text), /^# A ConfigMap[\s\S]*---\napiVersion: apps\/v1/);
+  await page.waitForFunction(() => /x\.pem/.test(document.getElementById("findings").textContent));
+  await page.close();
+});
+
+test("what changes is told, trust first", async () => {
+  const page = await open(context, server.url);
+  await write(page, sample("02-private-ca"));
+  await page.locator("#tab-compare").click();
+  await page.locator("#take-old").click();
+  await page.waitForFunction(() => /No change/.test(document.getElementById("compare-said").textContent));
+  await write(page, sample("02-private-ca").replace(/ +caBundlePath.*\n/, "").replace("anonymous", "local"));
+  await page.waitForFunction(() => document.querySelectorAll("#changes li").length === 2);
+  const changes = await page.locator("#changes li").allInnerTexts();
+  assert.match(changes[0], /^trust: `tickets` is verified against the system roots alone; before against \/etc/);
+  assert.match(changes[1], /^callers: /);
+  await shoot(page, "compare");
+  await page.close();
+});
+
+test("a link carries the text, and warns of secrets", async () => {
+  const page = await open(context, server.url);
+  await write(page, sample("15-two-header-values"));
+  await page.locator("#tab-share").click();
+  await page.waitForFunction(() => /1 literal secret/.test(document.getElementById("secrets").textContent));
+  await page.locator("#make-link").click();
+  await page.waitForFunction(() => document.getElementById("link").value !== "");
+  const link = await page.locator("#link").inputValue();
+  assert.ok(link.startsWith(`${server.url}#z=`), link);
+  const other = await open(context, link);
+  await says(other, /rejected/);
+  assert.equal(await other.evaluate(() => window.vmcpPreview.editor.text), sample("15-two-header-values"));
+  const broken = await open(context, server.url);
+  await broken.evaluate(() => (location.hash = "#z=AAAA"));
+  await says(broken, /no text that can be read/);
+  const saved = async (id) => {
+    const [download] = await Promise.all([page.waitForEvent("download"), page.locator(id).click()]);
+    return readFileSync(await download.path());
+  };
+  assert.equal(JSON.parse(await saved("#save-findings"))[0].code, "auth/conflicting-keys");
+  const svg = String(await saved("#save-svg"));
+  assert.match(svg, /^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
+  assert.doesNotMatch(svg, /var\(/);
+  assert.equal((await saved("#save-png")).subarray(1, 4).toString(), "PNG");
+  assert.deepEqual(page.complaints, []);
+  await Promise.all([page, other, broken].map((one) => one.close()));
+});
+
+test("it works offline, and from a disk", async () => {
+  const own = await chromium.newContext();
+  const page = await open(own, server.url);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await page.waitForFunction(async () => (await caches.keys()).length === 1 && (await (await caches.open((await caches.keys())[0])).keys()).length === 3);
+  await own.setOffline(true);
+  await page.reload();
+  await write(page, sample("01-minimal"));
+  await says(page, /^starts; 1 of 1 served/);
+  await own.close();
+  const disk = await open(context, new URL("vmcp-preview.html", built).href);
+  await write(disk, sample("12-duplicate-name"));
+  await says(disk, /is the name of 2 backends/);
+  assert.deepEqual(disk.complaints, []);
+  await disk.close();
+});
+
+test("nothing leaves the page, from the page or from its worker", async () => {
+  const asked = [];
+  const outside = createServer((request, response) => {
+    asked.push(request.url);
+    response.writeHead(200, { "access-control-allow-origin": "*" }).end();
+  });
+  outside.on("upgrade", (request, socket) => { asked.push(request.url); socket.destroy(); });
+  await new Promise((done) => outside.listen(0, "127.0.0.1", done));
+  const target = `127.0.0.1:${outside.address().port}`;
+  for (const url of [server.url, new URL("vmcp-preview.html", built).href]) {
+    const page = await open(context, url, { noisy: true });
+    const tried = await page.evaluate(async (target) => {
+      const outcome = (name, promise) => promise.then(() => `${name} went`, () => `${name} failed`);
+      const element = (name, attributes) => new Promise((done, fail) => {
+        const made = Object.assign(document.createElement(name), attributes, { onload: done, onerror: fail });
+        document.body.append(made);
+      });
+      const socket = (url) => new Promise((done, fail) => {
+        try { Object.assign(new WebSocket(url), { onopen: done, onerror: fail }); } catch (error) { fail(error); }
+      });
+      const worker = `
+        const tell = (name, promise) => promise.then(() => postMessage(name + " went"), () => postMessage(name + " failed"));
+        tell("worker fetch", fetch("http://${target}/worker-fetch"));
+        tell("worker import", new Promise((done) => { importScripts("http://${target}/worker-import"); done(); }));
+        tell("worker socket", new Promise((done, fail) => Object.assign(new WebSocket("ws://${target}/worker-socket"), { onopen: done, onerror: fail })));`;
+      const fromWorker = new Promise((done) => {
+        const said = [];
+        const started = new Worker(URL.createObjectURL(new Blob([worker])));
+        started.onmessage = ({ data }) => said.push(data) === 3 && done(said);
+      });
+      const form = Object.assign(document.createElement("form"), { action: `http://${target}/form`, target: "_blank" });
+      document.body.append(form);
+      form.submit();
+      navigator.sendBeacon(`http://${target}/beacon`);
+      return [
+        ...(await Promise.all([
+          outcome("fetch", fetch(`http://${target}/fetch`)),
+          outcome("socket", socket(`ws://${target}/socket`)),
+          outcome("image", element("img", { src: `http://${target}/image` })),
+          outcome("script", element("script", { src: `http://${target}/script` })),
+          outcome("frame", new Promise((_, fail) => { element("iframe", { src: `http://${target}/frame` }); setTimeout(fail, 500); })),
+        ])),
+        ...(await fromWorker),
+      ];
+    }, target);
+    assert.equal(tried.length, 8);
+    assert.deepEqual(tried.filter((one) => !one.endsWith(" failed")), [], url);
+    await page.close();
+  }
+  outside.close();
+  assert.deepEqual(asked, []);
+});
+
+test("it is usable by keyboard alone, in the dark, on a phone and when zoomed, and axe finds nothing", async () => {
+  const looks = [
+    ["light", { viewport: { width: 1360, height: 850 }, colorScheme: "light" }],
+    ["dark", { viewport: { width: 1360, height: 850 }, colorScheme: "dark" }],
+    ["phone", { viewport: { width: 390, height: 844 }, colorScheme: "light", hasTouch: true, isMobile: true }],
+    ["zoomed", { viewport: { width: 680, height: 425 }, deviceScaleFactor: 2, colorScheme: "dark" }],
+  ];
+  for (const [name, options] of looks) {
+    const own = await chromium.newContext(options);
+    const page = await open(own, server.url);
+    await write(page, sample("15-two-header-values"));
+    await says(page, /rejected/);
+    await page.waitForFunction(() => document.querySelectorAll("#findings li").length > 0);
+    // By a tool of the browser, not of the page: its policy would not let the script in.
+    const client = await own.newCDPSession(page);
+    await client.send("Page.setBypassCSP", { enabled: true });
+    await page.evaluate(readFileSync(AXE, "utf8"));
+    for (const tab of ["findings", "picture", "backends", "settings", "needs", "names", "compare", "share"]) {
+      await page.evaluate((tab) => document.getElementById(`tab-${tab}`).click(), tab);
+      await page.waitForTimeout(50);
+      const { violations } = await page.evaluate(() => axe.run());
+      const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+      assert.deepEqual(told, [], `${name}, ${tab}`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${name}, ${tab}: ${wide} pixels too wide`);
+      await shoot(page, `${name}-${tab}`);
+    }
+    await own.close();
+  }
+  const page = await open(context, server.url);
+  await page.locator(".cm-content").focus();
+  await page.keyboard.type("x");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "tab-findings");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "tab-picture");
+  assert.equal(await page.locator("#panel-picture").isVisible(), true);
+  await page.close();
+});
+
+test("hostile text leaves the page responsive, and is answered", async () => {
+  const page = await open(context, server.url);
+  const texts = {
+    "1 MB": many(4000),
+    "20,000 backends": many(20_000),
+    "a bomb": `a: &a [${"x,".repeat(9)}x]\n${[..."bcdefghi"].map((name, index) => `${name}: &${name} [${`*${"abcdefgh"[index]},`.repeat(9)}*${"abcdefgh"[index]}]`).join("\n")}\n`,
+    rubbish: Array.from({ length: 100_000 }, (_, index) => String.fromCharCode((index * 7919) % 0xd800)).join(""),
+    "deep brackets": "[".repeat(200_000),
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    await page.evaluate((text) => window.vmcpPreview.editor.load(text), text);
+    // The page itself answers while the worker works.
+    const lag = await page.evaluate(async () => {
+      let worst = 0;
+      for (let last = performance.now(), end = last + 500; last < end; ) {
+        await new Promise((done) => setTimeout(done, 5));
+        const now = performance.now();
+        worst = Math.max(worst, now - last);
+        last = now;
+      }
+      return worst;
+    });
+    assert.ok(lag < 2000, `${name}: no answer for ${Math.round(lag)} ms`);
+    await write(page, "name: x\n");
+    await says(page, /^does not start: there are no backends/);
+  }
+  assert.deepEqual(page.complaints, []);
+  await page.close();
+});
+
+test("a worker that fails is replaced, and said to have failed", async () => {
+  const page = await open(context, server.url, { noisy: true });
+  await page.evaluate(async () => {
+    const { core } = window.vmcpPreview;
+    // A question that the module cannot understand ends as a panic would.
+    await core.hover({ valueOf() { throw new Error("no number"); } }, 1).catch(() => {});
+  });
+  await write(page, sample("01-minimal"));
+  await says(page, /^starts; 1 of 1 served$/);
+  await page.close();
+});
+
+test("every sample is a case, and is judged like one", async () => {
+  const page = await open(context, server.url);
+  for (const name of readdirSync(samples)) {
+    await page.locator("#sample").selectOption(name);
+    const text = sample(name);
+    await page.waitForFunction((text) => window.vmcpPreview.editor.text === text, text);
+    const { findings } = await write(page, text);
+    const expected = readFileSync(new URL(`${name}/expected.txt`, samples), "utf8").matchAll(/^(error|warning|note)\[([^\]]+)\]: (.*)$/gm);
+    assert.deepEqual(findings.map(({ severity, code, message }) => [severity, code, message]), [...expected].map(([, ...parts]) => parts), name);
+  }
+  await page.close();
+});
+
+/** A configuration as an operator writes it. */
+function many(count) {
+  let text = "name: demo\ngroupRef: demo\nincomingAuth: {type: anonymous}\noutgoingAuth: {source: inline}\naggregation:\n  conflictResolution: prefix\n  conflictResolutionConfig: {prefixFormat: '{workload}_'}\nbackends:\n";
+  for (let index = 0; index < count; index += 1) {
+    const transport = index % 7 === 0 ? "sse" : "streamable-http";
+    text += `- name: backend-${index}\n  url: https://mcp-${index}.partner.example/mcp\n  transport: ${transport}\n  type: entry\n`;
+    if (index % 3 === 0) text += `  caBundlePath: /etc/toolhive/ca-bundles/backend-${index}/ca.crt\n`;
+    text += `  metadata:\n    group: demo\n    namespace: default\n    tool_type: mcp\n    workload_status: Ready\n`;
+  }
+  return text;
+}
