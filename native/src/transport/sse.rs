@@ -29,10 +29,13 @@ const WAITING: usize = 1024;
 /// Begins the names of sessions; nobody but this file sees them.
 const SESSION: &str = "sse-";
 
+/// The streams that are open, by number.
+type Open = Mutex<HashMap<u64, Arc<Channel>>>;
+
 /// All streams of one backend.
 #[derive(Default)]
 pub(super) struct Streams {
-    open: Arc<Mutex<HashMap<u64, Arc<Channel>>>>,
+    open: Arc<Open>,
     last: AtomicU64,
 }
 
@@ -75,7 +78,7 @@ pub(super) struct InboxReader {
     /// The id of the request that waits, none for a listener.
     id: Option<u64>,
     /// The stream is of no use if this request fails.
-    opens: Option<Weak<Mutex<HashMap<u64, Arc<Channel>>>>>,
+    opens: Option<Weak<Open>>,
 }
 
 impl BackendTransport {
@@ -119,7 +122,7 @@ impl BackendTransport {
             (Some(channel), _) => (channel, None),
             (None, "initialize") => match self.open(streams, timeouts) {
                 Ok(channel) => (channel, Some(Arc::downgrade(&streams.open))),
-                Err((failure, observed)) => return (Err(failure), observed),
+                Err(failed) => return (Err(failed.0), failed.1),
             },
             // The transport is older than what is asked, or the stream is gone.
             (None, _) => return (Ok(Response::bare(404, Arc::clone(call))), Observed::default()),
@@ -144,20 +147,20 @@ impl BackendTransport {
     }
 
     /// Opens a stream, and waits until the backend says where messages are to be posted.
-    fn open(&self, streams: &Streams, timeouts: &Timeouts) -> Result<Arc<Channel>, (Failure, Observed)> {
+    fn open(&self, streams: &Streams, timeouts: &Timeouts) -> Result<Arc<Channel>, Box<(Failure, Observed)>> {
         let failure = |stage, message| Failure { stage, sent: Sent::Nothing, message };
         let number = streams.last.fetch_add(1, Ordering::Relaxed) + 1;
         if lock(&streams.open).len() >= STREAMS {
             let message = format!("{STREAMS} streams of {} are open, and no more are allowed", self.endpoint);
-            return Err((failure(Stage::Connect, message), Observed::default()));
+            return Err(Box::new((failure(Stage::Connect, message), Observed::default())));
         }
         let cancel = Cancel::new();
         let accept = vec![(header::ACCEPT.to_owned(), EVENT_STREAM.to_owned())];
         let request = Request { method: Method::Get, headers: accept, body: Vec::new() };
         let standing = Timeouts { idle: None, total: None, ..*timeouts };
         let (response, observed) = self.follow((self.endpoint.clone(), self.uri.clone()), &request, &standing, &cancel);
-        let mut response = response.map_err(|failure| (failure, observed.clone()))?;
-        let unexpected = |message| (failure(Stage::FirstByte, message), observed.clone());
+        let mut response = response.map_err(|failure| Box::new((failure, observed.clone())))?;
+        let unexpected = |message| Box::new((failure(Stage::FirstByte, message), observed.clone()));
         let (status, kind) = (response.head.status, response.head.media_type());
         if status != 200 || kind.as_deref() != Some(EVENT_STREAM) {
             let kind = kind.unwrap_or_else(|| "none".to_owned());
@@ -179,7 +182,7 @@ impl BackendTransport {
                         self.endpoint
                     )));
                 }
-                Err(failure) => return Err((Failure { sent: Sent::Nothing, ..failure }, observed)),
+                Err(failure) => return Err(Box::new((Failure { sent: Sent::Nothing, ..failure }, observed))),
             };
             if let Err(problem) = listening.read(bytes, &mut spoken) {
                 return Err(unexpected(format!("the stream of {}: {problem}", self.endpoint)));
@@ -244,7 +247,7 @@ impl Drop for Streams {
 
 impl Channel {
     /// Waits for the answer to a request that is about to be posted.
-    fn expect(self: &Arc<Self>, id: u64, opens: Option<Weak<Mutex<HashMap<u64, Arc<Self>>>>>) -> InboxReader {
+    fn expect(self: &Arc<Self>, id: u64, opens: Option<Weak<Open>>) -> InboxReader {
         let inbox = Arc::new(Inbox::default());
         let mut state = lock(&self.state);
         // What nobody listened for goes to the first who can hear it.
@@ -337,7 +340,7 @@ impl Channel {
     }
 }
 
-fn close(open: &Mutex<HashMap<u64, Arc<Channel>>>, channel: &Arc<Channel>) {
+fn close(open: &Open, channel: &Arc<Channel>) {
     lock(open).remove(&channel.number);
     channel.cancel.cancel();
     channel.end();

@@ -10,7 +10,7 @@ use std::thread;
 use serde_json::{Value, json};
 use vmcp_native::server::{Options, Server};
 
-use crate::backend::{answer, event, plain, request};
+use crate::backend::{Request, answer, event, plain, request};
 use crate::http::PATIENCE;
 use crate::streams::{asks, begin, everything, open, tells};
 use crate::{eventually, offer_over, post, serve_all, tools};
@@ -118,10 +118,7 @@ impl Old {
 }
 
 /// As [`request`], and the path.
-fn request_with_path(
-    stream: &mut BufReader<TcpStream>,
-    path: &mut String,
-) -> Option<(String, Vec<(String, String)>, Vec<u8>)> {
+fn request_with_path(stream: &mut BufReader<TcpStream>, path: &mut String) -> Option<Request> {
     use std::io::BufRead;
     let line = String::from_utf8(stream.fill_buf().ok()?.to_vec()).ok()?;
     *path = line.split(' ').nth(1)?.to_owned();
