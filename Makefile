@@ -15,6 +15,9 @@ WASM := wasm32-unknown-unknown
 BARE := x86_64-unknown-none
 PACK := target/pack
 PEERS := tests/.peers
+# Always the same packages in one build, so that features, and with them the dependencies' builds, stay the same. The two
+# left out have no tests on this machine.
+NATIVE := --locked --workspace --exclude vmcp-bindgen --exclude vmcp-wasm
 # The browser that the page is tried in; found on the machine, or installed where this may be done.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome || echo /usr/bin/chromium)
 # Puts the built page into the program.
@@ -39,7 +42,8 @@ preview-build: $(PACK)/web .setup-www ## build the previewer into target/www; vm
 
 ##@ Check
 .PHONY: test lint rust core-alone core-wasm page peers conformance guards
-test: lint core-alone rust core-wasm page peers ## everything that CI runs, from set-up to end-to-end tests
+# The page comes last: it builds the program anew, with itself inside.
+test: lint core-alone rust core-wasm peers page ## everything that CI runs, from set-up to end-to-end tests
 	$(call STEP,all tests passed)
 
 lint: .setup-rust ## formatting and clippy
@@ -55,34 +59,35 @@ core-alone: .setup-rust ## the core alone, on a target that has no std at all an
 
 rust: ## unit, property, case and TLS tests on this machine
 	$(call STEP,rust: build)
-	cargo build --locked --package vmcp-native --bin vmcp
-	cargo test --locked --workspace --all-targets --no-run
+	cargo build $(NATIVE) --bins
+	cargo test $(NATIVE) --all-targets --no-run
 	$(call STEP,rust: run)
-	cargo test --locked --workspace --all-targets --quiet
-	cargo test --locked --workspace --doc --quiet
+	cargo test $(NATIVE) --all-targets --quiet
+	cargo test $(NATIVE) --doc --quiet
 
 core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAssembly
 	$(call STEP,core inside WebAssembly)
 	cargo test --locked --package vmcp-core --lib --target $(WASM)
-	diff <(cargo test --locked --quiet --package vmcp-core --lib -- --list | grep ': test$$' | sort) \
+	natively=$$(cargo test $(NATIVE) --lib --no-run 2>&1 | grep -o 'target/debug/deps/vmcp_core-[0-9a-f]*'); \
+	diff <($$natively --list | grep ': test$$' | sort) \
 	     <(cargo test --locked --quiet --package vmcp-core --lib --target $(WASM) -- --list | sort) \
 	  || { echo 'these core tests run on one side only (is `wasm_bindgen_test as test` imported?)'; exit 1; }
 
 page: $(PACK)/nodejs preview-build .setup-chromium ## the WebAssembly package under Node, and the page in a real browser
-	$(call STEP,WebAssembly package under Node, and the page in Chromium)
-	$(PREVIEW) cargo build --locked --package vmcp-native --bin vmcp
+	$(call STEP,WebAssembly package under Node and the page in Chromium)
+	$(PREVIEW) cargo build $(NATIVE) --bins
 	CHROMIUM="$(CHROMIUM)" node --test --test-reporter=spec --test-concurrency=1 wasm/test/*.test.mjs www/test/*.test.mjs
 
 peers: .setup-peers ## through `vmcp serve`, with servers and clients that this project did not write
 	$(call STEP,end to end with independent servers and clients)
-	cargo build --locked --package vmcp-native --bin vmcp
-	cargo test --locked --package vmcp-tests --features peers --test peers -- --nocapture
+	cargo build $(NATIVE) --bins
+	cargo test $(NATIVE) --features vmcp-tests/peers --test peers -- --nocapture
 
 # One after the other: the suite measures times.
 conformance: .setup-peers ## the official conformance suite through `vmcp serve`, against what it says of official SDKs alone
 	$(call STEP,the official conformance suite through the gateway)
-	cargo build --locked --package vmcp-native --bin vmcp
-	cargo test --locked --package vmcp-tests --features peers --test conformance -- --nocapture --test-threads=1
+	cargo build $(NATIVE) --bins
+	cargo test $(NATIVE) --features vmcp-tests/peers --test conformance -- --nocapture --test-threads=1
 
 ##@ Measure and search
 .PHONY: bench fuzz compat deny

@@ -13,6 +13,7 @@ mod mirror;
 mod modern;
 mod offering;
 pub mod relay;
+pub mod rounds;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;

@@ -17,6 +17,7 @@ mod outlet;
 mod questions;
 mod relay;
 mod reply;
+mod rounds;
 mod routes;
 mod seals;
 mod served;

@@ -192,10 +192,12 @@ proptest! {
         before in prop::collection::vec(piece(), 0..4),
         after in prop::collection::vec(piece(), 0..4),
         kind in prop::sample::select(["", "RSA ", "EC ", "ENCRYPTED ", "OPENSSH "].as_slice()),
+        joined in any::<bool>(),
         end in any::<bool>(),
     ) {
+        let line_end = if joined { "" } else { "\n" };
         let end = if end { format!("-----END {kind}PRIVATE KEY-----\n") } else { String::new() };
-        let file = format!("{}\n-----BEGIN {kind}PRIVATE KEY-----\nU0VDUkVUU0VDUkVU\n{end}{}", before.concat(), after.concat());
+        let file = format!("{}{line_end}-----BEGIN {kind}PRIVATE KEY-----\nU0VDUkVUU0VDUkVU\n{end}{}", before.concat(), after.concat());
         let (bundle, findings) = CaBundle::read("ca.crt", file.as_bytes(), now());
         prop_assert!(bundle.is_none());
         prop_assert!(findings.iter().any(|finding| finding.code.id() == "trust/private-key"));

@@ -119,6 +119,16 @@ pub fn declared_to_backend(capabilities: &str) -> String {
     json::rewrite(capabilities, |member| member.is("tasks"), &[])
 }
 
+/// The same where requests stand alone: nobody there hears that roots have changed (2026-07-28, changelog).
+#[must_use]
+pub fn declared_without_sessions(capabilities: &str) -> String {
+    let roots = json::member(capabilities, "roots").filter(|roots| roots.starts_with('{'));
+    let roots = roots.map(|roots| json::rewrite(roots, |member| member.is("listChanged"), &[]));
+    let gone = |member: &json::Member<'_>| member.is("tasks") || member.is("roots") && roots.is_some();
+    let with = roots.as_deref().map(|roots| ("roots", roots));
+    json::rewrite(capabilities, gone, with.as_slice())
+}
+
 /// A backend's request under the gateway's own id, and the progress token that it had: the id stands for that too.
 #[must_use]
 pub fn question(message: &ServerMessage, id: u64) -> (String, Option<String>) {
@@ -266,5 +276,9 @@ mod tests {
             r#"{"elicitation":{"url":{}},"extensions":{"a":{}}}"#
         );
         assert_eq!(declared_to_backend("{}"), "{}");
+        assert_eq!(
+            declared_without_sessions(r#"{"tasks":{},"roots":{"listChanged":true},"sampling":{}}"#),
+            r#"{"sampling":{},"roots":{}}"#
+        );
     }
 }

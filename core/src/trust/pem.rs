@@ -217,9 +217,13 @@ fn add_stray_markers(file: &[u8], items: &mut Vec<Item>) {
         while let Some(found) = file.get(from..next).and_then(|rest| find(rest, BEGIN)) {
             let begin = from + found;
             from = begin + BEGIN.len();
+            let broken = before(file.get(line_start..begin).unwrap_or_default());
+            let item = stray(begin, from, line.end, broken);
             if !taken(begin) {
-                let broken = before(file.get(line_start..begin).unwrap_or_default());
-                items.extend(open.replace(stray(begin, from, line.end, broken)));
+                items.extend(open.replace(item));
+            } else if item.label.contains("PRIVATE KEY") && !blocks.iter().any(|span| span.start as usize == begin) {
+                // It was lost with a broken block, but a key must be seen wherever it stands.
+                items.push(item);
             }
         }
         line_start = next;
@@ -413,6 +417,21 @@ mod tests {
     fn joined_blocks_are_both_lost_and_said_once() {
         let joined = broken(1, Broken::Joined(Span::new(23, 55)));
         assert_eq!(read(&format!("{}{BLOCK}{BLOCK}", BLOCK.trim_end())), [joined, good(6)]);
+    }
+
+    #[test]
+    fn a_private_key_is_seen_inside_what_is_lost() {
+        let key = BLOCK.replace(" A-", " EC PRIVATE KEY-");
+        let cut = "-----BEGIN A-----\nYWJj\n";
+        for file in [
+            format!("{BLOCK}{}{key}", BLOCK.trim_end()),
+            format!("{BLOCK}{}{cut}{key}", BLOCK.trim_end()),
+            format!("{}{cut}-----BEGIN EC PRIVATE KEY-----\nYWJj\n", BLOCK.trim_end()),
+            format!("{}x{key}", BLOCK.trim_end()),
+            format!("{}{key}", BLOCK.replace("END A-----\n", "END B-----")),
+        ] {
+            assert!(read(&file).iter().any(|(label, ..)| label == "EC PRIVATE KEY"), "{file}");
+        }
     }
 
     #[test]

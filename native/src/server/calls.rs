@@ -11,8 +11,9 @@ use hyper::StatusCode;
 use tokio::runtime::Handle;
 use vmcp_core::aggregate::Owner;
 use vmcp_core::gateway::listen::Changing;
+use vmcp_core::gateway::relay::declared_without_sessions;
 use vmcp_core::gateway::{Ask, Caller, Hop, Streams, Subject};
-use vmcp_core::mcp::client::{Answer, Asked, CallError, Class, Goal, List, ServerMessage, Standing};
+use vmcp_core::mcp::client::{Answer, Asked, Call, CallError, Class, Goal, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, code};
 
 use super::App;
@@ -22,6 +23,7 @@ use super::ears::Wait;
 use super::link::Conversation;
 use super::outlet::{Outcome, Outlet};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
+use super::rounds::{Rounds, Then};
 use super::routes::refuse;
 use super::served::{Heard, Served};
 use super::sessions::InUse;
@@ -66,10 +68,11 @@ impl App {
                 return written(ask.no_suggestions(&self.server));
             }
             let mut call = ask.towards(owner);
-            if in_flight.session.is_some() {
+            if let Some(session) = &in_flight.session {
                 call.asked = Asked::Relay;
+                call.capabilities = Some(declared_without_sessions(&session.state.session.capabilities));
             }
-            left.push_back((place, Goal::Call(call)));
+            left.push_back((place, call));
         }
         let subscribes = match ask.subject {
             Subject::Subscription => Some(Subscribes::To(ask.name.as_ref().into())),
@@ -167,7 +170,7 @@ enum Subscribes {
 struct Errand {
     app: Arc<App>,
     /// Who is still to be asked, by place, and what.
-    left: VecDeque<(usize, Goal)>,
+    left: VecDeque<(usize, Call)>,
     teller: Teller,
     in_flight: InFlight,
     cancel: Cancel,
@@ -184,7 +187,7 @@ impl Errand {
     fn next(mut self) -> Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>> {
         Box::pin(async move {
             let backends = Arc::clone(&self.app.backends);
-            let Some((place, goal)) = self.left.pop_front() else { return Ok(()) };
+            let Some((place, mut call)) = self.left.pop_front() else { return Ok(()) };
             let Some(served) = backends.at(place) else { return Ok(()) };
             self.asked += 1;
             let session = self.in_flight.session.as_ref();
@@ -203,27 +206,44 @@ impl Errand {
             let started = Instant::now();
             slot.run(move |served| {
                 let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
-                let (result, withdrawal) = served.run(goal, &mut conversation, &self.cancel, |heard| match heard {
-                    Heard::Message(message, standing) => {
-                        if let Some(kind) = Changing::of(&message.method) {
-                            app.backends.announce(served, kind);
-                        }
-                        match session {
-                            Some(session) => session.state.told(place, standing, message, Some(&self.teller.outlet)),
-                            None => {
-                                self.teller.event(message);
+                let mut rounds = session.map(|session| {
+                    let token = format!("{}-{}", session.id, self.in_flight.id.trim_matches('"'));
+                    Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token)
+                });
+                let (result, withdrawal) = loop {
+                    let again = rounds.is_some().then(|| call.clone());
+                    let (result, withdrawal) =
+                        served.run(Goal::Call(call), &mut conversation, &self.cancel, |heard| match heard {
+                            Heard::Message(message, standing) => {
+                                if let Some(kind) = Changing::of(&message.method) {
+                                    app.backends.announce(served, kind);
+                                }
+                                match session {
+                                    Some(session) => {
+                                        session.state.told(place, standing, message, Some(&self.teller.outlet))
+                                    }
+                                    None => {
+                                        self.teller.event(message);
+                                        None
+                                    }
+                                }
+                            }
+                            Heard::Opened(standing) => {
+                                if let Some(session) = session {
+                                    session.state.replay(place, served, standing, &self.cancel);
+                                    app.listen_to(session, place, Wait::ForIt);
+                                }
                                 None
                             }
-                        }
+                        });
+                    match (&mut rounds, again) {
+                        (Some(rounds), Some(again)) => match rounds.next(&again, result) {
+                            Then::Again(next) => call = next,
+                            Then::Done(result) => break (result, withdrawal),
+                        },
+                        _ => break (result, withdrawal),
                     }
-                    Heard::Opened(standing) => {
-                        if let Some(session) = session {
-                            session.state.replay(place, served, standing, &self.cancel);
-                            app.listen_to(session, place, Wait::ForIt);
-                        }
-                        None
-                    }
-                });
+                };
                 if let (Some(session), Err(_)) = (session, &result) {
                     session.state.questions.withdraw(&self.teller.outlet);
                 }

@@ -2,6 +2,7 @@
 //!
 //! It sends nothing.
 
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vmcp_core::gateway::relay::{self, NotAsked};
@@ -30,8 +31,35 @@ struct Question {
     id: u64,
     /// The progress token that the id stands for.
     token: Option<String>,
-    source: Source,
+    asker: Asker,
     on: On,
+}
+
+/// Who wants to know.
+#[derive(Clone)]
+enum Asker {
+    Backend(Source),
+    /// A call that goes on here with the answer.
+    Call(mpsc::Sender<String>),
+}
+
+impl Asker {
+    fn backend(&self) -> Option<&Source> {
+        match self {
+            Self::Backend(source) => Some(source),
+            Self::Call(_) => None,
+        }
+    }
+}
+
+/// What a client's answer is good for.
+pub(super) enum Answered {
+    /// It goes to the backend that asked.
+    Towards(Towards),
+    /// The call that asked goes on with it.
+    Taken,
+    /// Nobody asked, or no longer.
+    Unasked,
 }
 
 /// Who asks.
@@ -82,6 +110,20 @@ impl Questions {
     /// # Errors
     /// It cannot be asked.
     pub(super) fn ask(&self, message: &ServerMessage, source: Source, on: &[On]) -> Result<(), NotAsked> {
+        self.ask_for(message, &Asker::Backend(source), on)
+    }
+
+    /// The same for a call that waits here. The receiver gets the response; it is cut off when the client is gone.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub(super) fn ask_here(&self, message: &ServerMessage, on: &[On]) -> Result<mpsc::Receiver<String>, NotAsked> {
+        let (sender, receiver) = mpsc::channel();
+        self.ask_for(message, &Asker::Call(sender), on)?;
+        Ok(receiver)
+    }
+
+    fn ask_for(&self, message: &ServerMessage, asker: &Asker, on: &[On]) -> Result<(), NotAsked> {
         let id = {
             let mut state = self.lock();
             if state.ended {
@@ -96,7 +138,7 @@ impl Questions {
         let (text, token) = relay::question(message, id);
         for on in on {
             // It is noted first: the answer may come at once.
-            self.lock().open.push(Question { id, token: token.clone(), source: source.clone(), on: on.clone() });
+            self.lock().open.push(Question { id, token: token.clone(), asker: asker.clone(), on: on.clone() });
             if on.say(&text) == Told::Yes {
                 return Ok(());
             }
@@ -105,18 +147,29 @@ impl Questions {
         Err(NotAsked::Unreachable)
     }
 
-    /// The client's answer, for the backend that asked; `None` if nobody did.
-    pub(super) fn answered(&self, response: &jsonrpc::Response<'_>) -> Option<Towards> {
-        let id = response.id?;
+    /// The client's answer, for whoever asked.
+    pub(super) fn answered(&self, response: &jsonrpc::Response<'_>) -> Answered {
+        let Some(id) = response.id else { return Answered::Unasked };
         let mut state = self.lock();
-        let place = state.open.iter().position(|question| id.is_number(question.id))?;
+        let Some(place) = state.open.iter().position(|question| id.is_number(question.id)) else {
+            return Answered::Unasked;
+        };
         let question = state.open.swap_remove(place);
         if state.open.is_empty() {
             state.open.shrink_to_fit();
         }
         drop(state);
-        let message = relay::answer(response, &question.source.id);
-        Some(Towards { place: question.source.place, standing: question.source.standing, message })
+        match question.asker {
+            Asker::Backend(source) => {
+                let message = relay::answer(response, &source.id);
+                Answered::Towards(Towards { place: source.place, standing: source.standing, message })
+            }
+            // A call that has ended is told nothing.
+            Asker::Call(waits) => match waits.send(response.text.to_owned()) {
+                Ok(()) => Answered::Taken,
+                Err(_) => Answered::Unasked,
+            },
+        }
     }
 
     /// The client's progress with an answer, for the backend that wants to know.
@@ -127,7 +180,8 @@ impl Questions {
         let question = state.open.iter().find(|question| question.id == number)?;
         let params = json::Splice::new(params).replace(ours, question.token.clone()?).finish();
         let message = jsonrpc::notification("notifications/progress", Some(&params));
-        Some(Towards { place: question.source.place, standing: Arc::clone(&question.source.standing), message })
+        let source = question.asker.backend()?;
+        Some(Towards { place: source.place, standing: Arc::clone(&source.standing), message })
     }
 
     /// A backend no longer wants to know: the client is told under the id that it knows.
@@ -135,7 +189,8 @@ impl Questions {
         let Some(theirs) = message.params().and_then(|params| json::member(params, "requestId")) else { return };
         let gone = {
             let mut state = self.lock();
-            let found = state.open.iter().position(|q| q.source.place == place && q.source.id == theirs);
+            let found =
+                state.open.iter().position(|q| q.asker.backend().is_some_and(|s| s.place == place && s.id == theirs));
             found.map(|found| state.open.swap_remove(found))
         };
         if let Some(question) = gone {

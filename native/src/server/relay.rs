@@ -15,7 +15,7 @@ use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
 use super::App;
 use super::client::Client;
 use super::outlet::{Outlet, Told};
-use super::questions::{On, Source, Towards};
+use super::questions::{Answered, On, Source, Towards};
 use super::served::Served;
 use crate::transport::Cancel;
 
@@ -168,8 +168,9 @@ impl App {
     /// A client answers what it was asked.
     pub(super) fn responded(&self, client: &Client, response: &jsonrpc::Response<'_>) {
         match client.questions.answered(response) {
-            Some(towards) => self.backends.tell(towards),
-            None => tracing::debug!("a client answered what it was not asked, or no longer"),
+            Answered::Towards(towards) => self.backends.tell(towards),
+            Answered::Taken => {}
+            Answered::Unasked => tracing::debug!("a client answered what it was not asked, or no longer"),
         }
     }
 }

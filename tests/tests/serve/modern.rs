@@ -161,7 +161,21 @@ fn what_a_backend_asks_is_answered_through_another_replica() {
     assert_eq!(cue.body["params"]["inputResponses"], retry["inputResponses"]);
     cue.result(json!({"resultType": "complete", "content": []}));
     assert_eq!(answer().json()["result"]["content"], json!([]));
-    retry["requestState"] = json!(format!("{}A", &state[..state.len() - 1]));
+    // Another one, whatever it was.
+    let changed: String = state
+        .chars()
+        .enumerate()
+        .map(|(n, c)| {
+            if n == 60 && c == 'A' {
+                'B'
+            } else if n == 60 {
+                'A'
+            } else {
+                c
+            }
+        })
+        .collect();
+    retry["requestState"] = json!(changed);
     let mut refused = begin(other.address(), 4, "tools/call", retry)();
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(-32602)));
 }
@@ -204,4 +218,50 @@ fn a_task_is_found_from_any_replica_and_told_of() {
         (&told["taskId"], &told["status"], &told["_meta"]),
         (&json!(task), &json!("completed"), &json!({ID: 5}))
     );
+}
+
+#[test]
+fn a_client_with_a_session_is_asked_what_a_modern_backend_wants_to_know() {
+    let stage = Stage::modern(everything());
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let capabilities = json!({"elicitation": {}, "roots": {"listChanged": true}, "tasks": {}});
+    let session = crate::streams::open(address, "2025-11-25", capabilities);
+    let answer = crate::streams::begin(address, &session, 2, json!({}));
+    let cue = stage.cue("tools/call");
+    let told = &cue.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+    assert_eq!(told, &json!({"elicitation": {}, "roots": {}}));
+    let questions = json!({"q": {"method": "elicitation/create", "params": {"message": "m", "requestedSchema": {"type": "object"}}},
+        "r": {"method": "roots/list"}});
+    cue.result(json!({"resultType": "input_required", "inputRequests": questions, "requestState": "exact"}));
+    let mut answer = answer();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let asked = answer.event().unwrap();
+        ids.push((asked["method"].as_str().unwrap().to_owned(), asked["id"].clone()));
+    }
+    // In any order.
+    for (method, id) in ids.iter().rev() {
+        let result = if method == "roots/list" {
+            json!({"roots": []})
+        } else {
+            json!({"action": "accept", "content": {"n": 1}})
+        };
+        let response = json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string();
+        assert_eq!(crate::post(address, Some(&session), &response).status, 202);
+    }
+    let cue = stage.cue("tools/call");
+    assert_eq!(cue.body["params"]["requestState"], "exact");
+    let answers = json!({"q": {"action": "accept", "content": {"n": 1}}, "r": {"roots": []}});
+    assert_eq!(cue.body["params"]["inputResponses"], answers);
+    // It asks once more, and the client refuses to answer: its call fails.
+    cue.result(json!({"resultType": "input_required", "inputRequests": {"again": {"method": "roots/list"}}}));
+    let asked = answer.event().unwrap();
+    let response = json!({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -1, "message": "no"}}).to_string();
+    assert_eq!(crate::post(address, Some(&session), &response).status, 202);
+    let error = answer.event().unwrap()["error"].clone();
+    let message = "the client did not answer what the backend asked: no";
+    assert_eq!(error, json!({"code": -32603, "message": message}));
+    server.stop();
 }

@@ -1,0 +1,135 @@
+//! Questions of modern backends to clients with sessions: asked one by one on the stream of the call, after which the call
+//! is made once more.
+//!
+//! What is asked and repeated is the core's; this waits for the client.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use vmcp_core::gateway::relay::may_be_asked;
+use vmcp_core::gateway::rounds::{self, ROUNDS, Round};
+use vmcp_core::mcp::client::{Answer, Call, CallError, Reply};
+use vmcp_core::mcp::{Era, code, jsonrpc};
+
+use super::client::Client;
+use super::outlet::Outlet;
+use super::questions::On;
+use crate::transport::Cancel;
+
+/// How often it is looked whether a call was given up while its client thinks.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long before a backend is asked again that waits for what the client does elsewhere, at least and at most.
+const ELSEWHERE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// The rounds of one call.
+pub(super) struct Rounds<'c> {
+    pub(super) client: &'c Client,
+    pub(super) outlet: &'c Arc<Outlet>,
+    pub(super) cancel: &'c Cancel,
+    /// Makes ids of what is opened by URL.
+    pub(super) token: String,
+    made: usize,
+    opened: HashSet<String>,
+    pause: Duration,
+}
+
+/// Whether the call is to be made once more.
+pub(super) enum Then {
+    /// With other parameters.
+    Again(Call),
+    /// No: this is what came of it.
+    Done(Result<Answer, CallError>),
+}
+
+impl<'c> Rounds<'c> {
+    pub(super) fn new(client: &'c Client, outlet: &'c Arc<Outlet>, cancel: &'c Cancel, token: String) -> Self {
+        Self { client, outlet, cancel, token, made: 0, opened: HashSet::new(), pause: ELSEWHERE.0 }
+    }
+
+    /// Asks the client what the backend wants to know, if it wants to.
+    pub(super) fn next(&mut self, call: &Call, result: Result<Answer, CallError>) -> Then {
+        let round = match &result {
+            Ok(Answer::Reply(reply)) => Round::read(reply, &format!("{}-{}", self.token, self.made)),
+            _ => None,
+        };
+        let round = match round {
+            None => return Then::Done(result),
+            Some(Ok(round)) => round,
+            Some(Err(message)) => return failed(code::INTERNAL, &message),
+        };
+        self.made += 1;
+        if self.made > ROUNDS {
+            return failed(
+                code::INTERNAL,
+                &format!("the backend has asked for input {ROUNDS} times, as often as it may"),
+            );
+        }
+        match self.answers(&round) {
+            Ok(answers) => {
+                let params = round.repeated(call.params.as_deref().unwrap_or("{}"), &answers);
+                Then::Again(Call { params: Some(params), ..call.clone() })
+            }
+            Err(then) => then,
+        }
+    }
+
+    /// All answers by key. The client is asked everything at once and may answer in any order.
+    fn answers(&mut self, round: &Round) -> Result<Vec<(String, String)>, Then> {
+        let mut asked = Vec::new();
+        let mut answers = Vec::new();
+        let mut elsewhere = false;
+        for (key, question) in &round.questions {
+            if let Some(url) = rounds::url(question)
+                && !self.opened.insert(url)
+            {
+                // It was asked before and the client is at it.
+                elsewhere = true;
+                answers.push((key.clone(), r#"{"action":"accept"}"#.to_owned()));
+                continue;
+            }
+            let on = [On::Call(Arc::clone(self.outlet)), On::Standing(Arc::clone(&self.client.stream))];
+            let answer = may_be_asked(&self.client.session.capabilities, question)
+                .and_then(|()| self.client.questions.ask_here(question, &on))
+                .map_err(|why| failed(code::INTERNAL, &format!("the backend asks for input: {why}")))?;
+            asked.push((key, answer));
+        }
+        for (key, answer) in asked {
+            let text = loop {
+                match answer.recv_timeout(LOOK) {
+                    Ok(text) => break text,
+                    Err(RecvTimeoutError::Timeout) if !self.cancel.is_cancelled() => {}
+                    Err(_) => return Err(failed(code::INTERNAL, "the client is gone, or gave the call up")),
+                }
+            };
+            let said = Reply::read(text, Era::Legacy);
+            let Some(said) = said else { return Err(failed(code::INTERNAL, "the client's answer is none")) };
+            match (said.result(), said.error()) {
+                (Some(result), _) => answers.push((key.clone(), result.to_owned())),
+                // Only results can be given to the backend (2026-07-28, schema, InputResponses).
+                (None, error) => {
+                    let message = error.map(|error| error.message.into_owned()).unwrap_or_default();
+                    let message = format!("the client did not answer what the backend asked: {message}");
+                    return Err(failed(code::INTERNAL, &message));
+                }
+            }
+        }
+        if elsewhere || round.questions.is_empty() {
+            std::thread::sleep(self.pause);
+            self.pause = (self.pause * 2).min(ELSEWHERE.1);
+        }
+        Ok(answers)
+    }
+}
+
+/// The call ends with an error of the gateway.
+fn failed(code: i64, message: &str) -> Then {
+    let error = jsonrpc::error(Some("0"), code, message, None);
+    // What is made here is a response.
+    Then::Done(Reply::read(error, Era::Legacy).map(Answer::Reply).ok_or_else(|| CallError {
+        method: String::new(),
+        problem: vmcp_core::mcp::client::Problem::Empty,
+        ran: vmcp_core::mcp::client::Ran::Maybe,
+    }))
+}
