@@ -7,6 +7,7 @@
 
 mod asks;
 mod front;
+mod links;
 pub mod listen;
 mod lists;
 mod mirror;
@@ -22,6 +23,7 @@ use alloc::vec::Vec;
 
 pub use asks::{Ask, Caller, Hop, OfTask, Subject};
 pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
+pub use links::links;
 pub use listen::Listen;
 pub use lists::{ListItems, PAGE};
 pub use modern::Discover;

@@ -12,6 +12,7 @@ mod guard;
 mod hearing;
 mod known;
 mod link;
+mod links;
 mod listen;
 mod outlet;
 mod questions;
@@ -47,6 +48,7 @@ use backends::Backends;
 use client::Client;
 use connection::Patience;
 use guard::Guard;
+use links::Links;
 use seals::Seals;
 use served::Served;
 use sessions::Sessions;
@@ -222,6 +224,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         seals,
         stopping: stopped.clone(),
         backends: Arc::new(backends),
+        links: Links::default(),
     });
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
@@ -297,6 +300,7 @@ struct App {
     /// Whether the server has been told to stop.
     stopping: watch::Receiver<bool>,
     backends: Arc<Backends>,
+    links: Links,
 }
 
 impl App {

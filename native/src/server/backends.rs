@@ -192,13 +192,14 @@ impl Backends {
                     drop(timeout_at((since + patience).into(), answered).await);
                 }
             }
-            let missing = kinds.iter().any(|kind| served.list(*kind).is_none());
-            if missing != missed.swap(missing, Ordering::Relaxed) {
-                if missing {
+            // Said once, and taken back when all its lists are there: one may be, and another not.
+            let lacks = |kinds: &[List]| kinds.iter().any(|kind| served.list(*kind).is_none());
+            if lacks(kinds) {
+                if !missed.swap(true, Ordering::Relaxed) {
                     tracing::warn!(backend = served.name, "backend is missing from the lists");
-                } else {
-                    tracing::info!(backend = served.name, "backend is in the lists again");
                 }
+            } else if !lacks(&List::ALL) && missed.swap(false, Ordering::Relaxed) {
+                tracing::info!(backend = served.name, "backend is in the lists again");
             }
         }
         self.merged()

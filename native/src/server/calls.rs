@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use vmcp_core::aggregate::Owner;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::declared_without_sessions;
-use vmcp_core::gateway::{Ask, Caller, Hop, Streams, Subject};
+use vmcp_core::gateway::{self, Ask, Caller, Hop, Streams, Subject};
 use vmcp_core::mcp::client::{Answer, Asked, Call, CallError, Class, Goal, List, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, code};
 
@@ -146,7 +146,11 @@ impl App {
                         };
                         let owner =
                             |backend: &Arc<str>| Owner { backend: Arc::clone(backend), original: name.to_owned() };
-                        merged.order().iter().filter(has).map(owner).collect()
+                        let mut owners: Vec<_> = merged.order().iter().filter(has).map(owner).collect();
+                        // Stable: the others stay in their order.
+                        let linked = self.links.place(name).and_then(|place| self.backends.at(place));
+                        owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
+                        owners
                     }
                 }
             }
@@ -258,6 +262,9 @@ impl Errand {
                         }
                         Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
                     }
+                }
+                if let Ok(Answer::Reply(reply)) = &result {
+                    self.app.links.spoken_of(place, gateway::links(reply));
                 }
                 self.finish(&served.name, result);
                 if let Some(request) = withdrawal {

@@ -46,7 +46,7 @@ struct Gate {
 }
 
 impl Backend {
-    /// Tools: `echo` answers with its arguments and session, `wait` answers when it is let go, `slow` reports progress
+    /// Tools: `echo` answers with its arguments and session and the `link` that it is given, `wait` answers when it is let go, `slow` reports progress
     /// first and goes on when it is let go, `fail` is a JSON-RPC error.
     pub(crate) fn start() -> Self {
         Self::with(Value::Null)
@@ -221,7 +221,9 @@ impl Shared {
         let text = |text: &str| json!({"content": [{"type": "text", "text": text}]});
         match body["params"]["name"].as_str() {
             Some("echo") => {
-                let result = json!({"content": [], "structuredContent":
+                let link = body["params"]["arguments"]["link"].as_str();
+                let link = link.map(|uri| json!({"type": "resource_link", "uri": uri, "name": "l"}));
+                let result = json!({"content": link.into_iter().collect::<Vec<_>>(), "structuredContent":
                     {"arguments": body["params"]["arguments"], "session": session}});
                 plain(out, 200, None, &answer(body, "result", result))
             }

@@ -165,3 +165,23 @@ fn what_is_hidden_is_not_called_and_what_is_renamed_leads_where_it_did() {
         assert_eq!(ask("tools/call", json!({"name": hidden}))["message"], format!("there is no tool `{hidden}`"));
     }
 }
+
+#[test]
+fn a_resource_that_a_tool_links_to_is_read_where_the_tool_is() {
+    let has = || Backend::with(json!({"name": "z"}));
+    let (one, two) = (has(), has());
+    let server = serve_all(offer(&[("one", &one.url()), ("two", &two.url())], ""), Options::default());
+    let session = open_session(server.address());
+    let ask = |method: &str, params| result(server.address(), &session, method, params);
+    let read = |uri: &str| ask("resources/read", json!({"uri": uri}))["contents"][0]["uri"].clone();
+    let linked = ask("tools/call", json!({"name": "two_echo", "arguments": {"link": "z:2"}}));
+    assert_eq!(linked["content"][0]["uri"], "z:2");
+    assert_eq!(read("z:2"), "z:2");
+    assert_eq!((one.seen("resources/read").len(), two.seen("resources/read").len()), (0, 1));
+    assert_eq!(read("z:1"), "z:1");
+    assert_eq!((one.seen("resources/read").len(), two.seen("resources/read").len()), (1, 1));
+    // A link to what its backend does not have is looked for elsewhere.
+    ask("tools/call", json!({"name": "two_echo", "arguments": {"link": "q:1"}}));
+    assert_eq!(ask("resources/read", json!({"uri": "q:1"}))["code"], -32002);
+    assert_eq!((one.seen("resources/read").len(), two.seen("resources/read").len()), (2, 2));
+}

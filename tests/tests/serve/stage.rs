@@ -183,6 +183,7 @@ impl Shared {
             let known = number.is_some_and(|number| number >= self.forgotten.load(Ordering::SeqCst));
             let out = stream.get_mut();
             let done = match method.as_str() {
+                "initialize" if self.era == Era::Modern => plain(out, 404, None, ""),
                 "initialize" => {
                     let id = format!("s{}", self.sessions.fetch_add(1, Ordering::SeqCst));
                     let result = json!({"protocolVersion": "2025-11-25", "capabilities": self.capabilities,
