@@ -73,7 +73,7 @@ core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAsse
 	     <(cargo test --locked --quiet --package vmcp-core --lib --target $(WASM) -- --list | sort) \
 	  || { echo 'these core tests run on one side only (is `wasm_bindgen_test as test` imported?)'; exit 1; }
 
-page: $(PACK)/nodejs preview-build .setup-chromium ## the WebAssembly package under Node, and the page in a real browser
+page: $(PACK)/exchange $(PACK)/nodejs preview-build .setup-chromium tests/peers/node_modules/.package-lock.json ## the WebAssembly package under Node, and the page in a real browser
 	$(call STEP,WebAssembly package under Node and the page in Chromium)
 	$(PREVIEW) cargo build $(NATIVE) --bins
 	CHROMIUM="$(CHROMIUM)" node --test --test-reporter=spec --test-concurrency=1 wasm/test/*.test.mjs www/test/*.test.mjs
@@ -90,11 +90,15 @@ conformance: .setup-peers ## the official conformance suite through `vmcp serve`
 	cargo test $(NATIVE) --features vmcp-tests/peers --test conformance -- --nocapture --test-threads=1
 
 ##@ Measure and search
-.PHONY: bench fuzz compat deny
+.PHONY: bench bench-page fuzz compat deny
 bench: ## time and memory from text to catalog, pool assembly, calls through vmcp against direct ones (GO=1 adds the Go vMCP's row)
 	$(if $(filter 1,$(GO)),$(MAKE) $(GO_VMCP))
 	cargo build --locked --release --package vmcp-native --bin vmcp --package vmcp-tests --bin bench
 	$(if $(filter 1,$(GO)),GO_VMCP="$(CURDIR)/$(GO_VMCP)") target/release/bench $(ARGS)
+	$(if $(ARGS),,$(MAKE) bench-page)
+
+bench-page: preview-build .setup-chromium ## weight of the previewer, and time from a keystroke to its findings in Chromium
+	CHROMIUM="$(CHROMIUM)" node www/bench.mjs
 
 fuzz: ## feed hostile input to the config and PEM readers (FUZZ_SECONDS=60 each; needs a C++ compiler)
 	fuzz/run $(FUZZ_SECONDS)
@@ -158,10 +162,16 @@ tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peer
 	rm -rf target/npm-cache && touch $@
 
 # The WebAssembly module with its JavaScript, for Node and for browsers.
-.PHONY: .module
+.PHONY: .module $(PACK)/exchange
 .module: .setup-rust .setup-node
 	$(call STEP,WebAssembly package: build)
 	cargo build --locked --package vmcp-wasm --target $(WASM) --profile wasm
+
+# The exchanges of MCP, for hosts with `fetch`: a module of its own.
+$(PACK)/exchange: .setup-rust .setup-node
+	cargo build --locked --package vmcp-wasm --target $(WASM) --profile wasm --no-default-features --features exchange
+	rm -rf $@
+	cargo run --locked --quiet --package vmcp-bindgen -- pack nodejs target/$(WASM)/wasm/vmcp_wasm.wasm $@
 
 $(PACK)/nodejs $(PACK)/web: .module
 	rm -rf $@

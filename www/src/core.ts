@@ -3,8 +3,8 @@ import wasm from "virtual:wasm";
 import source from "virtual:worker";
 import type { Choices, Comparison, Explanation, KeyHover, Naming, Setting, View } from "../../target/pack/web/preview.d.ts";
 
-/** A check that takes longer than this is given up when the text changes. */
-const PATIENCE = 200;
+/** A check that takes longer than this is given up when the text changes; a fresh worker takes time to start, too. */
+const PATIENCE = 1000;
 
 type Waiting = { resolve: (answer: any) => void; reject: (why: Error) => void };
 
@@ -37,12 +37,12 @@ export class Core {
     });
   }
 
-  settings = (document: number): Promise<Setting[]> => this.#ask("settings", document);
-  hover = (line: number, column: number): Promise<KeyHover | null> => this.#ask("hover", line, column);
-  choices = (text: string, line: number, column: number): Promise<Choices | null> => this.#ask("choices", text, line, column);
-  compare = (old: string, document: number): Promise<Comparison> => this.#ask("compare", old, document);
-  names = (document: number, backend: string, pasted: string): Promise<Naming> => this.#ask("names", document, backend, pasted);
-  explain = (code: string): Promise<Explanation | null> => this.#ask("explain", code);
+  settings = (document: number): Promise<Setting[]> => this.#question("settings", document);
+  hover = (line: number, column: number): Promise<KeyHover | null> => this.#question("hover", line, column);
+  choices = (text: string, line: number, column: number): Promise<Choices | null> => this.#question("choices", text, line, column);
+  compare = (old: string, document: number): Promise<Comparison> => this.#question("compare", old, document);
+  names = (document: number, backend: string, pasted: string): Promise<Naming> => this.#question("names", document, backend, pasted);
+  explain = (code: string): Promise<Explanation | null> => this.#question("explain", code);
 
   giveFile(path: string, bytes: Uint8Array): void {
     this.#files.set(path, bytes);
@@ -79,6 +79,12 @@ export class Core {
       (view) => done(() => waiting.resolve(this.#later === null ? view : null)),
       (why: Error) => done(() => (why.message === "given up" ? waiting.resolve(null) : waiting.reject(why))),
     );
+  }
+
+  /** Asks, and once more if a check was given up meanwhile. */
+  #question(method: string, ...given: unknown[]): Promise<any> {
+    const again = (why: Error) => (why.message === "given up" ? this.#ask(method, ...given) : Promise.reject(why));
+    return this.#ask(method, ...given).catch(again);
   }
 
   #ask(method: string, ...given: unknown[]): Promise<any> {

@@ -239,6 +239,10 @@ impl Errand {
                                 }
                                 None
                             }
+                            Heard::Paused => {
+                                self.teller.outlet.pause();
+                                None
+                            }
                         });
                     match (&mut rounds, again) {
                         (Some(rounds), Some(again)) => match rounds.next(&again, result) {

@@ -129,6 +129,11 @@ impl Client {
         stream
     }
 
+    /// Whether its streams can be resumed.
+    pub(super) fn resumption(&self) -> Resumption {
+        resumption(self.session.revision)
+    }
+
     /// Notes a call in flight under its id (JSON).
     pub(super) fn begin(&self, id: &str, cancel: &Cancel, outlet: &Arc<Outlet>) -> Result<(), IdInUse> {
         let mut calls = lock(&self.calls);

@@ -68,6 +68,18 @@ impl Outlet {
         Told::Yes
     }
 
+    /// Nothing comes for a while, as the backend says by closing its own stream: so may this one where the client can
+    /// come back for the rest (2025-11-25, basic/transports, Sending Messages 6).
+    pub(super) fn pause(&self) {
+        let resumable = self.session.as_ref().is_some_and(|session| session.state.resumption() == Resumption::ById);
+        if resumable && self.streams != Streams::No {
+            self.begin();
+            if let Some(stream) = self.stream.get() {
+                stream.hang_up();
+            }
+        }
+    }
+
     /// The answer: a document, or the last message of the stream that has begun; `None` says nothing.
     pub(super) fn answer(
         &self,

@@ -32,6 +32,8 @@ pub(super) enum Heard<'a> {
     Message(&'a ServerMessage, Option<&'a Arc<Standing>>),
     /// The conversation was opened; the request that is wanted has not been sent yet.
     Opened(&'a Arc<Standing>),
+    /// The backend closed the stream of the call, and is asked for the rest later.
+    Paused,
 }
 
 /// One backend.
@@ -149,6 +151,7 @@ impl Served {
                     hear(Heard::Opened(&standing));
                 }
             }
+            Said::Paused => drop(hear(Heard::Paused)),
         });
         let withdrawal = match &result {
             Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })

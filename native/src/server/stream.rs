@@ -120,6 +120,14 @@ impl Stream {
         wake(state);
     }
 
+    /// Ends the connection that reads; what it has not read waits for the next one.
+    pub(super) fn hang_up(&self) {
+        let mut state = self.lock();
+        state.reader = 0;
+        wake(state);
+        self.read.notify_all();
+    }
+
     /// Whether a lost connection can be replaced.
     pub(super) fn resumption(&self) -> Resumption {
         self.resumption
@@ -325,6 +333,21 @@ mod tests {
         assert_eq!(stream.resume(4).err(), Some(NotResumed));
         assert!(stream.resume(3).is_ok());
         assert_eq!(Stream::new(1, Resumption::No).resume(0).err(), Some(NotResumed));
+    }
+
+    #[test]
+    fn a_connection_that_is_hung_up_on_learns_where_to_go_on() {
+        let stream = Stream::new(1, Resumption::ById);
+        let mut first = stream.reader();
+        stream.hang_up();
+        stream.send("a");
+        let seen = [read(&mut first).unwrap(), read(&mut first).unwrap()];
+        assert_eq!(seen, ["id: 1-0\nretry: 1000\ndata: \n\n", "end"]);
+        let mut second = stream.resume(0).unwrap();
+        drop(first);
+        let seen = [read(&mut second).unwrap(), read(&mut second).unwrap()];
+        assert_eq!(seen, ["id: 1-0\nretry: 1000\ndata: \n\n", "event: message\nid: 1-1\ndata: a\n\n"]);
+        assert_eq!(read(&mut second), None);
     }
 
     #[test]

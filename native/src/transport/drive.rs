@@ -61,6 +61,8 @@ pub enum Said {
     Event(ServerMessage),
     /// Keep this for the next exchange.
     Learned(Arc<Standing>),
+    /// The backend closed the stream of the call; the rest is asked for later.
+    Paused,
 }
 
 impl BackendTransport {
@@ -82,7 +84,10 @@ impl BackendTransport {
                     next = self.walk(exchange, &request, &patience.timeouts(wait), patience, cancel, &mut said);
                     continue;
                 }
-                Some(Output::Pause(how_long)) => cancel.pause(how_long),
+                Some(Output::Pause(how_long)) => {
+                    said(exchange, Said::Paused);
+                    cancel.pause(how_long);
+                }
                 Some(output) => {
                     if let Some(end) = self.tell(exchange, output, patience, &mut said) {
                         return end;

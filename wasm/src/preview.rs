@@ -1,0 +1,110 @@
+//! What the previewer asks: findings, hints, comparisons, as JSON.
+//!
+//! There is no logic here: what is found, and its shape, come from `vmcp-core`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use vmcp_core::judge::judge;
+use vmcp_core::preview::{self, Preview};
+use vmcp_core::report::Columns;
+use vmcp_core::trust::UnixTime;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Everything that is wrong with a configuration, or with Kubernetes objects that hold some.
+///
+/// `file` is what the findings call the input. The answer is what `vmcp validate --format json` prints for one input,
+/// but for its columns: they count UTF-16 code units, as JavaScript's strings do.
+#[wasm_bindgen]
+#[must_use]
+pub fn validate(text: &str, file: &str) -> String {
+    judge(text.as_bytes()).report(file, Columns::Utf16, |report| json(report))
+}
+
+/// What a code means: an `Explanation` as JSON, or `null`.
+#[wasm_bindgen]
+#[must_use]
+pub fn explain(code: &str) -> String {
+    json(&preview::explain(code))
+}
+
+/// The JSON Schema of the configuration.
+#[wasm_bindgen]
+#[must_use]
+pub fn schema() -> String {
+    json(&vmcp_core::config::schema::schema())
+}
+
+/// One text while it is written, with the files and variables that stand beside it. Answers are JSON; their types are in
+/// `preview.d.ts`.
+#[wasm_bindgen]
+#[derive(Debug, Default)]
+pub struct Session(Preview);
+
+#[wasm_bindgen]
+impl Session {
+    /// No text, no files, no variables.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a file where a configuration names it.
+    #[wasm_bindgen(js_name = giveFile)]
+    pub fn give_file(&mut self, path: &str, bytes: &[u8]) {
+        self.0.give_file(path, bytes);
+    }
+
+    /// Takes a file away.
+    #[wasm_bindgen(js_name = takeFile)]
+    pub fn take_file(&mut self, path: &str) {
+        self.0.take_file(path);
+    }
+
+    /// Says which variables are set, one name a line.
+    #[wasm_bindgen(js_name = giveVariables)]
+    pub fn give_variables(&mut self, names: &str) {
+        self.0.give_variables(names.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+
+    /// Judges a text: a `View`. `now` is in seconds since 1970.
+    pub fn check(&mut self, text: &str, now: f64) -> String {
+        json(&self.0.check(text, UnixTime::since_unix_epoch(Duration::try_from_secs_f64(now).unwrap_or_default())))
+    }
+
+    /// The effective configuration of a document of the text: `Setting[]`.
+    #[must_use]
+    pub fn settings(&self, document: usize) -> String {
+        json(&self.0.settings(document))
+    }
+
+    /// What is known of the key at a place: a `KeyHover` or `null`.
+    #[must_use]
+    pub fn hover(&self, line: u32, column: u32) -> String {
+        json(&self.0.hover(line, column))
+    }
+
+    /// What may be written at a place of `text`: `Choices` or `null`.
+    #[must_use]
+    pub fn choices(&self, text: &str, line: u32, column: u32) -> String {
+        json(&self.0.choices(text, line, column))
+    }
+
+    /// What changes from `old` to a document of the text: a `Comparison`.
+    #[must_use]
+    pub fn compare(&self, old: &str, document: usize) -> String {
+        json(&self.0.compare(old, document))
+    }
+
+    /// What tools would be called: a `Naming`. An empty `backend` means each.
+    #[must_use]
+    pub fn names(&self, document: usize, backend: &str, pasted: &str) -> String {
+        json(&self.0.names(document, Some(backend).filter(|name| !name.is_empty()), pasted))
+    }
+}
+
+/// The answers have string keys and no failing implementations, so there is no error to tell.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,48 @@
+// What the page weighs, and how long a keystroke takes until its findings are shown: node bench.mjs, after `make preview-build`.
+import { readFileSync } from "node:fs";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { browser, open, serve, write } from "./test/browser.mjs";
+
+const ROUNDS = 60;
+const root = new URL("../target/", import.meta.url);
+const kib = (bytes) => `${(bytes / 1024).toFixed(0)} KiB`;
+
+console.log("The previewer: weight\n\n| what | raw | gzip | brotli |\n|---|---:|---:|---:|");
+const weigh = (name, files) => {
+  const parts = files.map((file) => readFileSync(new URL(file, root)));
+  const sum = (pack) => kib(parts.reduce((total, part) => total + pack(part).length, 0));
+  console.log(`| ${name} | ${sum((part) => part)} | ${sum(gzipSync)} | ${sum(brotliCompressSync)} |`);
+};
+weigh("the module", ["pack/web/vmcp_bg.wasm"]);
+weigh("the page with everything", ["www/index.html", "www/main.js", "www/style.css"]);
+
+const [chromium, server] = [await browser(), await serve()];
+const context = await chromium.newContext();
+console.log("\nFrom a keystroke to its findings, in Chromium\n\n| text | median | p99 |\n|---:|---:|---:|");
+let page = await open(context, server.url);
+for (const [backends, rounds] of [[3, ROUNDS], [420, ROUNDS], [4200, ROUNDS / 3]]) {
+  const text = configuration(backends);
+  await write(page, text);
+  const times = [];
+  for (let round = 0; round < rounds; round += 1) {
+    await page.evaluate(() => window.vmcpPreview.editor.view.dispatch({ changes: { from: 6, insert: "x" } }));
+    await page.waitForFunction(() => window.vmcpPreview.shown.text === window.vmcpPreview.editor.text);
+    times.push(await page.evaluate(() => window.vmcpPreview.shown.milliseconds));
+  }
+  times.sort((a, b) => a - b);
+  const at = (part) => `${times[Math.min(times.length - 1, Math.floor(times.length * part))].toFixed(1)} ms`;
+  console.log(`| ${kib(text.length)} | ${at(0.5)} | ${at(0.99)} |`);
+}
+page = await open(context, server.url);
+const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0);
+console.log(`\nFirst paint: ${paint.toFixed(0)} ms\n`);
+await chromium.close();
+server.stop();
+
+function configuration(backends) {
+  let text = "name: demo\ngroupRef: demo\nincomingAuth: {type: anonymous}\noutgoingAuth: {source: inline}\naggregation:\n  conflictResolution: prefix\n  conflictResolutionConfig: {prefixFormat: '{workload}_'}\nbackends:\n";
+  for (let index = 0; index < backends; index += 1) {
+    text += `- name: backend-${index}\n  url: https://mcp-${index}.partner.example/mcp\n  transport: streamable-http\n  type: entry\n  metadata:\n    group: demo\n    namespace: default\n    remote_url: https://mcp-${index}.partner.example/mcp\n    tool_type: mcp\n    workload_status: Ready\n`;
+  }
+  return text;
+}
