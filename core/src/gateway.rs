@@ -15,6 +15,7 @@ mod modern;
 mod offering;
 pub mod relay;
 pub mod rounds;
+pub mod suspended;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;

@@ -24,6 +24,7 @@ mod seals;
 mod served;
 mod sessions;
 mod stream;
+mod suspended;
 mod turns;
 
 use std::io;
@@ -52,6 +53,7 @@ use links::Links;
 use seals::Seals;
 use served::Served;
 use sessions::Sessions;
+use suspended::Suspensions;
 
 /// How the listener behaves. [`Options::default`] is what `vmcp serve` does without flags.
 #[derive(Clone, Debug)]
@@ -222,6 +224,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
         server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
         seals,
+        suspensions: Suspensions::default(),
         stopping: stopped.clone(),
         backends: Arc::new(backends),
         links: Links::default(),
@@ -297,6 +300,7 @@ struct App {
     sessions: Sessions<Client>,
     server: Arc<ServerInfo>,
     seals: Seals,
+    suspensions: Suspensions,
     /// Whether the server has been told to stop.
     stopping: watch::Receiver<bool>,
     backends: Arc<Backends>,

@@ -29,6 +29,8 @@ pub struct Ask<'a> {
     raw_name: &'a str,
     headers: Vec<(String, String)>,
     opened: Option<Opened>,
+    /// Finds a call that waits for its client.
+    suspended: Option<String>,
 }
 
 /// What a client brought back, unsealed.
@@ -138,6 +140,7 @@ impl<'a> Ask<'a> {
             raw_name,
             headers,
             opened: None,
+            suspended: None,
         }))
     }
 
@@ -224,10 +227,24 @@ impl<'a> Ask<'a> {
         }
         let Some(state) = json::member(self.params, "requestState").and_then(json::string) else { return Ok(()) };
         let opened = sealer.open(Purpose::RequestState, self.subject.method(), &self.name, &state);
+        if opened == Err(Unsealed::OtherPurpose) {
+            self.suspended = sealer.open(Purpose::Suspended, self.subject.method(), &self.name, &state).ok();
+            return if self.suspended.is_some() { Ok(()) } else { Err(self.gone()) };
+        }
         let opened = opened.and_then(|plain| Opened::read(&plain).ok_or(Unsealed::Foreign));
         let message = |why| format!("`requestState` cannot be used: {why}; call again without it");
         self.opened = Some(opened.map_err(|why| refuse_params(self.asker.era, id, &message(why), None))?);
         Ok(())
+    }
+
+    /// What finds the call that waits for this request, if one does.
+    #[must_use]
+    pub fn suspended(&self) -> Option<&str> {
+        self.suspended.as_deref()
+    }
+
+    pub(super) fn params(&self) -> &'a str {
+        self.params
     }
 
     /// Whose task it is, and what it is called there.
@@ -376,6 +393,24 @@ impl Caller {
     #[must_use]
     pub fn era(&self) -> Era {
         self.era
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// What a caller that stands alone can do, as JSON.
+    #[must_use]
+    pub fn capabilities(&self) -> Option<&str> {
+        self.capabilities.as_deref()
     }
 
     /// Whether its answer may be a stream.
@@ -592,7 +627,7 @@ impl Caller {
         jsonrpc::error(Some(self.id.as_str()), code::INTERNAL, &self.failure(backend, error), None)
     }
 
-    fn respond(&self, message: String) -> Response {
+    pub(super) fn respond(&self, message: String) -> Response {
         respond(self.streams, message)
     }
 

@@ -9,14 +9,16 @@ use std::time::Instant;
 
 use hyper::StatusCode;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use vmcp_core::aggregate::Owner;
 use vmcp_core::gateway::listen::Changing;
-use vmcp_core::gateway::relay::declared_without_sessions;
+use vmcp_core::gateway::relay::{declared_to_backend, declared_without_sessions};
 use vmcp_core::gateway::{self, Ask, Caller, Hop, Streams, Subject};
-use vmcp_core::mcp::client::{Answer, Asked, Call, CallError, Class, Goal, List, ServerMessage, Standing};
+use vmcp_core::mcp::client::{
+    Answer, Asked, Call, CallError, Class, Declared, Goal, Limits, List, ServerMessage, Settings, Standing,
+};
 use vmcp_core::mcp::{Era, code};
 
-use super::App;
 use super::backends::Refused;
 use super::client::Client;
 use super::ears::Wait;
@@ -28,6 +30,8 @@ use super::routes::refuse;
 use super::served::{Heard, Served};
 use super::sessions::InUse;
 use super::stream::{Resumption, Stream};
+use super::suspended::Suspendable;
+use super::{App, VERSION};
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -46,6 +50,12 @@ impl App {
         let in_flight = InFlight { session, id };
         if let Err(refused) = ask.open(&self.seals.sealer()) {
             return written(refused);
+        }
+        if let Some(token) = ask.suspended() {
+            let call = self.seals.number(token).and_then(|number| self.suspensions.find(number));
+            let fed = call.and_then(|call| self.feed(&call, ask.caller(), outlet, &ask.input_responses()).ok());
+            let Some(attached) = fed else { return written(ask.gone()) };
+            return answered(ask.asker.streams, outcome, attached).await;
         }
         let mut owners = match ask.task_owner() {
             Some(owner) => vec![owner],
@@ -81,7 +91,16 @@ impl App {
         };
         let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
-        let teller = Teller { caller, app: Arc::clone(self), outlet, runtime: Handle::current() };
+        // What a backend with sessions asks while this call is open can only be told in its answer.
+        let suspendable = match left.front_mut() {
+            Some((place, call)) if owners.len() == 1 && in_flight.session.is_none() && caller.can_be_asked() => {
+                call.asked = Asked::Relay;
+                Some(self.suspensions.begin(*place, caller.clone(), Arc::clone(&outlet), cancel.clone()))
+            }
+            _ => None,
+        };
+        let attached = suspendable.as_ref().map(Suspendable::attached);
+        let teller = Teller { caller, app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
         let errand = Errand {
             app: Arc::clone(self),
             left,
@@ -97,19 +116,10 @@ impl App {
         }
         // 2026-07-28, streamable-http, Cancellation: a client that closes the stream cancels. A legacy client's lost
         // connection is none (2025-11-25, basic/transports, Sending Messages 6).
-        let until_closed = (era == Era::Modern).then(|| CancelOnDrop(cancel));
-        match outcome.await {
-            Ok(Outcome::Whole(response)) => written(response),
-            Ok(Outcome::Stream(events)) => reply::events(Events::new(events, KEEP_ALIVE, until_closed)),
-            Ok(Outcome::Silence) if streams == Streams::No => bare(StatusCode::ACCEPTED),
-            Ok(Outcome::Silence) => {
-                let nothing = Stream::new(0, Resumption::No);
-                nothing.end();
-                reply::events(Events::new(nothing.reader(), KEEP_ALIVE, ()))
-            }
-            Err(_) => {
-                refuse(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL, "the call broke off inside the gateway")
-            }
+        match (attached, era) {
+            (Some(attached), _) => answered(streams, outcome, attached).await,
+            (None, Era::Modern) => answered(streams, outcome, CancelOnDrop(cancel)).await,
+            (None, Era::Legacy) => answered(streams, outcome, ()).await,
         }
     }
 
@@ -170,6 +180,21 @@ enum Subscribes {
     NoMore(Box<str>),
 }
 
+/// What the client gets; `until_closed` is dropped when it is gone, or has all of it.
+async fn answered(streams: Streams, outcome: oneshot::Receiver<Outcome>, until_closed: impl Send + 'static) -> Reply {
+    match outcome.await {
+        Ok(Outcome::Whole(response)) => written(response),
+        Ok(Outcome::Stream(events)) => reply::events(Events::new(events, KEEP_ALIVE, until_closed)),
+        Ok(Outcome::Silence) if streams == Streams::No => bare(StatusCode::ACCEPTED),
+        Ok(Outcome::Silence) => {
+            let nothing = Stream::new(0, Resumption::No);
+            nothing.end();
+            reply::events(Events::new(nothing.reader(), KEEP_ALIVE, ()))
+        }
+        Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL, "the call broke off inside the gateway"),
+    }
+}
+
 /// A request on its way to one backend after the other, until one has what it asks for.
 struct Errand {
     app: Arc<App>,
@@ -195,13 +220,23 @@ impl Errand {
             let Some(served) = backends.at(place) else { return Ok(()) };
             self.asked += 1;
             let session = self.in_flight.session.as_ref();
-            let link = session.map_or_else(|| Arc::clone(&served.own), |session| session.state.link(place));
+            let suspendable = self.teller.suspendable.clone().filter(|_| served.stateless().is_none());
+            let link = match (session, &suspendable) {
+                (Some(session), _) => session.state.link(place),
+                // Who can be asked has a session at the backend alone, in which the backend knows what it can do.
+                (None, Some(_)) => Arc::default(),
+                (None, None) => Arc::clone(&served.own),
+            };
+            let alone = suspendable.as_ref().map(|_| Arc::clone(&link));
             let mut conversation = match (served.stateless(), session) {
                 (Some(standing), None) => Conversation::beside(link, standing),
                 (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing),
                 (_, Some(_)) => link.join(|| served.opening_for_session()).await,
                 (_, None) => link.join(|| served.opening()).await,
             };
+            if let (Some(_), Some(capabilities)) = (&suspendable, self.teller.caller.capabilities()) {
+                conversation = conversation.on_behalf_of(&settings_of(capabilities));
+            }
             if let Some(session) = session {
                 conversation = conversation.on_behalf_of(&session.state.settings);
                 session.state.goes_to(&self.in_flight.id, place);
@@ -225,6 +260,9 @@ impl Errand {
                                 match session {
                                     Some(session) => {
                                         session.state.told(place, standing, message, Some(&self.teller.outlet))
+                                    }
+                                    None if message.id.is_some() => {
+                                        suspendable.as_ref().and_then(|call| self.app.suspend(call, standing, message))
                                     }
                                     None => {
                                         self.teller.event(message);
@@ -274,7 +312,9 @@ impl Errand {
                 if let Some(request) = withdrawal {
                     served.send_aside(&request);
                 }
-                backends.end(place, conversation.superfluous());
+                let mut over = conversation.superfluous();
+                over.extend(alone.and_then(|link| link.end()));
+                backends.end(place, over);
             })
         })
     }
@@ -332,6 +372,13 @@ impl Drop for InFlight {
     }
 }
 
+/// What a backend is told of a client that it can ask.
+fn settings_of(capabilities: &str) -> Arc<Settings> {
+    let mut declared = Declared::new("vmcp", VERSION);
+    declared.capabilities = declared_to_backend(capabilities);
+    Arc::new(Settings { declared, limits: Limits::default() })
+}
+
 struct CancelOnDrop(Cancel);
 
 impl Drop for CancelOnDrop {
@@ -345,30 +392,44 @@ struct Teller {
     caller: Caller,
     app: Arc<App>,
     outlet: Arc<Outlet>,
+    /// What the call is, if its client can be asked while it is open.
+    suspendable: Option<Arc<Suspendable>>,
     runtime: Handle,
 }
 
 impl Teller {
     /// Something before the result, for a client that has no session.
     fn event(&self, message: &ServerMessage) {
-        if self.caller.relays(message) {
-            self.outlet.say(&message.text);
+        let hears = match &self.suspendable {
+            Some(call) => call.hears_progress().map(|(_, outlet)| outlet),
+            None => Some(Arc::clone(&self.outlet)),
+        };
+        if let Some(outlet) = hears.filter(|_| self.caller.relays(message)) {
+            outlet.say(&message.text);
         }
     }
 
     fn done(self, backend: &str, result: Result<Answer, CallError>) {
-        let (caller, server) = (&self.caller, &self.app.server);
+        let heard = match &self.suspendable {
+            Some(call) => {
+                self.app.suspensions.end(call);
+                let Some(heard) = call.hears() else { return };
+                heard
+            }
+            None => (self.caller, self.outlet),
+        };
+        let (caller, outlet, server) = (&heard.0, &heard.1, &self.app.server);
         match &result {
-            Err(error) if error.class() == Class::Cancelled => self.outlet.answer(|| None, || None),
+            Err(error) if error.class() == Class::Cancelled => outlet.answer(|| None, || None),
             Ok(Answer::Reply(reply)) => {
                 let hop = || Hop { backend, server, sealer: self.app.seals.sealer() };
-                self.outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
+                outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
             }
             Err(error) => {
                 let message = || Some(caller.failed_message(backend, error));
-                self.outlet.answer(|| Some(caller.failed(backend, error)), message);
+                outlet.answer(|| Some(caller.failed(backend, error)), message);
             }
-            Ok(_) => self.outlet.answer(|| None, || None),
+            Ok(_) => outlet.answer(|| None, || None),
         }
     }
 

@@ -37,6 +37,20 @@ impl Seals {
         Ok(Self { keys, drawn, count: AtomicU64::new(0) })
     }
 
+    /// A name for something of this process, which no other process has.
+    pub(super) fn token(&self, number: u64) -> String {
+        format!("{}-{number}", self.process())
+    }
+
+    /// What has this name here.
+    pub(super) fn number(&self, token: &str) -> Option<u64> {
+        token.strip_prefix(&self.process())?.strip_prefix('-')?.parse().ok()
+    }
+
+    fn process(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.drawn))
+    }
+
     /// For one answer, now.
     pub(super) fn sealer(&self) -> Sealer<'_> {
         let mut nonce = [0; NONCE_BYTES];
@@ -68,6 +82,13 @@ mod tests {
         assert!(opened(&b, &sealed(&a)) && opened(&a, &sealed(&b)));
         let (alone, other) = (seals(None), seals(None));
         assert!(opened(&alone, &sealed(&alone)) && !opened(&other, &sealed(&alone)));
+    }
+
+    #[test]
+    fn a_token_names_something_of_its_own_process() {
+        let shared = Keys::one(&[7; KEY_BYTES]);
+        let (a, b) = (seals(Some(&shared)), seals(Some(&shared)));
+        assert_eq!((a.number(&a.token(7)), b.number(&a.token(7)), a.number("-7")), (Some(7), None, None));
     }
 
     #[test]

@@ -169,7 +169,8 @@ impl Served {
             // A session that was asked for says nothing of what else the backend speaks.
             (Era::Legacy, Some(_)) => self.no_sessions.store(false, Ordering::Relaxed),
             (era, of_client) => {
-                if of_client.is_some() {
+                // It was asked for a session, and had none.
+                if of_client.is_some() && matches!(conversation.start(), Start::Remembered(Era::Legacy)) {
                     self.no_sessions.store(true, Ordering::Relaxed);
                 }
                 *self.era.lock().unwrap_or_else(PoisonError::into_inner) = standing.memory();

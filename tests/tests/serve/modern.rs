@@ -265,3 +265,42 @@ fn a_client_with_a_session_is_asked_what_a_modern_backend_wants_to_know() {
     assert_eq!(error, json!({"code": -32603, "message": message}));
     server.stop();
 }
+
+#[test]
+fn a_question_of_a_backend_with_sessions_becomes_a_result_and_the_retry_feeds_the_open_call() {
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let call = json!({"name": "b_t", "arguments": {}});
+    let answer = begin(address, 2, "tools/call", call.clone());
+    let mut cue = stage.cue("tools/call");
+    // Its session is its own, and says what it can do.
+    let told = stage.seen("initialize").last().unwrap()["params"]["capabilities"]["elicitation"].clone();
+    assert_eq!(told, json!({"form": {}}));
+    cue.stream();
+    let params = json!({"message": "m", "requestedSchema": {"type": "object"}});
+    cue.say(&json!({"jsonrpc": "2.0", "id": "theirs", "method": "elicitation/create", "params": params}));
+    let asked = answer().json()["result"].clone();
+    assert_eq!(asked["resultType"], "input_required");
+    assert_eq!(asked["inputRequests"], json!({"q1": {"method": "elicitation/create", "params": params}}));
+    let mut retry = call;
+    retry["requestState"] = asked["requestState"].clone();
+    // What is missing is asked again.
+    let again = ask(address, 3, "tools/call", retry.clone())["result"].clone();
+    assert_eq!(again["inputRequests"], asked["inputRequests"]);
+    retry["requestState"] = again["requestState"].clone();
+    retry["inputResponses"] = json!({"q1": {"action": "accept", "content": {"n": 1}}, "unknown": {}});
+    let answer = begin(address, 4, "tools/call", retry.clone());
+    let response = stage.cue("response");
+    assert_eq!((&response.body["id"], &response.body["result"]["content"]["n"]), (&json!("theirs"), &json!(1)));
+    cue.say_result(json!({"content": [{"type": "text", "text": "done"}]}));
+    let done = answer().json();
+    assert_eq!((&done["id"], &done["result"]["content"][0]["text"]), (&json!(4), &json!("done")));
+    // It is over: nothing waits under that state.
+    let mut gone = begin(address, 5, "tools/call", retry)();
+    let message = "the pending call is gone; call again without `requestState`";
+    assert_eq!((gone.status, gone.json()["error"].clone()), (400, json!({"code": -32602, "message": message})));
+    eventually("the session is ended", || !stage.seen("DELETE").is_empty());
+    server.stop();
+}

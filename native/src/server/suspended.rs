@@ -1,0 +1,217 @@
+//! Calls of clients that stand alone at backends with sessions, while the backend waits for the client: kept open, found
+//! again by a token, given up when the client does not come back.
+//!
+//! It sends nothing to backends and writes no result.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use vmcp_core::gateway::relay::NotAsked;
+use vmcp_core::gateway::suspended::PATIENCE;
+use vmcp_core::gateway::{Caller, Hop};
+use vmcp_core::mcp::client::{ServerMessage, Standing};
+use vmcp_core::mcp::jsonrpc;
+
+use super::App;
+use super::outlet::Outlet;
+use super::questions::Towards;
+use crate::transport::Cancel;
+
+/// Calls that may be suspended at a time: each holds a thread.
+const SUSPENDED: usize = 256;
+/// Questions that may be open in one call.
+const OPEN: usize = 64;
+
+/// All calls that wait for their clients.
+#[derive(Default)]
+pub(super) struct Suspensions {
+    last: AtomicU64,
+    waiting: Mutex<HashMap<u64, Arc<Suspendable>>>,
+}
+
+/// A call that can be suspended.
+pub(super) struct Suspendable {
+    number: u64,
+    place: usize,
+    pub(super) cancel: Cancel,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Who waits for what comes next, and where it goes.
+    caller: Caller,
+    outlet: Arc<Outlet>,
+    /// How often the client has come.
+    round: u64,
+    /// Whether it has to come again.
+    suspended: bool,
+    asked: u64,
+    open: Vec<Question>,
+}
+
+struct Question {
+    key: String,
+    message: ServerMessage,
+    standing: Arc<Standing>,
+}
+
+/// Nobody was waited for.
+#[derive(Debug)]
+pub(super) struct NotAwaited;
+
+/// A client's connection in one round of a call: if it is lost while the call goes on, the call is cancelled (2026-07-28,
+/// streamable-http, Cancellation). The end of an answer that asks for input is none.
+pub(super) struct Attached {
+    call: Arc<Suspendable>,
+    round: u64,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let state = self.call.lock();
+        if state.round == self.round && !state.suspended {
+            self.call.cancel.cancel();
+        }
+    }
+}
+
+impl Suspensions {
+    /// A call that may have to wait for its client.
+    pub(super) fn begin(&self, place: usize, caller: Caller, outlet: Arc<Outlet>, cancel: Cancel) -> Arc<Suspendable> {
+        let number = self.last.fetch_add(1, Ordering::Relaxed);
+        let state = State { caller, outlet, round: 0, suspended: false, asked: 0, open: Vec::new() };
+        Arc::new(Suspendable { number, place, cancel, state: Mutex::new(state) })
+    }
+
+    /// The call of this number.
+    pub(super) fn find(&self, number: u64) -> Option<Arc<Suspendable>> {
+        self.lock().get(&number).cloned()
+    }
+
+    /// It is over.
+    pub(super) fn end(&self, call: &Suspendable) {
+        self.lock().remove(&call.number);
+    }
+
+    fn keep(&self, call: &Arc<Suspendable>) -> Result<(), NotAsked> {
+        let mut waiting = self.lock();
+        if waiting.len() >= SUSPENDED && !waiting.contains_key(&call.number) {
+            return Err(NotAsked::TooMany);
+        }
+        waiting.insert(call.number, Arc::clone(call));
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Suspendable>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Suspendable {
+    /// The connection of this round.
+    pub(super) fn attached(self: &Arc<Self>) -> Attached {
+        Attached { call: Arc::clone(self), round: self.lock().round }
+    }
+
+    /// Who hears what comes of the call; `None` while the client is away.
+    pub(super) fn hears(&self) -> Option<(Caller, Arc<Outlet>)> {
+        let state = self.lock();
+        (!state.suspended).then(|| (state.caller.clone(), Arc::clone(&state.outlet)))
+    }
+
+    /// Who hears of progress: the token is the one of the first round.
+    pub(super) fn hears_progress(&self) -> Option<(Caller, Arc<Outlet>)> {
+        self.hears().filter(|_| self.lock().round == 0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// A backend asks something in a call. Returns what it is answered at once.
+    pub(super) fn suspend(
+        self: &Arc<Self>,
+        call: &Arc<Suspendable>,
+        standing: Option<&Arc<Standing>>,
+        message: &ServerMessage,
+    ) -> Option<String> {
+        let id = message.id.as_deref()?;
+        let asked = (|| {
+            let standing = Arc::clone(standing.ok_or(NotAsked::Gone)?);
+            let mut state = call.lock();
+            state.caller.may_be_asked(message)?;
+            if state.open.len() >= OPEN {
+                return Err(NotAsked::TooMany);
+            }
+            self.suspensions.keep(call)?;
+            state.asked += 1;
+            let key = format!("q{}", state.asked);
+            state.open.push(Question { key, message: message.clone(), standing });
+            if !state.suspended {
+                self.ask_open(call, &mut state);
+            }
+            Ok(())
+        })();
+        asked.err().map(|refusal| refusal.response(id))
+    }
+
+    /// The client comes back with answers; what it has not answered it is asked again.
+    ///
+    /// # Errors
+    /// It was not waited for: somebody has come already.
+    pub(super) fn feed(
+        self: &Arc<Self>,
+        call: &Arc<Suspendable>,
+        caller: Caller,
+        outlet: Arc<Outlet>,
+        answers: &[(String, String)],
+    ) -> Result<Attached, NotAwaited> {
+        let mut state = call.lock();
+        if !state.suspended {
+            return Err(NotAwaited);
+        }
+        state.round += 1;
+        (state.caller, state.outlet, state.suspended) = (caller, outlet, false);
+        let mut open = std::mem::take(&mut state.open);
+        open.retain(|question| {
+            let key = format!("\"{}\"", question.key);
+            let answer = answers.iter().find(|(known, _)| *known == key);
+            if let (Some((_, answer)), Some(id)) = (answer, &question.message.id) {
+                let (standing, message) = (Arc::clone(&question.standing), jsonrpc::result(id, answer));
+                self.backends.tell(Towards { place: call.place, standing, message });
+            }
+            answer.is_none()
+        });
+        state.open = open;
+        // 2026-07-28, basic/patterns/mrtr, Error Handling: what is missing is asked for again.
+        if !state.open.is_empty() {
+            self.ask_open(call, &mut state);
+        }
+        Ok(Attached { call: Arc::clone(call), round: state.round })
+    }
+
+    fn ask_open(self: &Arc<Self>, call: &Arc<Suspendable>, state: &mut State) {
+        state.suspended = true;
+        let caller = &state.caller;
+        let questions = state.open.iter().map(|question| (question.key.as_str(), &question.message));
+        let hop = Hop { backend: "", server: &self.server, sealer: self.seals.sealer() };
+        let message = caller.asks(questions, &self.seals.token(call.number), hop);
+        state.outlet.answer(|| Some(caller.asking(message.clone())), || Some(message.clone()));
+        let (app, call, round) = (Arc::clone(self), Arc::clone(call), state.round);
+        self.backends.runtime.spawn(async move {
+            tokio::time::sleep(Duration::from_secs(PATIENCE)).await;
+            let expired = {
+                let state = call.lock();
+                state.suspended && state.round == round
+            };
+            if expired {
+                app.suspensions.end(&call);
+                call.cancel.cancel();
+            }
+        });
+    }
+}
