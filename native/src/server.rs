@@ -7,6 +7,7 @@ mod backends;
 mod calls;
 mod client;
 mod connection;
+mod ears;
 mod guard;
 mod hearing;
 mod known;
@@ -234,6 +235,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
     app.backends.warm_up(&List::ALL);
+    runtime.spawn(Arc::clone(&app).tell_of_changes());
     runtime.spawn(Arc::clone(&app.backends).keep_asking());
     Arc::clone(&app.backends).keep_hearing();
     let signals = match options.signals {

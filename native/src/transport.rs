@@ -2,7 +2,7 @@
 //! the backend's credentials added here and nowhere else.
 //!
 //! It knows nothing of MCP: [`drive`] walks an exchange of the core through it. It has no queue and no threads of its
-//! own but for looking up names; a call waits on the thread that makes it, until it is answered, late, or cancelled.
+//! own but for looking up names and for the streams of backends that speak HTTP with SSE; a call waits on the thread that makes it, until it is answered, late, or cancelled.
 //!
 //! What Go's vMCP does differently: redirects that would repeat a message as a GET are refused, an answer that is too
 //! large is an error and not cut off, and a proxy that cannot be used is not gone around.
@@ -14,6 +14,7 @@ mod drive;
 mod proxy;
 mod resolver;
 mod response;
+mod sse;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -28,7 +29,7 @@ use rustls_pki_types::ServerName;
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 use vmcp_core::auth::Credentials;
-use vmcp_core::discovery::Backend;
+use vmcp_core::discovery::{Backend, Transport};
 use vmcp_core::endpoint::Endpoint;
 use vmcp_core::headers;
 use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage, header};
@@ -115,6 +116,8 @@ pub struct BackendTransport {
     pool: Option<Arc<Pool>>,
     /// How many answers to come are not waited for to their end.
     no_rest: AtomicU32,
+    /// Of a backend that speaks HTTP with SSE.
+    sse: Option<sse::Streams>,
 }
 
 impl BackendTransport {
@@ -133,6 +136,7 @@ impl BackendTransport {
             options,
         )?;
         transport.pool = Some(Arc::clone(&backend.pool));
+        transport.sse = (backend.transport == Transport::Sse).then(sse::Streams::default);
         Ok(transport)
     }
 
@@ -200,6 +204,7 @@ impl BackendTransport {
             body_limit: options.body_limit,
             pool: None,
             no_rest: AtomicU32::new(0),
+            sse: None,
         })
     }
 
@@ -231,8 +236,21 @@ impl BackendTransport {
         timeouts: &Timeouts,
         cancel: &Cancel,
     ) -> (Result<Response, Failure>, Observed) {
+        match &self.sse {
+            Some(streams) => self.observe_sse(streams, request, timeouts, cancel),
+            None => self.follow((self.endpoint.clone(), self.uri.clone()), request, timeouts, cancel),
+        }
+    }
+
+    /// One request to `place`, or to where that leads.
+    fn follow(
+        &self,
+        mut place: (Endpoint, Uri),
+        request: &Request,
+        timeouts: &Timeouts,
+        cancel: &Cancel,
+    ) -> (Result<Response, Failure>, Observed) {
         let total = timeouts.total.and_then(|total| Instant::now().checked_add(total));
-        let mut place = (self.endpoint.clone(), self.uri.clone());
         let mut sent = Sent::Nothing;
         for _ in 0..=REDIRECTS {
             let (result, observed) = self.attempt(&place, request, timeouts, total, cancel);

@@ -20,6 +20,8 @@ mod program;
 
 #[path = "serve/modern.rs"]
 mod modern;
+#[path = "serve/sse.rs"]
+mod sse;
 #[path = "serve/stage.rs"]
 mod stage;
 #[path = "serve/streams.rs"]
@@ -42,13 +44,18 @@ const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
 
 /// What a configuration with these backends offers; `more` is further text of it.
 fn offer(backends: &[(&str, &str)], more: &str) -> Offer {
+    offer_over("streamable-http", backends, more)
+}
+
+/// The same, over another transport.
+fn offer_over(transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
     let mut text = format!(
         "name: gateway\ngroupRef: g\nincomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline}}\n\
          aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}}}\n\
          {more}\nbackends:\n"
     );
     for (name, url) in backends {
-        text.push_str(&format!("- {{name: {name}, url: \"{url}\", transport: streamable-http}}\n"));
+        text.push_str(&format!("- {{name: {name}, url: \"{url}\", transport: {transport}}}\n"));
     }
     let input = config::input::read(text.as_bytes());
     let [document] = &input.configs[..] else { panic!("{:?}", input.diagnostics) };

@@ -626,7 +626,9 @@ fn owner(merged: &Merged, ask: &Ask<'_>) -> Option<Owner> {
     match ask.subject {
         Subject::Tool => merged.owner(List::Tools, &ask.name),
         Subject::Prompt | Subject::PromptArgument => merged.owner(List::Prompts, &ask.name),
-        Subject::Resource | Subject::TemplateVariable => merged.resource(&ask.name),
+        Subject::Resource | Subject::TemplateVariable | Subject::Subscription | Subject::EndOfSubscription => {
+            merged.resource(&ask.name)
+        }
         Subject::Task(_) => None,
     }
 }

@@ -177,8 +177,6 @@ codes! {
         "The URL must be absolute, `http` or `https`, name a host, and hold neither user info nor a fragment. Credentials belong in `outgoingAuth`, where they are not logged.";
     BACKEND_UNSUPPORTED_TRANSPORT = "backend/unsupported-transport", Error, "a transport that cannot be served",
         "Backends are reached by `streamable-http` or `sse`. Other transports, such as `stdio`, need a process beside this one. The Go program accepts them here and fails at the first call.";
-    BACKEND_TRANSPORT_NOT_BUILT = "backend/transport-not-built", Error, "a transport that this version cannot carry out",
-        "The transport is known, but nothing here speaks it. Backends that have it are rejected, and never spoken to over another. Most servers that speak `sse` speak `streamable-http` too, at another path.";
     BACKEND_CA_BUNDLE_WITHOUT_TLS = "backend/ca-bundle-without-tls", Error, "a CA bundle for a backend without TLS",
         "Over `http` no certificate is shown, so a CA bundle protects nothing. Whoever configured it expects TLS. Use an `https` URL, or remove `caBundlePath`.";
     BACKEND_CA_BUNDLE_OF_WORKLOAD = "backend/ca-bundle-of-workload", Error, "a CA bundle for a workload",

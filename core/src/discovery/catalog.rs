@@ -203,21 +203,9 @@ impl<'c> Candidate<'c> {
         })
     }
 
-    /// The transport, if something here speaks it.
-    fn transport(&mut self) -> Option<Transport> {
-        let written = self.written.transport.as_ref()?;
-        let transport = Transport::parse(&written.value)?;
-        if transport == Transport::Sse {
-            let message = "transport `sse` is not built into this version; a backend is never spoken to over another";
-            self.findings.push(
-                Diagnostic::new(code::BACKEND_TRANSPORT_NOT_BUILT, message)
-                    .at(written.span)
-                    .path(pointer(&format!("/backends/{}", self.index), "transport"))
-                    .scope(Scope::Entry(self.index)),
-            );
-            return None;
-        }
-        Some(transport)
+    /// The transport.
+    fn transport(&self) -> Option<Transport> {
+        Transport::parse(&self.written.transport.as_ref()?.value)
     }
 
     fn credentials(&mut self, auth: &Applied<'_>) -> Option<Credentials> {

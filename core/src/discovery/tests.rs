@@ -196,18 +196,14 @@ fn a_strategy_that_is_not_built_rejects_by_name_and_reason() {
 }
 
 #[test]
-fn a_transport_that_is_not_built_rejects_by_name_and_reason() {
-    let backends = "- {name: a, url: 'https://a.example/sse', transport: sse}\n- {name: b, url: 'https://b.example/', transport: streamable}\n";
+fn backends_are_spoken_to_as_they_are_written() {
+    let backends = "- {name: a, url: 'https://a.example/sse', transport: sse}
+- {name: b, url: 'https://b.example/', transport: streamable}
+";
     let catalog = discovered(backends, "", &materials(&[], &[]));
-    assert_eq!(
-        reasons(&catalog),
-        [(
-            "a".to_string(),
-            alloc::vec!["backend/transport-not-built: transport `sse` is not built into this version; a backend is never spoken to over another".to_string()]
-        )]
-    );
-    assert_eq!(catalog.rejected[0].reasons[0].path.as_deref(), Some("/backends/0/transport"));
-    assert_eq!(catalog.backends.len(), 1);
+    assert!(catalog.rejected.is_empty());
+    let transports: Vec<_> = catalog.backends.iter().map(|backend| backend.transport).collect();
+    assert_eq!(transports, [Transport::Sse, Transport::StreamableHttp]);
 }
 
 #[test]

@@ -69,6 +69,10 @@ pub enum Subject {
     PromptArgument,
     /// `completion/complete` of a variable of a resource template.
     TemplateVariable,
+    /// `resources/subscribe`, in a session.
+    Subscription,
+    /// `resources/unsubscribe`, in a session.
+    EndOfSubscription,
     /// A task (SEP-2663).
     Task(OfTask),
 }
@@ -93,6 +97,8 @@ impl Subject {
             Self::Resource => "resources/read",
             Self::Prompt => "prompts/get",
             Self::PromptArgument | Self::TemplateVariable => "completion/complete",
+            Self::Subscription => "resources/subscribe",
+            Self::EndOfSubscription => "resources/unsubscribe",
             Self::Task(OfTask::Get) => "tasks/get",
             Self::Task(OfTask::Update) => "tasks/update",
             Self::Task(OfTask::Cancel) => "tasks/cancel",
@@ -119,6 +125,8 @@ impl<'a> Ask<'a> {
             "resources/read" => Subject::Resource,
             "prompts/get" => Subject::Prompt,
             "completion/complete" => Subject::PromptArgument,
+            "resources/subscribe" if asker.era == Era::Legacy => Subject::Subscription,
+            "resources/unsubscribe" if asker.era == Era::Legacy => Subject::EndOfSubscription,
             "tasks/get" if asker.era == Era::Modern => Subject::Task(OfTask::Get),
             "tasks/update" if asker.era == Era::Modern => Subject::Task(OfTask::Update),
             "tasks/cancel" if asker.era == Era::Modern => Subject::Task(OfTask::Cancel),
@@ -167,7 +175,7 @@ impl<'a> Ask<'a> {
         };
         let (subject, (name, raw_name)) = match subject {
             Subject::Tool | Subject::Prompt => (subject, text("name", name)?),
-            Subject::Resource => (subject, text("uri", uri)?),
+            Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => (subject, text("uri", uri)?),
             Subject::Task(_) => (subject, text("taskId", task)?),
             Subject::PromptArgument | Subject::TemplateVariable => {
                 let reference = reference.ok_or_else(|| invalid("`params` has no `ref`"))?;
@@ -557,15 +565,17 @@ impl Caller {
     pub fn unknown_message(&self) -> String {
         let noun = match self.subject {
             Subject::Tool => "tool",
-            Subject::Resource => "resource",
+            Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => "resource",
             Subject::Prompt | Subject::PromptArgument => "prompt",
             Subject::TemplateVariable => "resource template",
             Subject::Task(_) => "task",
         };
         let message = format!("there is no {noun} `{}`", shown(&self.name));
-        let data = (self.subject == Subject::Resource).then(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)));
+        let of_a_resource =
+            matches!(self.subject, Subject::Resource | Subject::Subscription | Subject::EndOfSubscription);
+        let data = of_a_resource.then(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)));
         let code = match (self.subject, self.era) {
-            (Subject::Resource, Era::Legacy) => code::RESOURCE_NOT_FOUND,
+            (_, Era::Legacy) if of_a_resource => code::RESOURCE_NOT_FOUND,
             _ => code::INVALID_PARAMS,
         };
         jsonrpc::error(Some(&self.id), code, &message, data.as_deref())
@@ -596,7 +606,7 @@ impl Caller {
     #[must_use]
     pub fn is_elsewhere(&self, reply: &Reply) -> bool {
         const UNNAMED: i64 = 0;
-        self.subject == Subject::Resource
+        matches!(self.subject, Subject::Resource | Subject::Subscription)
             && reply.error().is_some_and(|error| {
                 let codes = [code::RESOURCE_NOT_FOUND, code::INVALID_PARAMS, code::METHOD_NOT_FOUND, UNNAMED];
                 codes.contains(&error.code)

@@ -32,7 +32,10 @@ pub(super) const EXTENSIONS: [&str; 2] = [extension::TASKS, extension::APPS];
 
 impl Offering {
     /// All that the gateway knows how to pass on: what a session is offered, which outlives what backends offer now.
-    const EVERYTHING: &str = r#"{"completions":{},"logging":{},"prompts":{},"resources":{},"tools":{}}"#;
+    const EVERYTHING: &str = concat!(
+        r#"{"completions":{},"logging":{},"prompts":{"listChanged":true},"#,
+        r#""resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}"#
+    );
 
     /// What these backends offer.
     #[must_use]

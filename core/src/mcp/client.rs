@@ -94,6 +94,7 @@ mod answer;
 mod error;
 mod freshness;
 mod goal;
+mod listening;
 mod reading;
 mod standing;
 mod wire;
@@ -110,6 +111,7 @@ pub use answer::{Listed, Reply, ServerMessage};
 pub use error::{CallError, Class, Problem, Ran};
 pub use freshness::{Freshness, Scope};
 pub use goal::{Asked, Call, Goal, List};
+pub use listening::{Listening, Spoken};
 pub use standing::{Certainty, Declared, Facts, Legacy, Limits, Modern, Settings, Standing, Start};
 
 use super::http::{Input, Request, Sent, Stage, is_session_id};

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -15,7 +15,8 @@ use vmcp_core::gateway::Offering;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Standing};
 
-use super::link::Conversation;
+use super::ears::Ear;
+use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::Served;
 use crate::logging::chain;
@@ -37,6 +38,8 @@ const CHANGING: usize = 16;
 /// Errands that may wait for their turn; more ends of sessions are not sent.
 const PATIENT_ERRANDS: usize = 4096;
 
+/// Standing streams of sessions that are heard side by side; what comes on more of them is not heard.
+const EARS: usize = 1024;
 /// Answers of clients that are delivered side by side.
 const WORDS: usize = 256;
 
@@ -59,6 +62,8 @@ pub(super) struct Backends {
     errands: Pool,
     errand_permits: Arc<Semaphore>,
     errands_waiting: AtomicUsize,
+    /// Threads for standing streams of sessions.
+    ears: Pool,
     /// Threads for what clients say to backends: answers to their questions, mostly.
     words: Pool,
     /// Grows with every change of a list.
@@ -123,6 +128,7 @@ impl Backends {
             errands: Pool::new(ERRANDS + CHANGING),
             errand_permits: Arc::new(Semaphore::new(ERRANDS)),
             errands_waiting: AtomicUsize::new(0),
+            ears: Pool::new(EARS),
             words: Pool::new(WORDS),
             changes: AtomicU64::new(0),
             hearing: Pool::new(HEARING),
@@ -286,13 +292,49 @@ impl Backends {
         });
     }
 
-    fn keep(&self, served: &Served, kind: List, listed: Option<Listed>) {
+    fn keep(self: &Arc<Self>, served: &Served, kind: List, listed: Option<Listed>) {
+        let Some((place, _)) = self.find(&served.name) else { return };
+        // A list that nobody was shown without it is no change to anybody.
+        let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::Relaxed));
+        let concerns_clients = was_missed || served.list(kind).is_some() || served.is_outdated(kind);
         served.answered(kind, listed, Instant::now(), || {
             self.changes.fetch_add(1, Ordering::AcqRel);
-            // Where nobody listens, nobody is told.
-            drop(self.changed.send(Changing::of_list(kind)));
+            if concerns_clients {
+                // Where nobody listens, nobody is told.
+                drop(self.changed.send(Changing::of_list(kind)));
+            }
         });
         self.news.send_replace(());
+        self.listen_for_changes(place);
+    }
+
+    /// Hears the standing stream of an open conversation, unless somebody does. The result ends when the stream stands,
+    /// or cannot.
+    pub(super) fn hear_stream(
+        &self,
+        place: usize,
+        link: Arc<Link>,
+        ear: impl Ear + 'static,
+        cancel: Cancel,
+    ) -> Option<mpsc::Receiver<()>> {
+        let served = self.all.get(place).cloned()?;
+        if !link.begins_to_hear() {
+            return None;
+        }
+        let (begin, began) = mpsc::sync_channel(1);
+        let heard = Arc::clone(&link);
+        let job = move || {
+            served.hear_stream(&heard, &ear, &cancel, begin);
+            heard.hears_no_more();
+        };
+        match self.ears.try_spawn(job) {
+            Ok(()) => Some(began),
+            Err(refused) => {
+                tracing::warn!(error = chain(&refused), "what a backend says by itself is not heard");
+                link.hears_no_more();
+                None
+            }
+        }
     }
 
     /// Ends conversations that nobody needs any longer, in the background and if it can be done.
@@ -366,6 +408,8 @@ impl Backends {
     /// Stops what runs for the gateway itself, and waits a moment for what is polite: ends of sessions.
     pub(super) fn stop(&self, patience: Duration) {
         self.stop.cancel();
+        self.ears.close();
+        self.words.close();
         let until = Instant::now() + patience;
         while self.errands_waiting.load(Ordering::Relaxed) > 0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));

@@ -21,6 +21,7 @@ use vmcp_core::mcp::{Era, code};
 
 use super::backends::Refused;
 use super::client::Client;
+use super::ears::Wait;
 use super::link::Conversation;
 use super::outlet::{Outcome, Outlet};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
@@ -83,6 +84,11 @@ impl App {
             }
             left.push_back((place, call));
         }
+        let subscribes = match ask.subject {
+            Subject::Subscription => Some(Subscribes::To(ask.name.as_ref().into())),
+            Subject::EndOfSubscription => Some(Subscribes::NoMore(ask.name.as_ref().into())),
+            _ => None,
+        };
         let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
         // What a backend with sessions asks while this call is open can only be told in its answer.
@@ -95,8 +101,16 @@ impl App {
         };
         let attached = suspendable.as_ref().map(Suspendable::attached);
         let teller = Teller { caller, app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
-        let errand =
-            Errand { app: Arc::clone(self), left, teller, in_flight, cancel: cancel.clone(), asked: 0, trouble: None };
+        let errand = Errand {
+            app: Arc::clone(self),
+            left,
+            teller,
+            in_flight,
+            cancel: cancel.clone(),
+            asked: 0,
+            subscribes,
+            trouble: None,
+        };
         if let Err(refused) = errand.next().await {
             return written(ask.busy(&refused.to_string()));
         }
@@ -132,21 +146,24 @@ impl App {
             Subject::TemplateVariable => {
                 self.backends.find_in(resources, |merged| merged.resource(name)).await.into_iter().collect()
             }
-            Subject::Resource => match self.backends.find_in(resources, |merged| merged.resource(name)).await {
-                Some(owner) => vec![owner],
-                None => {
-                    let merged = self.backends.merged();
-                    let has = |backend: &&Arc<str>| {
-                        self.backends.find(backend).is_some_and(|(_, served)| self.offers(served, "resources"))
-                    };
-                    let owner = |backend: &Arc<str>| Owner { backend: Arc::clone(backend), original: name.to_owned() };
-                    let mut owners: Vec<_> = merged.order().iter().filter(has).map(owner).collect();
-                    // Stable: the others stay in their order.
-                    let linked = self.links.place(name).and_then(|place| self.backends.at(place));
-                    owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
-                    owners
+            Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => {
+                match self.backends.find_in(resources, |merged| merged.resource(name)).await {
+                    Some(owner) => vec![owner],
+                    None => {
+                        let merged = self.backends.merged();
+                        let has = |backend: &&Arc<str>| {
+                            self.backends.find(backend).is_some_and(|(_, served)| self.offers(served, "resources"))
+                        };
+                        let owner =
+                            |backend: &Arc<str>| Owner { backend: Arc::clone(backend), original: name.to_owned() };
+                        let mut owners: Vec<_> = merged.order().iter().filter(has).map(owner).collect();
+                        // Stable: the others stay in their order.
+                        let linked = self.links.place(name).and_then(|place| self.backends.at(place));
+                        owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
+                        owners
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -155,6 +172,12 @@ impl App {
         let standing = served.own.standing();
         standing.as_deref().and_then(Standing::facts).is_none_or(|facts| facts.offers(capability))
     }
+}
+
+/// A wish to hear when a resource changes, and the end of it, by URI.
+enum Subscribes {
+    To(Box<str>),
+    NoMore(Box<str>),
 }
 
 /// What the client gets; `until_closed` is dropped when it is gone, or has all of it.
@@ -182,6 +205,8 @@ struct Errand {
     cancel: Cancel,
     /// How many were.
     asked: usize,
+    /// What changes for the client if it is done.
+    subscribes: Option<Subscribes>,
     /// The first that could not be asked.
     trouble: Option<(String, CallError)>,
 }
@@ -203,9 +228,11 @@ impl Errand {
                 (None, None) => Arc::clone(&served.own),
             };
             let alone = suspendable.as_ref().map(|_| Arc::clone(&link));
-            let mut conversation = match served.stateless() {
-                Some(standing) => Conversation::beside(link, standing),
-                None => link.join(|| served.opening()).await,
+            let mut conversation = match (served.stateless(), session) {
+                (Some(standing), None) => Conversation::beside(link, standing),
+                (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing),
+                (_, Some(_)) => link.join(|| served.opening_for_session()).await,
+                (_, None) => link.join(|| served.opening()).await,
             };
             if let (Some(_), Some(capabilities)) = (&suspendable, self.teller.caller.capabilities()) {
                 conversation = conversation.on_behalf_of(&settings_of(capabilities));
@@ -217,7 +244,7 @@ impl Errand {
             let slot = backends.admit(served)?;
             let started = Instant::now();
             slot.run(move |served| {
-                let session = self.in_flight.session.as_ref();
+                let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
                 let mut rounds = session.map(|session| {
                     let token = format!("{}-{}", session.id, self.in_flight.id.trim_matches('"'));
                     Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token)
@@ -228,7 +255,7 @@ impl Errand {
                         served.run(Goal::Call(call), &mut conversation, &self.cancel, |heard| match heard {
                             Heard::Message(message, standing) => {
                                 if let Some(kind) = Changing::of(&message.method) {
-                                    self.app.backends.announce(served, kind);
+                                    app.backends.announce(served, kind);
                                 }
                                 match session {
                                     Some(session) => {
@@ -245,7 +272,8 @@ impl Errand {
                             }
                             Heard::Opened(standing) => {
                                 if let Some(session) = session {
-                                    session.state.replay(served, standing, &self.cancel);
+                                    session.state.replay(place, served, standing, &self.cancel);
+                                    app.listen_to(session, place, Wait::ForIt);
                                 }
                                 None
                             }
@@ -266,6 +294,17 @@ impl Errand {
                     session.state.questions.withdraw(&self.teller.outlet);
                 }
                 log(&served.name, started, &result);
+                if let (Some(session), Some(uri), Ok(Answer::Reply(reply))) = (session, &self.subscribes, &result)
+                    && reply.error().is_none()
+                {
+                    match uri {
+                        Subscribes::To(uri) => {
+                            session.state.subscribe(place, uri);
+                            app.listen_to(session, place, Wait::ForIt);
+                        }
+                        Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
+                    }
+                }
                 if let Ok(Answer::Reply(reply)) = &result {
                     self.app.links.spoken_of(place, gateway::links(reply));
                 }

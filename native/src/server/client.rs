@@ -20,6 +20,9 @@ use crate::transport::Cancel;
 /// Streams of calls that can be resumed; the oldest that has ended goes first.
 const STREAMS: usize = 16;
 
+/// Subscriptions that outlive a backend's restart.
+const SUBSCRIPTIONS: usize = 1000;
+
 /// One client.
 pub(super) struct Client {
     /// What it said of itself.
@@ -36,6 +39,8 @@ pub(super) struct Client {
     streams: Mutex<Vec<Arc<Stream>>>,
     last_stream: AtomicU64,
     calls: Mutex<Vec<Running>>,
+    /// Resources of whose changes it wants to hear: the backend's place and the URI.
+    subscriptions: Mutex<Vec<(usize, Box<str>)>>,
     /// By the backend's place; `None` once the session has ended.
     links: Mutex<Option<Links>>,
 }
@@ -80,6 +85,7 @@ impl Client {
             streams: Mutex::default(),
             last_stream: AtomicU64::new(0),
             calls: Mutex::default(),
+            subscriptions: Mutex::default(),
             links: Mutex::new(Some(Vec::new())),
         }
     }
@@ -198,6 +204,31 @@ impl Client {
     pub(super) fn open_links(&self) -> Vec<(usize, Arc<Standing>)> {
         let links = lock(&self.links);
         links.iter().flatten().filter_map(|(place, link)| Some((*place, link.standing()?))).collect()
+    }
+
+    /// It wants to hear when this resource changes.
+    pub(super) fn subscribe(&self, place: usize, uri: &str) {
+        let mut subscriptions = lock(&self.subscriptions);
+        if subscriptions.len() < SUBSCRIPTIONS
+            && !subscriptions.iter().any(|(at, known)| *at == place && **known == *uri)
+        {
+            subscriptions.push((place, uri.into()));
+        }
+    }
+
+    /// No longer.
+    pub(super) fn unsubscribe(&self, uri: &str) {
+        lock(&self.subscriptions).retain(|(_, known)| **known != *uri);
+    }
+
+    /// The resources of this backend of whose changes it wants to hear.
+    pub(super) fn subscriptions(&self, place: usize) -> Vec<Box<str>> {
+        lock(&self.subscriptions).iter().filter(|(at, _)| *at == place).map(|(_, uri)| uri.clone()).collect()
+    }
+
+    /// Whether there are any.
+    pub(super) fn has_subscriptions(&self, place: usize) -> bool {
+        lock(&self.subscriptions).iter().any(|(at, _)| *at == place)
     }
 
     /// Closes its stream.

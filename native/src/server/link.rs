@@ -8,11 +8,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use vmcp_core::mcp::client::{Settings, Standing, Start};
 
+use crate::transport::Cancel;
+
 /// Where a conversation stands.
 #[derive(Debug, Default)]
 pub(super) struct Link {
     state: Mutex<State>,
     changed: Notify,
+    /// Stops what stands for as long as the conversation does.
+    pub(super) cancel: Cancel,
+    hearing: Mutex<Hearing>,
+}
+
+/// Whether somebody hears the standing stream of the conversation.
+#[derive(Debug, Default)]
+enum Hearing {
+    #[default]
+    No,
+    Yes,
+    /// There is none in this conversation.
+    NoStream(Arc<Standing>),
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +94,42 @@ impl Link {
         }
     }
 
+    /// Takes part in the conversation without waiting for anybody.
+    pub(super) fn join_now(self: &Arc<Self>, from_nothing: impl Fn() -> Start) -> Conversation {
+        let (start, opening) = self.try_join(&from_nothing, Waits::NoMore).unwrap_or_else(|| (from_nothing(), false));
+        Conversation { link: Arc::clone(self), start, opening, superfluous: Vec::new(), settings: None }
+    }
+
+    /// Whether nobody hears its stream yet, and it may have one: who is told `true` does, until
+    /// [`Link::hears_no_more`].
+    pub(super) fn begins_to_hear(&self) -> bool {
+        let Some(standing) = self.standing() else { return false };
+        let mut hearing = self.hearing();
+        match &*hearing {
+            Hearing::Yes => return false,
+            Hearing::NoStream(of) if Arc::ptr_eq(of, &standing) => return false,
+            Hearing::No | Hearing::NoStream(_) => *hearing = Hearing::Yes,
+        }
+        true
+    }
+
+    /// The conversation has no stream.
+    pub(super) fn has_no_stream(&self, standing: &Arc<Standing>) {
+        *self.hearing() = Hearing::NoStream(Arc::clone(standing));
+    }
+
+    /// Nobody hears it any longer.
+    pub(super) fn hears_no_more(&self) {
+        let mut hearing = self.hearing();
+        if matches!(*hearing, Hearing::Yes) {
+            *hearing = Hearing::No;
+        }
+    }
+
+    fn hearing(&self) -> MutexGuard<'_, Hearing> {
+        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The conversation, if it is open.
     pub(super) fn standing(&self) -> Option<Arc<Standing>> {
         match &*self.lock() {
@@ -99,6 +150,7 @@ impl Link {
     pub(super) fn end(&self) -> Option<Arc<Standing>> {
         let before = std::mem::replace(&mut *self.lock(), State::Ended);
         self.changed.notify_waiters();
+        self.cancel.cancel();
         match before {
             State::Open(standing) => Some(standing),
             _ => None,

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
 use vmcp_core::gateway::Notified;
+use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
 use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
@@ -52,6 +54,9 @@ impl Client {
                     outlet.say(&message.text);
                 }
             }
+            "notifications/resources/updated" if !self.has_subscriptions(place) => {}
+            // It concerns no call, whatever it came with.
+            "notifications/resources/updated" => self.stream.send(&message.text),
             // What the gateway lists is heard of when it has listed it.
             "notifications/tools/list_changed"
             | "notifications/resources/list_changed"
@@ -66,9 +71,21 @@ impl Client {
     }
 
     /// A conversation with a backend was opened: what the client has said once for all of it is said there too.
-    pub(super) fn replay(&self, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
+    pub(super) fn replay(&self, place: usize, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
         if let Some(level) = self.log_level().filter(|_| logs(standing)) {
             served.ask_in(standing, set_level(level), cancel);
+        }
+        for uri in self.subscriptions(place) {
+            let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
+            served.ask_in(standing, Call::new("resources/subscribe", Some(params)), cancel);
+        }
+    }
+
+    /// Nobody knows whether the resources of this backend that the client wants to hear of have changed: it looks.
+    pub(super) fn all_updated(&self, place: usize) {
+        for uri in self.subscriptions(place) {
+            let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
+            self.stream.send(&jsonrpc::notification("notifications/resources/updated", Some(&params)));
         }
     }
 }
@@ -84,6 +101,29 @@ fn set_level(level: LogLevel) -> Call {
 }
 
 impl App {
+    /// Tells the clients that listen when what the gateway lists has changed, each kind once a change.
+    pub(super) async fn tell_of_changes(self: Arc<Self>) {
+        let mut changes = self.backends.changed.subscribe();
+        loop {
+            let first = match changes.recv().await {
+                Ok(kind) => vec![kind],
+                // Too many to remember: any list may be another one.
+                Err(RecvError::Lagged(_)) => Changing::ALL.to_vec(),
+                Err(RecvError::Closed) => return,
+            };
+            let more = std::iter::from_fn(|| changes.try_recv().ok());
+            let mut kinds: Vec<_> = first.into_iter().chain(more).collect();
+            kinds.sort();
+            kinds.dedup();
+            let messages: Vec<_> = kinds.iter().map(|kind| jsonrpc::notification(kind.method(), None)).collect();
+            for session in self.sessions.all() {
+                for message in messages.iter().filter(|_| session.state.stream.was_read()) {
+                    session.state.stream.send(message);
+                }
+            }
+        }
+    }
+
     /// Tells the backends with which the client has a conversation, and waits a moment for them: what it asks next
     /// is to come after that.
     pub(super) async fn pass_on_log_level(&self, client: &Client, level: LogLevel) {

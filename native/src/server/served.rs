@@ -2,7 +2,7 @@
 //!
 //! It decides nothing about who may call it and knows no client.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,7 @@ pub(super) struct Served {
     settings: Arc<Settings>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
+    no_sessions: AtomicBool,
     known: Lists,
 }
 
@@ -98,6 +99,7 @@ impl Served {
             settings,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
+            no_sessions: AtomicBool::new(false),
             known: Lists::default(),
         })
     }
@@ -163,11 +165,22 @@ impl Served {
     }
 
     fn learned(&self, standing: &Arc<Standing>, conversation: &mut Conversation) {
-        *self.era.lock().unwrap_or_else(PoisonError::into_inner) = standing.memory();
-        if standing.era() == Era::Legacy
-            && let Some(replaced) = self.stateless()
-        {
-            self.own.forget(&replaced);
+        match (standing.era(), &conversation.settings) {
+            // A session that was asked for says nothing of what else the backend speaks.
+            (Era::Legacy, Some(_)) => self.no_sessions.store(false, Ordering::Relaxed),
+            (era, of_client) => {
+                // It was asked for a session, and had none.
+                if of_client.is_some() && matches!(conversation.start(), Start::Remembered(Era::Legacy)) {
+                    self.no_sessions.store(true, Ordering::Relaxed);
+                }
+                *self.era.lock().unwrap_or_else(PoisonError::into_inner) = standing.memory();
+                if era == Era::Legacy {
+                    self.no_sessions.store(false, Ordering::Relaxed);
+                    if let Some(replaced) = self.stateless() {
+                        self.own.forget(&replaced);
+                    }
+                }
+            }
         }
         conversation.learned(standing);
     }
@@ -231,6 +244,27 @@ impl Served {
     /// The conversation in which it said what it offers, if it was asked.
     pub(super) fn introduced(&self) -> Option<Arc<Standing>> {
         self.own.standing().filter(|standing| standing.facts().is_some())
+    }
+
+    /// As [`Known::is_outdated`].
+    pub(super) fn is_outdated(&self, kind: List) -> bool {
+        self.known.of(kind).borrow().is_outdated()
+    }
+
+    /// The way to it.
+    pub(super) fn transport(&self) -> &BackendTransport {
+        &self.transport
+    }
+
+    /// How a conversation for a client with a session begins: in one too, if the backend has sessions, whatever else
+    /// it speaks. What a client in a session is asked can only be asked there.
+    pub(super) fn opening_for_session(&self) -> Start {
+        if self.has_no_sessions() { Start::Remembered(Era::Modern) } else { Start::Remembered(Era::Legacy) }
+    }
+
+    /// Whether it refused to open a session.
+    pub(super) fn has_no_sessions(&self) -> bool {
+        self.no_sessions.load(Ordering::Relaxed)
     }
 
     /// As [`Known::freshness`].

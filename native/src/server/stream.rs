@@ -138,6 +138,12 @@ impl Stream {
         self.lock().reader != 0
     }
 
+    /// Whether a connection has read it, and another one can go on where that ended, or it still does.
+    pub(super) fn was_read(&self) -> bool {
+        let state = self.lock();
+        state.reader != 0 || state.readers != 0 && self.resumption == Resumption::ById
+    }
+
     /// Whether all was said, and nothing has to be kept for it but what can be resumed.
     pub(super) fn has_ended(&self) -> bool {
         self.lock().ended

@@ -95,7 +95,7 @@ impl App {
     }
 
     /// Opens the stream of what concerns no request (GET). One a session; it ends with the session.
-    pub(super) fn listen(&self, headers: &HeaderMap) -> Reply {
+    pub(super) fn listen(self: &Arc<Self>, headers: &HeaderMap) -> Reply {
         let headers = read(headers);
         if !headers.accepts(http::EVENT_STREAM) {
             let message = "this stream is written as events only; expected `Accept: text/event-stream`";
@@ -113,7 +113,10 @@ impl App {
             }
         };
         match session.state.listen(headers.last_event_id()) {
-            Ok(reader) => reply::events(Events::new(reader, KEEP_ALIVE, session)),
+            Ok(reader) => {
+                self.listen_to_all(&session);
+                reply::events(Events::new(reader, KEEP_ALIVE, session))
+            }
             Err(NoStream::HasOne) => {
                 refuse(StatusCode::CONFLICT, code::INVALID_REQUEST, "this session has a stream already")
             }

@@ -15,6 +15,7 @@ use vmcp_core::endpoint::Endpoint;
 use vmcp_core::mcp::http::{Failure, Sent, Stage};
 
 use super::resolver::Lookup;
+use super::sse::Inbox;
 
 /// How long each part of a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub(super) enum Waiting {
     Socket(Weak<Socket>),
     /// A name being looked up.
     Lookup(Weak<Lookup>),
+    /// What comes on a stream that others read too.
+    Inbox(Weak<Inbox>),
 }
 
 impl Waiting {
@@ -73,6 +76,11 @@ impl Waiting {
                 if let Some(socket) = socket.upgrade() {
                     // Fails only if the connection is gone already, which is what is wanted.
                     let _ = socket.shutdown(Shutdown::Both);
+                }
+            }
+            Self::Inbox(inbox) => {
+                if let Some(inbox) = inbox.upgrade() {
+                    inbox.wake();
                 }
             }
             Self::Lookup(lookup) => {
@@ -102,7 +110,7 @@ impl Cancel {
     }
 
     /// Waits so long, or until it is stopped.
-    pub(super) fn pause(&self, how_long: Duration) {
+    pub fn pause(&self, how_long: Duration) {
         let until = Instant::now() + how_long;
         let mut waiting = lock(&self.0.waiting);
         while !self.is_cancelled() {
@@ -288,6 +296,16 @@ impl Call {
     /// Whether a deadline ended it.
     pub(super) fn is_late(&self) -> bool {
         self.state().late
+    }
+
+    /// What stops it.
+    pub(super) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Reading ends as the limits say again.
+    pub(super) fn take_time(&self) {
+        self.state().hurry = None;
     }
 
     /// From now on reading ends at `until`, whatever the limits say.

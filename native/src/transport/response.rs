@@ -11,6 +11,7 @@ use ureq::{Body, BodyReader};
 use vmcp_core::mcp::http::{EVENT_STREAM, Failure, Head, Method, Stage};
 
 use super::call::{Call, Observed};
+use super::sse::InboxReader;
 
 /// Bytes of one portion.
 const PORTION: usize = 16 * 1024;
@@ -20,14 +21,44 @@ pub struct Response {
     /// Status and headers.
     pub head: Head,
     call: Arc<Call>,
-    body: Result<Option<BodyReader<'static>>, Failure>,
+    body: Result<Option<Source>, Failure>,
     portion: Vec<u8>,
     taken: u64,
     /// Bytes that the body may have.
     limit: Option<u64>,
 }
 
+/// Where a body comes from.
+enum Source {
+    /// A connection of its own.
+    Http(BodyReader<'static>),
+    /// A stream that others read too.
+    Inbox(InboxReader),
+}
+
 impl Response {
+    /// What came for one request on a stream that others read too.
+    pub(super) fn of_inbox(head: Head, call: Arc<Call>, inbox: InboxReader) -> Self {
+        call.note_head();
+        Self { head, call, body: Ok(Some(Source::Inbox(inbox))), portion: Vec::new(), taken: 0, limit: None }
+    }
+
+    /// A status that no connection was needed for.
+    pub(super) fn bare(status: u16, call: Arc<Call>) -> Self {
+        let head = Head { status, headers: Vec::new() };
+        Self { head, call, body: Ok(None), portion: Vec::new(), taken: 0, limit: None }
+    }
+
+    /// From now on reading ends at `until`, whatever the limits say.
+    pub(super) fn hurry(&self, until: Instant) {
+        self.call.hurry(until);
+    }
+
+    /// Reading ends as the limits say again.
+    pub(super) fn take_time(&self) {
+        self.call.take_time();
+    }
+
     /// Takes over ureq's answer if its framing leaves no doubt where it ends.
     pub(super) fn new(
         answer: ureq::http::Response<Body>,
@@ -52,7 +83,7 @@ impl Response {
             let message = format!("the answer of {} has {length} bytes; at most {limit} are read", call.peer());
             return Err(call.failure(Stage::Body, message));
         }
-        Ok(Self { head, call, body: Ok(Some(body.into_reader())), portion: Vec::new(), taken: 0, limit })
+        Ok(Self { head, call, body: Ok(Some(Source::Http(body.into_reader()))), portion: Vec::new(), taken: 0, limit })
     }
 
     /// What was seen so far: the address, the time of each stage, the TLS session.
@@ -69,7 +100,16 @@ impl Response {
         let body = match &mut self.body {
             Ok(None) => return Ok(None),
             Err(failure) => return Err(failure.clone()),
-            Ok(Some(body)) => body,
+            Ok(Some(Source::Inbox(inbox))) => {
+                return match inbox.next(&self.call) {
+                    Ok(event) => {
+                        self.portion = event;
+                        Ok(Some(&self.portion))
+                    }
+                    Err(failure) => Err(self.fail(failure)),
+                };
+            }
+            Ok(Some(Source::Http(body))) => body,
         };
         self.portion.resize(PORTION, 0);
         match body.read(&mut self.portion) {
@@ -98,7 +138,7 @@ impl Response {
 
     /// Reads to the end if that is near, so that the connection can serve again: 16 KiB and `limit` at most.
     pub(super) fn drain(mut self, limit: Duration) -> Drained {
-        if matches!(self.body, Ok(None)) {
+        if matches!(self.body, Ok(None | Some(Source::Inbox(_)))) {
             return Drained::Whole;
         }
         self.call.hurry(Instant::now() + limit);

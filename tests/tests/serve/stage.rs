@@ -5,7 +5,7 @@
 
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -30,6 +30,9 @@ struct Shared {
     waiting: Mutex<Vec<Cue>>,
     arrived: Condvar,
     seen: Mutex<Vec<Value>>,
+    tools: Mutex<Vec<&'static str>>,
+    /// Whether it has standing streams.
+    streams: AtomicBool,
 }
 
 /// A request that the test answers.
@@ -63,6 +66,8 @@ impl Stage {
             waiting: Mutex::default(),
             arrived: Condvar::new(),
             seen: Mutex::default(),
+            tools: Mutex::new(vec!["t"]),
+            streams: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
@@ -72,6 +77,18 @@ impl Stage {
             }
         });
         Self(shared)
+    }
+
+    /// The same, with standing streams.
+    pub(crate) fn with_streams(capabilities: Value) -> Self {
+        let stage = Self::start(capabilities);
+        stage.0.streams.store(true, Ordering::SeqCst);
+        stage
+    }
+
+    /// What it lists from now on.
+    pub(crate) fn tools(&self, tools: &[&'static str]) {
+        *self.0.tools.lock().unwrap() = tools.to_vec();
     }
 
     pub(crate) fn url(&self) -> String {
@@ -113,11 +130,6 @@ impl Cue {
     /// Answers with a result.
     pub(crate) fn result(mut self, result: Value) {
         plain(&mut self.out, 200, None, &answer(&self.body, "result", result)).unwrap();
-    }
-
-    /// Answers with a status and nothing else.
-    pub(crate) fn status(mut self, status: u16) {
-        plain(&mut self.out, status, None, "").unwrap();
     }
 
     /// Begins a stream.
@@ -171,6 +183,7 @@ impl Shared {
             let known = number.is_some_and(|number| number >= self.forgotten.load(Ordering::SeqCst));
             let out = stream.get_mut();
             let done = match method.as_str() {
+                "initialize" if self.era == Era::Modern => plain(out, 404, None, ""),
                 "initialize" => {
                     let id = format!("s{}", self.sessions.fetch_add(1, Ordering::SeqCst));
                     let result = json!({"protocolVersion": "2025-11-25", "capabilities": self.capabilities,
@@ -185,8 +198,10 @@ impl Shared {
                 "server/discover" => plain(out, 400, None, ""),
                 _ if !known && self.era == Era::Legacy => plain(out, 404, None, ""),
                 "DELETE" => plain(out, 200, None, ""),
+                "GET" if !self.streams.load(Ordering::SeqCst) => plain(out, 405, None, ""),
                 "tools/list" => {
-                    let tools = json!([{"name": "t", "inputSchema": {"type": "object"}}]);
+                    let tool = |name| json!({"name": name, "inputSchema": {"type": "object"}});
+                    let tools: Vec<_> = self.tools.lock().unwrap().iter().map(tool).collect();
                     plain(out, 200, None, &answer(&body, "result", json!({"tools": tools})))
                 }
                 "resources/list" => {

@@ -43,15 +43,15 @@ pub(crate) fn begin(address: SocketAddr, session: &str, id: u32, more: Value) ->
     || Answer::read(std::io::BufReader::new(connection))
 }
 
-fn everything() -> Value {
+pub(crate) fn everything() -> Value {
     json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": true}, "tasks": {"list": {}}})
 }
 
-fn asks(id: Value, method: &str, params: Value) -> Value {
+pub(crate) fn asks(id: Value, method: &str, params: Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 }
 
-fn tells(method: &str, params: Value) -> Value {
+pub(crate) fn tells(method: &str, params: Value) -> Value {
     json!({"jsonrpc": "2.0", "method": method, "params": params})
 }
 
@@ -319,4 +319,151 @@ fn a_stream_that_breaks_at_the_client_is_resumed_and_its_call_goes_on() {
     assert_eq!((standing.status, get(address, &session, None).status), (200, 409));
     drop(standing);
     eventually("the place is free", || get(address, &session, None).status == 200);
+}
+
+#[test]
+fn what_a_backend_asks_on_its_standing_stream_reaches_the_call_it_has_from_this_client() {
+    let stage = Stage::with_streams(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    let session = open(address, "2025-11-25", everything());
+    let answer = begin(address, &session, 7, json!({}));
+    // The stream stands before the call is made.
+    let mut standing = stage.cue("GET");
+    assert_eq!(stage.waiting("tools/call"), 0);
+    standing.stream();
+    let mut call = stage.cue("tools/call");
+    assert_eq!(standing.header("mcp-session-id"), call.header("mcp-session-id"));
+    standing.say(&asks(json!("p"), "ping", json!({})));
+    assert_eq!(stage.cue("response").body, json!({"jsonrpc": "2.0", "id": "p", "result": {}}));
+    standing.say(&asks(json!("e"), "elicitation/create", json!({"message": "m"})));
+    let mut answer = answer();
+    let asked = answer.event().unwrap();
+    assert_eq!(asked["method"], "elicitation/create");
+    post(
+        address,
+        Some(&session),
+        &json!({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -1, "message": "no"}}).to_string(),
+    );
+    let heard = stage.cue("response").body;
+    assert_eq!((&heard["id"], &heard["error"]["code"]), (&json!("e"), &json!(-1)));
+    call.stream();
+    call.say_result(json!({"content": []}));
+    assert_eq!(answer.event().unwrap()["id"], 7);
+    // What concerns no call goes to the client's own standing stream, when it has one.
+    let mut own = get(address, &session, None);
+    standing.say(&tells("notifications/elicitation/complete", json!({"elicitationId": "x"})));
+    assert_eq!(own.event().unwrap()["params"]["elicitationId"], "x");
+    // With the session, the stream is closed.
+    send(address, "DELETE", "/mcp", &[("mcp-session-id", &session)], b"");
+    assert_eq!(own.event(), None);
+    eventually("the session at the backend is ended", || stage.seen("DELETE").len() == 1);
+}
+
+#[test]
+fn a_stream_that_the_backend_closes_is_resumed_after_its_last_event() {
+    let stage = Stage::with_streams(json!({"tools": {}, "logging": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    let session = open(address, "2025-11-25", everything());
+    let mut own = get(address, &session, None);
+    let answer = begin(address, &session, 7, json!({}));
+    let mut standing = stage.cue("GET");
+    assert_eq!(standing.header("last-event-id"), None);
+    standing.stream();
+    stage.cue("tools/call").result(json!({"content": []}));
+    answer();
+    let said = tells("notifications/message", json!({"level": "info", "data": 1})).to_string();
+    standing.raw(&format!("id: e5\nretry: 1\ndata: {said}\n\n"));
+    assert_eq!(own.event().unwrap()["params"]["data"], 1);
+    standing.end();
+    let mut again = stage.cue("GET");
+    assert_eq!(again.header("last-event-id"), Some("e5"));
+    again.stream();
+    again.say(&tells("notifications/message", json!({"level": "info", "data": 2})));
+    assert_eq!(own.event().unwrap()["params"]["data"], 2);
+}
+
+#[test]
+fn a_backend_without_standing_streams_is_well() {
+    let stage = Stage::start(json!({"tools": {"listChanged": true}}));
+    let server = serve(&stage);
+    let session = open(server.address(), "2025-11-25", everything());
+    for id in 1..3 {
+        let answer = begin(server.address(), &session, id, json!({}));
+        stage.cue("tools/call").result(json!({"content": []}));
+        assert_eq!(answer().json()["id"], id);
+    }
+    // One for lists, one for the client, and none again.
+    assert_eq!((stage.seen("GET").len(), stage.seen("initialize").len()), (2, 2));
+}
+
+#[test]
+fn a_list_that_has_changed_is_asked_for_and_those_who_listen_hear_of_it_once() {
+    let stage = Stage::with_streams(json!({"tools": {"listChanged": true}}));
+    let server = serve(&stage);
+    let address = server.address();
+    // The gateway's own.
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let (one, two) = (open(address, "2025-11-25", json!({})), open(address, "2025-06-18", json!({})));
+    assert_eq!(tools(address, &one), ["b_t"]);
+    let (mut first, mut second) = (get(address, &one, None), get(address, &two, None));
+    stage.tools(&["t", "u"]);
+    standing.say(&tells("notifications/tools/list_changed", json!({})));
+    for stream in [&mut first, &mut second] {
+        assert_eq!(stream.event().unwrap(), json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
+    }
+    assert_eq!(tools(address, &one), ["b_t", "b_u"]);
+    // What a backend says is passed on, whether or not a difference is seen: each time once.
+    standing.say(&tells("notifications/tools/list_changed", json!({})));
+    assert_eq!(first.event().unwrap()["method"], "notifications/tools/list_changed");
+    send(address, "DELETE", "/mcp", &[("mcp-session-id", &one)], b"");
+    assert_eq!(first.event(), None, "each change was said once");
+}
+
+#[test]
+fn a_subscription_is_heard_and_outlives_a_restart_of_the_backend() {
+    let stage = Stage::with_streams(json!({"resources": {"subscribe": true}}));
+    let server = serve(&stage);
+    let address = server.address();
+    let session = open(address, "2025-11-25", json!({}));
+    let other = open(address, "2025-11-25", json!({}));
+    let mut own = get(address, &session, None);
+    let subscribe = |session: &str, id, verb: &str| {
+        rpc(address, session, id, &format!("resources/{verb}"), json!({"uri": "x://r"})).json()
+    };
+    let reply = std::thread::scope(|scope| {
+        let reply = scope.spawn(|| subscribe(&session, 1, "subscribe"));
+        // It listens already, so its stream stands first.
+        let mut standing = stage.cue("GET");
+        standing.stream();
+        assert_eq!(reply.join().unwrap()["result"], json!({}));
+        let updated = tells("notifications/resources/updated", json!({"uri": "x://r/part"}));
+        standing.say(&updated);
+        assert_eq!(own.event().unwrap(), updated);
+        stage.forget();
+        standing.raw("retry: 1\ndata:\n\n");
+        standing.end();
+        let mut again = stage.cue("GET");
+        again.stream();
+        again
+    });
+    assert_eq!(stage.seen("resources/subscribe").len(), 2, "it was said again");
+    // Whether it has changed meanwhile nobody knows.
+    let updated = own.event().unwrap();
+    assert_eq!(
+        (&updated["method"], &updated["params"]["uri"]),
+        (&json!("notifications/resources/updated"), &json!("x://r"))
+    );
+    assert_eq!(subscribe(&session, 2, "unsubscribe")["result"], json!({}));
+    let mut standing = reply;
+    standing.say(&tells("notifications/resources/updated", json!({"uri": "x://r"})));
+    standing.say(&tells("notifications/x", json!({})));
+    // Its lists may have changed meanwhile too.
+    let is_list = |event: &Value| event["method"].as_str().is_some_and(|method| method.ends_with("/list_changed"));
+    let next = std::iter::from_fn(|| own.event()).find(|event| !is_list(event)).unwrap();
+    assert_eq!(next["method"], "notifications/x", "it no longer wants to hear of the other");
+    // What a backend does not know is its own error.
+    assert_eq!(subscribe(&other, 3, "nothing")["error"]["code"], -32601);
 }

@@ -123,6 +123,15 @@ impl Facts {
         json::member(&self.capabilities, capability).is_some_and(|value| value != "null")
     }
 
+    /// Whether it says that it tells when one of its lists changes.
+    #[must_use]
+    pub fn tells_of_changes(&self) -> bool {
+        ["tools", "resources", "prompts"].iter().any(|capability| {
+            let capability = json::member(&self.capabilities, capability);
+            capability.and_then(|it| json::member(it, "listChanged")).is_some_and(|value| value == "true")
+        })
+    }
+
     /// The names of all declared capabilities, in the server's order.
     #[must_use]
     pub fn offered(&self) -> alloc::vec::Vec<String> {
@@ -188,6 +197,13 @@ impl Standing {
         self.legacy().map(|legacy| wire::message(legacy, text))
     }
 
+    /// What opens the stream of what concerns no request, or resumes it after an event (2025-11-25, basic/transports,
+    /// Listening for Messages from the Server). `None` where there is no session that it could belong to.
+    #[must_use]
+    pub fn listen(&self, last_event_id: Option<&str>) -> Option<Request> {
+        self.legacy().filter(|legacy| legacy.session.is_some()).map(|legacy| wire::listen(legacy, last_event_id))
+    }
+
     /// The legacy conversation, if it is one.
     pub(super) fn legacy(&self) -> Option<&Legacy> {
         match self {
@@ -213,6 +229,9 @@ mod tests {
         assert_eq!(facts.offered(), ["tools", "x"]);
         assert_eq!(facts.instructions.as_deref(), Some("a\nb"));
         assert_eq!(Facts::read(r#"{"capabilities":7}"#, None).capabilities, "{}");
+        let tells = |text| Facts::read(text, None).tells_of_changes();
+        assert!(tells(r#"{"capabilities":{"tools":{},"prompts":{"listChanged":true}}}"#));
+        assert!(!tells(r#"{"capabilities":{"tools":{"listChanged":false},"x":{"listChanged":true}}}"#));
     }
 
     #[test]

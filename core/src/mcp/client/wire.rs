@@ -36,9 +36,14 @@ pub(super) fn message(legacy: &Legacy, text: String) -> Request {
 
 /// Goes on with a stream that ended before its response (2025-11-25, basic/transports, Resumability and Redelivery).
 pub(super) fn resume(legacy: &Legacy, last_event_id: &str) -> Request {
+    listen(legacy, Some(last_event_id))
+}
+
+/// Opens the standing stream of a session, or resumes it.
+pub(super) fn listen(legacy: &Legacy, last_event_id: Option<&str>) -> Request {
     let mut headers = legacy_headers(legacy);
     headers.push((header::ACCEPT.to_owned(), http::EVENT_STREAM.to_owned()));
-    headers.push((header::LAST_EVENT_ID.to_owned(), last_event_id.to_owned()));
+    headers.extend(last_event_id.map(|id| (header::LAST_EVENT_ID.to_owned(), id.to_owned())));
     Request { method: Method::Get, headers, body: Vec::new() }
 }
 

@@ -1,0 +1,309 @@
+//! The standing stream of a conversation with a backend (GET): what concerns no call comes on it. It is opened when
+//! somebody wants to hear it, on a thread of its own, and opened again when it breaks.
+//!
+//! What is heard, it hands to an [`Ear`]. That a backend has no such stream is no sign of ill health.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use vmcp_core::gateway::listen::Changing;
+use vmcp_core::gateway::relay::can_be_asked;
+use vmcp_core::mcp::client::{Goal, Listening, ServerMessage, Settings, Spoken, Standing, Start};
+use vmcp_core::mcp::{Era, code, http, jsonrpc};
+
+use super::App;
+use super::backends::Backends;
+use super::client::Client;
+use super::link::Link;
+use super::served::{Heard, Served};
+use super::sessions::Session;
+use crate::transport::{Cancel, Timeouts};
+
+/// Bytes of one event.
+const EVENT_BYTES: usize = 100 << 20;
+/// Before a lost stream is opened again, where the backend does not say how long; longer with every failure.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long a call waits for the stream on which it may be asked something.
+const OPENING: Duration = Duration::from_secs(1);
+/// Some servers send no head before they have something to say.
+const HEAD: Duration = Duration::from_secs(60 * 60);
+
+/// Who hears a stream.
+pub(super) trait Ear: Send {
+    /// Whether it still wants to.
+    fn listens(&self) -> bool;
+    /// A message, and what the backend is answered at once.
+    fn hear(&self, standing: &Arc<Standing>, message: &ServerMessage) -> Option<String>;
+    /// The conversation was opened anew.
+    fn opened(&self, _standing: &Arc<Standing>) {}
+    /// Something may have been said that nobody heard.
+    fn missed(&self);
+    /// For whom, if that is not the gateway itself.
+    fn settings(&self) -> Option<&Arc<Settings>> {
+        None
+    }
+}
+
+/// How a stream ended.
+enum End {
+    /// Nobody wants it any longer.
+    Stopped,
+    /// There is none.
+    NotOffered,
+    /// The session is not known.
+    Gone,
+    /// It broke, or could not be opened.
+    Lost(Option<Duration>),
+}
+
+impl Served {
+    /// Hears the stream of a conversation until nobody wants that any longer, on this thread. `began` is dropped when
+    /// the stream stands, or cannot.
+    pub(super) fn hear_stream(&self, link: &Arc<Link>, ear: &dyn Ear, cancel: &Cancel, began: SyncSender<()>) {
+        let (mut began, mut last, mut of) = (Some(began), None::<String>, None::<Arc<Standing>>);
+        // Whether the stream of this conversation has stood.
+        let (mut failures, mut lost, mut stood) = (0_u32, false, false);
+        while !cancel.is_cancelled() && ear.listens() {
+            let Some(standing) = link.standing() else { return };
+            if of.as_ref().is_some_and(|of| !Arc::ptr_eq(of, &standing)) {
+                (last, lost, stood) = (None, true, false);
+            }
+            of = Some(Arc::clone(&standing));
+            let Some(request) = standing.listen(last.as_deref()) else { return };
+            let resumes = last.is_some();
+            let end = self.listen_once(&standing, &request, ear, cancel, &mut last, &mut || {
+                began = None;
+                (failures, stood) = (0, true);
+                if std::mem::take(&mut lost) && !resumes {
+                    ear.missed();
+                }
+            });
+            began = None;
+            let pause = match end {
+                End::Stopped => return,
+                End::NotOffered => return link.has_no_stream(&standing),
+                // Some servers say that of everything they do not have.
+                End::Gone if !stood => return link.has_no_stream(&standing),
+                End::Gone if self.reopen(link, &standing, ear, cancel) => Duration::ZERO,
+                End::Gone | End::Lost(None) => {
+                    failures = failures.saturating_add(1);
+                    PAUSE.0.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(PAUSE.1)
+                }
+                End::Lost(Some(pause)) => pause.min(PAUSE.1),
+            };
+            lost = true;
+            cancel.pause(pause);
+        }
+    }
+
+    fn listen_once(
+        &self,
+        standing: &Arc<Standing>,
+        request: &http::Request,
+        ear: &dyn Ear,
+        cancel: &Cancel,
+        last: &mut Option<String>,
+        began: &mut dyn FnMut(),
+    ) -> End {
+        let timeouts = Timeouts { first_byte: HEAD, idle: None, ..Timeouts::default() };
+        let mut response = match self.transport().send(request, &timeouts, cancel) {
+            Ok(response) => response,
+            Err(_) if cancel.is_cancelled() => return End::Stopped,
+            Err(failure) => {
+                tracing::debug!(backend = self.name, %failure, "no stream");
+                return End::Lost(None);
+            }
+        };
+        match response.head.status {
+            200..=299 if response.head.media_type().is_some_and(|kind| kind == http::EVENT_STREAM) => {}
+            // 400 is what servers on the TypeScript SDK say of a session that they do not know.
+            404 | 400 => return End::Gone,
+            408 | 429 | 500..=599 if response.head.status != 501 => return End::Lost(None),
+            status => {
+                tracing::debug!(backend = self.name, status, "there is no stream for what concerns no call");
+                return End::NotOffered;
+            }
+        }
+        began();
+        let (mut listening, mut spoken) = (Listening::new(EVENT_BYTES), Vec::new());
+        let end = loop {
+            let bytes = match response.read() {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => break End::Lost(Some(listening.retry().unwrap_or(PAUSE.0))),
+                Err(_) if cancel.is_cancelled() => break End::Stopped,
+                Err(failure) => {
+                    tracing::debug!(backend = self.name, %failure, "the stream broke");
+                    break End::Lost(Some(listening.retry().unwrap_or(PAUSE.0)));
+                }
+            };
+            let read = listening.read(bytes, &mut spoken);
+            for spoken in spoken.drain(..) {
+                if let Spoken::Message(message) = spoken {
+                    self.hear(standing, ear, &message);
+                }
+            }
+            if let Err(problem) = read {
+                tracing::warn!(backend = self.name, %problem, "what concerns no call cannot be read");
+                break End::NotOffered;
+            }
+        };
+        *last = listening.last_event_id().map(str::to_owned).or(last.take());
+        end
+    }
+
+    /// Hands a message to its ear, and sends what that answers at once.
+    pub(super) fn hear(&self, standing: &Arc<Standing>, ear: &dyn Ear, message: &ServerMessage) {
+        let response = match &message.id {
+            // 2025-11-25, basic/utilities/ping: answered on each hop.
+            Some(id) if message.method == "ping" => Some(jsonrpc::result(id, "{}")),
+            _ => ear.hear(standing, message),
+        };
+        if let Some(request) = response.and_then(|response| standing.message(response)) {
+            self.send_aside(&request);
+        }
+    }
+
+    /// Opens the conversation anew, whose session the backend does not know. Whether it is open now.
+    fn reopen(&self, link: &Arc<Link>, gone: &Arc<Standing>, ear: &dyn Ear, cancel: &Cancel) -> bool {
+        link.forget(gone);
+        let mut conversation = link.join_now(|| Start::Remembered(Era::Legacy));
+        if let Some(settings) = ear.settings() {
+            conversation = conversation.on_behalf_of(settings);
+        }
+        if conversation.standing().is_some() {
+            return true;
+        }
+        let (result, _) = self.run(Goal::Open, &mut conversation, cancel, |heard| {
+            if let Heard::Opened(standing) = heard {
+                ear.opened(standing);
+            }
+            None
+        });
+        for standing in conversation.superfluous() {
+            self.end(standing);
+        }
+        result.is_ok()
+    }
+}
+
+/// A client hears what a backend says in its own session there.
+struct ClientEar {
+    app: Arc<App>,
+    session: Arc<Session<Client>>,
+    place: usize,
+}
+
+impl Ear for ClientEar {
+    fn listens(&self) -> bool {
+        self.session.state.listens_to(self.place)
+    }
+
+    fn hear(&self, standing: &Arc<Standing>, message: &ServerMessage) -> Option<String> {
+        self.app.backends.heard_of(self.place, message);
+        self.session.state.told(self.place, Some(standing), message, None)
+    }
+
+    fn opened(&self, standing: &Arc<Standing>) {
+        if let Some(served) = self.app.backends.at(self.place) {
+            self.session.state.replay(self.place, served, standing, &Cancel::new());
+        }
+    }
+
+    fn missed(&self) {
+        self.app.backends.any_may_have_changed(self.place);
+        self.session.state.all_updated(self.place);
+    }
+
+    fn settings(&self) -> Option<&Arc<Settings>> {
+        Some(&self.session.state.settings)
+    }
+}
+
+/// The gateway hears that lists have changed.
+struct OwnEar {
+    backends: Arc<Backends>,
+    place: usize,
+}
+
+impl Ear for OwnEar {
+    fn listens(&self) -> bool {
+        true
+    }
+
+    fn hear(&self, _standing: &Arc<Standing>, message: &ServerMessage) -> Option<String> {
+        self.backends.heard_of(self.place, message);
+        let id = message.id.as_deref()?;
+        Some(jsonrpc::error(Some(id), code::METHOD_NOT_FOUND, "this client does not support that", None))
+    }
+
+    fn missed(&self) {
+        self.backends.any_may_have_changed(self.place);
+    }
+}
+
+impl Client {
+    /// Whether what a backend says by itself concerns this client.
+    fn listens_to(&self, place: usize) -> bool {
+        can_be_asked(&self.session.capabilities) || self.stream.is_read() || self.has_subscriptions(place)
+    }
+}
+
+impl App {
+    /// Lets a client hear what a backend says by itself, if it wants to, in the conversation that is open.
+    pub(super) fn listen_to(self: &Arc<Self>, session: &Arc<Session<Client>>, place: usize, wait: Wait) {
+        let link = session.state.link(place);
+        if !session.state.listens_to(place) {
+            return;
+        }
+        let ear = ClientEar { app: Arc::clone(self), session: Arc::clone(session), place };
+        let cancel = link.cancel.clone();
+        let began = self.backends.hear_stream(place, link, ear, cancel);
+        if let (Wait::ForIt, Some(began)) = (wait, began) {
+            // It comes, or it is dropped; late is late.
+            let _ = began.recv_timeout(OPENING);
+        }
+    }
+
+    /// The same for every backend that the client uses.
+    pub(super) fn listen_to_all(self: &Arc<Self>, session: &Arc<Session<Client>>) {
+        for (place, _) in session.state.open_links() {
+            self.listen_to(session, place, Wait::ForNothing);
+        }
+    }
+}
+
+/// Whether a stream is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    ForIt,
+    ForNothing,
+}
+
+impl Backends {
+    /// A backend says something: perhaps that a list is another one now.
+    fn heard_of(self: &Arc<Self>, place: usize, message: &ServerMessage) {
+        if let (Some(kind), Some(served)) = (Changing::of(&message.method), self.at(place)) {
+            self.announce(served, kind);
+        }
+    }
+
+    /// What it said was not heard for some time.
+    fn any_may_have_changed(self: &Arc<Self>, place: usize) {
+        if let Some(served) = self.at(place) {
+            Changing::ALL.iter().for_each(|kind| self.announce(served, *kind));
+        }
+    }
+
+    /// Hears in the gateway's own conversation when lists change, if the backend says that it tells.
+    pub(super) fn listen_for_changes(self: &Arc<Self>, place: usize) {
+        let Some(served) = self.at(place) else { return };
+        let tells = served.own.standing().is_some_and(|standing| {
+            standing.era() == Era::Legacy && standing.facts().is_some_and(|facts| facts.tells_of_changes())
+        });
+        if tells {
+            let (link, ear) = (Arc::clone(&served.own), OwnEar { backends: Arc::clone(self), place });
+            self.hear_stream(place, link, ear, self.stop.clone());
+        }
+    }
+}
