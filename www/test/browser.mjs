@@ -25,7 +25,7 @@ export async function serve() {
 /** Opens the page, and fails the test if it ever logs an error. */
 export async function open(context, url, options = {}) {
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
   if (!options.noisy) page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));

@@ -35,7 +35,7 @@ test("vmcp preview shows a file, its CA files and variables, and shows them agai
   const chromium = await browser();
   context.after(() => chromium.close());
   const page = await chromium.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   await page.goto(url);
   await says(page, /^starts; 1 of 1 served; the pod needs 1 variable and 1 file$/);
   await page.locator("#tab-needs").click();
