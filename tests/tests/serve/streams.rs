@@ -395,6 +395,7 @@ fn a_backend_without_standing_streams_is_well() {
         assert_eq!(answer().json()["id"], id);
     }
     // One for lists, one for the client, and none again.
+    eventually("the gateway has tried for its lists", || stage.seen("GET").len() >= 2);
     assert_eq!((stage.seen("GET").len(), stage.seen("initialize").len()), (2, 2));
 }
 
