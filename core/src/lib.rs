@@ -11,6 +11,8 @@
 //! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → auth → discovery → mcp → seal →
 //! aggregate → gateway
 //! ```
+//!
+//! Beside the last four, on top of `discovery`: `judge`, `compare`, `names` and `preview`, which commands and page share.
 
 #![no_std]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
