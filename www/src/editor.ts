@@ -58,6 +58,7 @@ const theme = EditorView.theme({
 export class Editor {
   view: EditorView;
   #separator = new Compartment();
+  #language = new Compartment();
   #mark = "";
 
   constructor(
@@ -70,7 +71,7 @@ export class Editor {
       extensions: [
         lineNumbers(), lintGutter(), foldGutter(), history(), drawSelection(), highlightSpecialChars(), indentOnInput(), bracketMatching(),
         closeBrackets(), highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(), search({ top: true }),
-        yaml(), indentUnit.of("  "), syntaxHighlighting(colours), theme, pointed, this.#separator.of([]),
+        this.#language.of(yaml()), indentUnit.of("  "), syntaxHighlighting(colours), theme, pointed, this.#separator.of([]),
         autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
         hoverTooltip((view, at) => this.#hover(view, at)),
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap]),
@@ -97,7 +98,14 @@ export class Editor {
     text = text.slice(this.#mark.length);
     // Line ends stay as they are if all are alike.
     const separator = /\r\n/.test(text) && !/[^\r]\n|^\n|\r(?!\n)/.test(text) ? "\r\n" : null;
-    this.view.dispatch({ effects: this.#separator.reconfigure(separator ? EditorState.lineSeparator.of(separator) : []) });
+    // The highlighter walks its tree by recursion: brackets without end would exhaust the stack.
+    const language = /[[{]{1000}/.test(text) ? [] : yaml();
+    this.view.dispatch({
+      effects: [
+        this.#separator.reconfigure(separator ? EditorState.lineSeparator.of(separator) : []),
+        this.#language.reconfigure(language),
+      ],
+    });
     this.view.dispatch({
       changes: { from: 0, to: this.view.state.doc.length, insert: this.view.state.toText(text) },
       selection: { anchor: 0 },
