@@ -32,16 +32,18 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
     let mut found = Vec::new();
     let mut backends = Vec::new();
     let mut rejected = Vec::new();
+    let mut used = BTreeSet::new();
     for (index, written) in config.backends.iter().enumerate() {
+        let auth = Applied::of(config, index, written);
         let mut candidate = Candidate { config, index, written, materials, findings: Vec::new() };
         // A name is proof of nothing if two bear it, whatever the findings say.
         let unique = owners.bearers(name_of(written)) == 1;
-        let backend = candidate.prove(&errors, &owners, &mut pools).filter(|_| unique);
+        let backend = candidate.prove(&auth, &errors, &owners, &mut pools).filter(|_| unique);
         let own = candidate.findings;
         match backend {
             Some(backend) => backends.push(backend),
             None => {
-                let earlier = errors.about(&Applied::of(config, index, written), index);
+                let earlier = errors.about(&auth, index);
                 let later = own.iter().filter(|finding| finding.severity() == Severity::Error);
                 let mut reasons: Vec<_> = earlier.into_iter().chain(later).cloned().collect();
                 diagnostic::sort(&mut reasons);
@@ -49,11 +51,10 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
             }
         }
         found.extend(own);
+        used.insert(auth.scope);
     }
     backends.sort_by(|a, b| a.name.cmp(&b.name));
     diagnostic::sort(&mut found);
-    let used: BTreeSet<Scope> =
-        config.backends.iter().enumerate().map(|(index, written)| Applied::of(config, index, written).scope).collect();
     let fatal: Vec<_> = findings
         .iter()
         .filter(|finding| finding.severity() == Severity::Error)
@@ -169,12 +170,17 @@ struct Candidate<'c> {
 
 impl<'c> Candidate<'c> {
     /// Judges every part, so that all reasons are known at once, and gives the backend only if each part is good.
-    fn prove(&mut self, errors: &Errors<'_>, owners: &Owners<'_>, pools: &mut Pools<'_>) -> Option<Backend> {
-        let auth = Applied::of(self.config, self.index, self.written);
-        let clean = errors.about(&auth, self.index).is_empty();
+    fn prove(
+        &mut self,
+        auth: &Applied<'_>,
+        errors: &Errors<'_>,
+        owners: &Owners<'_>,
+        pools: &mut Pools<'_>,
+    ) -> Option<Backend> {
+        let clean = errors.about(auth, self.index).is_empty();
         let endpoint = self.written.url.as_ref().and_then(|url| Endpoint::parse(&url.value).ok());
         let transport = self.transport();
-        let credentials = self.credentials(&auth);
+        let credentials = self.credentials(auth);
         let pool = self.pool(endpoint.as_ref(), pools);
         let headers = self.forwarded_headers(owners);
         let metadata = self.metadata();
