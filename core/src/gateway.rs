@@ -379,6 +379,20 @@ fn supported(serves: Serves) -> String {
     modern.into_iter().chain(Revision::LEGACY).map(Revision::text).collect::<Vec<_>>().join(", ")
 }
 
+/// What the tests of several files ask with.
+#[cfg(test)]
+mod testing {
+    use super::*;
+
+    /// The turn of a client with a session of the latest revision that has them.
+    pub(super) fn ask(body: &str) -> Turn<'_> {
+        let mut headers = Headers::default();
+        headers.add("content-type", "application/json");
+        let session = Session { revision: Revision::LATEST_LEGACY, capabilities: "{}".to_owned(), client_info: None };
+        turn(&Request { method: "POST", headers, body: body.as_bytes() }, SessionState::Open(&session), Serves::Both)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

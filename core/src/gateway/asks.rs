@@ -679,19 +679,12 @@ fn for_legacy(result: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::{Headers, Request, Serves, Session, SessionState, Turn, turn};
-    use crate::mcp::Revision;
+    use crate::gateway::Turn;
+    use crate::gateway::testing::ask;
     use crate::mcp::client::Problem;
     use alloc::string::ToString;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn ask(body: &str) -> Turn<'_> {
-        let mut headers = Headers::default();
-        headers.add("content-type", "application/json");
-        let session = Session { revision: Revision::LATEST_LEGACY, capabilities: "{}".to_string(), client_info: None };
-        turn(&Request { method: "POST", headers, body: body.as_bytes() }, SessionState::Open(&session), Serves::Both)
-    }
 
     #[test]
     fn a_call_that_brought_no_answer_says_whose_fault_it_is_and_whether_it_ran() {

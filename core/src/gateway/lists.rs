@@ -92,21 +92,14 @@ impl<'a> ListItems<'a> {
 mod tests {
     use super::*;
     use crate::aggregate::{self, Offered, Policy};
-    use crate::gateway::{Headers, Request, Serves, Session, SessionState, Turn, turn};
-    use crate::mcp::Revision;
+    use crate::gateway::Turn;
+    use crate::gateway::testing::ask;
     use crate::mcp::client::Listed;
     use crate::seal::{KEY_BYTES, Keys, NONCE_BYTES};
     use alloc::string::ToString;
     use alloc::vec::Vec;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn ask(body: &str) -> Turn<'_> {
-        let mut headers = Headers::default();
-        headers.add("content-type", "application/json");
-        let session = Session { revision: Revision::LATEST_LEGACY, capabilities: "{}".to_string(), client_info: None };
-        turn(&Request { method: "POST", headers, body: body.as_bytes() }, SessionState::Open(&session), Serves::Both)
-    }
 
     fn pages(kind: List, key: &str) {
         let names = (0..2 * PAGE + 1).map(|n| format!("x://{n:05}")).collect::<Vec<_>>();
