@@ -126,14 +126,11 @@ fn gos(go: &Path, file: &Path, text: &str) -> Result<Verdict, String> {
     std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut command = Command::new(go);
     command.args(["validate", "--config"]).arg(file).env_clear().stdin(Stdio::null());
-    for line in text.lines() {
-        if let Some((key, value)) = line.split_once(':')
-            && key.trim_end().ends_with("Env")
-        {
-            let name = value.trim().trim_matches(['\'', '"']);
-            if !name.is_empty() && !name.contains(['=', '\0']) {
-                command.env(name, "value");
-            }
+    for (_, after) in text.match_indices("Env:").map(|(at, key)| text.split_at(at + key.len())) {
+        let value = after.lines().next().unwrap_or_default().split([',', '}']).next().unwrap_or_default();
+        let name = value.trim().trim_matches(['\'', '"']);
+        if !name.is_empty() && !name.contains(['=', '\0']) {
+            command.env(name, "value");
         }
     }
     let output = command.output().map_err(|error| format!("{}: {error}", go.display()))?;
