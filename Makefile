@@ -42,6 +42,8 @@ preview-build: $(PACK)/web .setup-www ## build the previewer into target/www; vm
 
 ##@ Check
 .PHONY: test lint rust core-alone core-wasm page peers conformance guards
+# A whole run builds everything once: what incremental builds keep for the next one would only fill the disk.
+test: export CARGO_INCREMENTAL := 0
 # The page comes last: it builds the program anew, with itself inside.
 test: lint core-alone rust core-wasm peers page ## everything that CI runs, from set-up to end-to-end tests
 	$(call STEP,all tests passed)
@@ -60,9 +62,9 @@ core-alone: .setup-rust ## the core alone, on a target that has no std at all an
 rust: ## unit, property, case and TLS tests on this machine
 	$(call STEP,rust: build)
 	cargo build $(NATIVE) --bins
-	cargo test $(NATIVE) --all-targets --no-run
+	cargo test $(NATIVE) --tests --no-run
 	$(call STEP,rust: run)
-	cargo test $(NATIVE) --all-targets --quiet
+	cargo test $(NATIVE) --tests --quiet
 	cargo test $(NATIVE) --doc --quiet
 
 core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAssembly

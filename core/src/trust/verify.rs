@@ -342,7 +342,7 @@ mod tests {
         };
     }
 
-    /// Signatures are made up here: real ones are verified in `tests/tests/tls.rs`.
+    /// Signatures are made up here: real ones are verified in `tests/tests/tls/rows.rs`.
     #[derive(Debug)]
     enum Signatures {
         AllGood,

@@ -9,9 +9,7 @@ use rcgen::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-#[path = "pem.rs"]
-mod encode;
-pub(crate) use encode::pem;
+pub(crate) use crate::pem::pem;
 
 pub(crate) const HOST: &str = "mcp.example";
 

@@ -2,8 +2,6 @@
 //!
 //! What it proves it proves itself; here it is held to its word.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 

@@ -1,8 +1,6 @@
 //! Properties of MCP as values: nothing panics, edits leave every other byte, portions do not matter, every exchange
 //! ends, and no error quotes what a backend sent.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::error::Error;
 use std::sync::Arc;
 

@@ -2,8 +2,6 @@
 //!
 //! Here configurations are broken by single edits; certificates are broken in `trust_properties.rs`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,8 +86,8 @@ fn judged(text: &str) -> (Vec<Diagnostic>, Catalog) {
     let parsed = yaml::parse(text, &Positions::identity());
     let mut findings = parsed.diagnostics;
     let config = config::read(parsed.tree.root(), &mut findings);
-    let file = include_bytes!("../data/certificates/ca.pem");
-    let bundle = include_bytes!("../data/certificates/ca-p521.pem");
+    let file = include_bytes!("../../data/certificates/ca.pem");
+    let bundle = include_bytes!("../../data/certificates/ca-p521.pem");
     let materials = Materials {
         files: BTreeMap::from([("/etc/toolhive/ca-bundles/partner/ca.crt".to_owned(), Ok(bundle.to_vec()))]),
         variables: ["PARTNER_KEY", "BILLING_KEY"]

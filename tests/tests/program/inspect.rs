@@ -2,8 +2,6 @@
 //!
 //! What makes a backend rejected is in `cases.rs`; TLS itself is tested with the transport.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::path::Path;
 
 use serde_json::{Value, json};

@@ -14,8 +14,6 @@
 //!
 //! Where more than 200 lines are said, only the last ones are compared. What is said about the present moment is not.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;

@@ -2,8 +2,6 @@
 //!
 //! Framing, deadlines, redirects and cancelling need no configuration and are tested beside the transport.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -2,8 +2,6 @@
 //!
 //! It asks cargo for the dependency graph and reads the tree; it judges no behaviour.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

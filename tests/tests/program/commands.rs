@@ -2,8 +2,6 @@
 //!
 //! It does not judge what that is. `UPDATE_DOCS=1` writes the page anew.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -22,7 +20,7 @@ fn every_command_is_documented_by_its_help() {
     let mut page = format!(
         "# Options
 
-What `--help` says, written by the program (`UPDATE_DOCS=1 cargo test -p vmcp-tests --test commands`).
+What `--help` says, written by the program (`UPDATE_DOCS=1 cargo test -p vmcp-tests --test program`).
 
 ## vmcp
 

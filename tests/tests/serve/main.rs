@@ -4,27 +4,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "serve/backend.rs"]
 mod backend;
-#[path = "serve/calls.rs"]
 mod calls;
-#[path = "serve/http.rs"]
 mod http;
-#[path = "serve/kinds.rs"]
 mod kinds;
-#[path = "serve/listener.rs"]
 mod listener;
-#[cfg(unix)]
-#[path = "serve/program.rs"]
-mod program;
-
-#[path = "serve/modern.rs"]
 mod modern;
-#[path = "serve/sse.rs"]
+#[cfg(unix)]
+mod program;
 mod sse;
-#[path = "serve/stage.rs"]
 mod stage;
-#[path = "serve/streams.rs"]
 mod streams;
 
 use std::net::SocketAddr;

@@ -2,8 +2,6 @@
 //!
 //! What it finds in a configuration is in `cases.rs`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::io::Read;
 use std::process::{Command, Stdio};
 

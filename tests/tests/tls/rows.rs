@@ -3,21 +3,14 @@
 //! Each row names the verdict of Go (1.26, the same certificates); where ours differs, the row says why. With
 //! `VMCP_TLS_ROWS=DIR` set, the rows are written out as files, so that another implementation can be asked.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "tls/handshake.rs"]
-mod handshake;
-#[path = "tls/mint.rs"]
-mod mint;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use handshake::{Failed, Server, connect};
-use mint::{
-    HOST, Minted, ca, expired, fixture, fixture_key, not_yet, pem, self_signed, server, unknown_critical, with,
+use crate::handshake::{self, Failed, Server, connect};
+use crate::mint::{
+    self, HOST, Minted, ca, expired, fixture, fixture_key, not_yet, pem, self_signed, server, unknown_critical, with,
 };
 use rcgen::{
     BasicConstraints, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,

@@ -3,8 +3,6 @@
 //!
 //! It does not judge prose. `UPDATE_DOCS=1` writes what is generated anew.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

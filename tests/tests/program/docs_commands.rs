@@ -7,8 +7,6 @@
 //! blocks that differ anew; other kinds of block (`sh`, `yaml`) are not run.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::fs;

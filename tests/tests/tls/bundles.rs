@@ -1,11 +1,6 @@
 //! Properties of CA bundles: what no edit of a PEM file may ever do.
 //!
-//! It makes no handshake; `tls.rs` does.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "tls/pem.rs"]
-mod encode;
+//! It makes no handshake; `rows.rs` does.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -73,7 +68,7 @@ fn damaged() -> impl Strategy<Value = String> {
             let at = at.index(der.len());
             der[at] = byte;
         }
-        encode::pem("CERTIFICATE", &der)
+        crate::pem::pem("CERTIFICATE", &der)
     })
 }
 

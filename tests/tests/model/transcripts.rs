@@ -3,8 +3,6 @@
 //! A transcript holds what is given (goal, start, answers) and what comes of it (sent requests, events, the end); the
 //! whole text must come out again, with the bodies of answers cut at every byte. `VMCP_BLESS=1` writes what came out.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

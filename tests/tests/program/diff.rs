@@ -2,8 +2,6 @@
 //!
 //! Which differences there are is tested beside `vmcp_core::compare`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::path::Path;
 

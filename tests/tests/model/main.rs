@@ -1,0 +1,10 @@
+//! The core from outside: properties, transcripts and vectors, as values alone.
+//!
+//! Nothing here opens a socket or starts a program.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod closed;
+mod go_yaml;
+mod mcp;
+mod transcripts;
