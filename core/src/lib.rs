@@ -8,8 +8,8 @@
 //! Modules in the order in which they may use each other; each uses only what stands before it:
 //!
 //! ```text
-//! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → auth → discovery → mcp → seal →
-//! aggregate → gateway
+//! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity → auth → discovery → mcp →
+//! seal → aggregate → gateway
 //! ```
 //!
 //! Beside the last four, on top of `discovery`: `judge`, `compare`, `names` and `preview`, which commands and page share.
@@ -30,6 +30,7 @@ pub mod discovery;
 pub mod endpoint;
 pub mod gateway;
 pub mod headers;
+pub mod identity;
 pub mod judge;
 pub mod mcp;
 pub mod names;
