@@ -8,7 +8,7 @@
 //! Modules in the order in which they may use each other; each uses only what stands before it:
 //!
 //! ```text
-//! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity → auth → discovery → mcp →
+//! order, shape, text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity → auth → discovery → mcp →
 //! seal → aggregate → gateway
 //! ```
 //!
@@ -34,10 +34,13 @@ pub mod identity;
 pub mod judge;
 pub mod mcp;
 pub mod names;
+pub mod order;
 pub mod preview;
 pub mod report;
 pub mod seal;
 pub mod secret;
+pub mod shape;
 pub mod text;
 pub mod trust;
+pub mod words;
 pub mod yaml;

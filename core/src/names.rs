@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::config::{AggregationConfig, Config, Text, WorkloadToolConfig};
+use crate::order;
 
 /// The tools of one backend, by the names that it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub fn forecast(config: &Config, lists: &[Listed]) -> Vec<Forecast> {
     let rules = Rules { aggregation: config.aggregation.as_ref().unwrap_or(&empty) };
     let mut tools: Vec<Tool<'_>> = Vec::new();
     let mut lists: Vec<&Listed> = lists.iter().collect();
-    lists.sort_by(|a, b| a.backend.cmp(&b.backend));
+    order::sort(&mut lists, |a, b| a.backend.cmp(&b.backend));
     for list in lists {
         for original in &list.tools {
             let renamed = rules.renamed(&list.backend, original);

@@ -10,6 +10,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::headers::{self, HeaderProblem};
+use crate::order;
 use crate::secret::Secret;
 
 /// The variable in which the operator writes the manifest of the backend `name`.
@@ -112,7 +113,7 @@ impl Manifest {
             };
             entries.push((name, source));
         }
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        order::sort(&mut entries, |(a, _), (b, _)| a.cmp(b));
         Ok(Self { headers: entries })
     }
 
