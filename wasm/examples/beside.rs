@@ -10,7 +10,7 @@ fn main() {
         Some("words") => print!("{}", vmcp_core::words::all()),
         Some("schema") => println!("{:#}", vmcp_core::config::schema::schema()),
         _ => print!(
-            "// Made from core/src/preview/view.rs by wasm/examples/beside.rs.\n\n{}",
+            "// Made from the declarations in core/src/preview/view.rs.\n\n{}",
             vmcp_core::preview::typescript()
         ),
     }
