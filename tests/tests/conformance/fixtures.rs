@@ -2,11 +2,12 @@
 //!
 //! What they offer is written in `tests/peers/fixtures`.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use super::processes::{Process, node, peers, python, rust};
+use super::processes::{Process, node, peers, python};
 use super::suite::{Report, Revision};
 
 /// A server for the suite.
@@ -43,7 +44,7 @@ impl Fixture {
         let mut command = match self {
             Self::Python => program(python(2), "python.py"),
             Self::TypeScript => program(node(), "typescript.mjs"),
-            Self::Rust => Command::new(rust("fixture-rmcp")),
+            Self::Rust => Command::new(rmcp()),
         };
         let process = Process::start(self.name(), &mut command);
         let port = process.wait_for("its port", |line| serde_json::from_str::<Value>(line).ok()?.get("port")?.as_u64());
@@ -67,6 +68,13 @@ impl Fixture {
         assert!(missed.is_empty(), "{name} {revision}: without the gateway fail {missed:?}");
         assert_eq!(direct.total(), reached, "{name} {revision}: without the gateway");
     }
+}
+
+/// The program of the workspace in `fixtures/rmcp`.
+fn rmcp() -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".peers/rmcp/debug/fixture-rmcp");
+    assert!(path.exists(), "{} is missing: `make conformance` builds it", path.display());
+    path
 }
 
 impl Server {

@@ -37,13 +37,6 @@ pub(crate) fn python(line: u8) -> Command {
     command
 }
 
-/// A program of the workspace in `fixtures/rmcp`, on the official Rust SDK.
-pub(crate) fn rust(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".peers/rmcp/debug/{name}"));
-    assert!(path.exists(), "{} is missing: `make peers` builds it", path.display());
-    path
-}
-
 /// Node; the packages are those of `tests/peers`.
 pub(crate) fn node() -> Command {
     assert!(peers().join("node_modules").exists(), "npm packages are missing: `make peers` installs them");
