@@ -180,6 +180,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Exchange {
     settings: Arc<Settings>,
+    /// What is declared, where the backend may not be told all of it.
+    less: Option<Declared>,
     goal: Goal,
     state: State,
     next_id: u64,
@@ -257,6 +259,7 @@ impl Exchange {
     pub fn new(goal: Goal, start: Start, number: u64, settings: Arc<Settings>) -> Self {
         Self {
             settings,
+            less: None,
             goal,
             state: State::Start(start),
             next_id: number.wrapping_mul(Self::IDS),
@@ -422,7 +425,7 @@ impl Exchange {
     fn initialize(&mut self) {
         self.standing = None;
         let id = self.fresh_id();
-        let request = wire::initialize(&self.settings.declared, id);
+        let request = wire::initialize(self.less.as_ref().unwrap_or(&self.settings.declared), id);
         self.send(State::Initializing, request, Wait::Handshake, Due::Response(id), Revision::LATEST_LEGACY);
     }
 
@@ -458,6 +461,16 @@ impl Exchange {
             facts: Facts::read(result, json::member(result, "serverInfo")),
             certainty: if self.probed == Probed::Inconclusive { Certainty::Assumed } else { Certainty::Proven },
         };
+        if self.less.is_none()
+            && let Some(less) = self.settings.declared.as_known_to(revision)
+        {
+            // What it was told it would misunderstand: it is told once more, and this session is not begun.
+            if legacy.session.is_some() {
+                self.queue.push_back(Output::Aside(wire::delete(&legacy)));
+            }
+            self.less = Some(less);
+            return self.initialize();
+        }
         let announce = wire::message(&legacy, jsonrpc::notification(INITIALIZED, None));
         let standing = Arc::new(Standing::Legacy(legacy));
         self.opened = true;
