@@ -414,11 +414,15 @@ impl Caller {
         &self.id
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// The name or URI, as clients see it.
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn subject(&self) -> Subject {
+    /// What it asks about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
         self.subject
     }
 
@@ -444,6 +448,12 @@ impl Caller {
     #[must_use]
     pub fn relays(&self, message: &ServerMessage) -> bool {
         message.id.is_none() && message.method == "notifications/progress"
+    }
+
+    /// Whether it wants to know how far its call is.
+    #[must_use]
+    pub fn wants_progress(&self) -> bool {
+        self.progress_token.is_some()
     }
 
     /// How far the call is, under this caller's own token; `None` if it does not want to know.

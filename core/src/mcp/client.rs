@@ -253,6 +253,13 @@ impl Exchange {
     /// How often the rest is asked for in vain.
     const FRUITLESS: usize = 2;
 
+    /// The number of the exchange whose progress a message tells, if it is one's at all.
+    #[must_use]
+    pub fn number_of(progress: &ServerMessage) -> Option<u64> {
+        let token = progress.params().and_then(|params| json::member(params, super::meta::PROGRESS_TOKEN))?;
+        Some(u64::try_from(json::integer(token)?).ok()?.saturating_sub(1) / Self::IDS)
+    }
+
     /// An exchange. `number` is another one for each exchange with the same standing, below 2^36: the ids of its
     /// requests come from it (an id is never used twice in a session; 2025-11-25, basic/index, Requests).
     #[must_use]
