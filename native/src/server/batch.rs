@@ -12,6 +12,7 @@ use hyper::body::Bytes;
 use hyper::header::{ACCEPT, HeaderMap, HeaderValue};
 use vmcp_core::gateway;
 use vmcp_core::gateway::batch::{self, Batch, Part};
+use vmcp_core::identity::Principal;
 
 use super::App;
 use super::reply::{self, Content, Events, Reply, written};
@@ -30,7 +31,13 @@ pub(super) struct Several {
 
 impl App {
     /// Answers all messages of a batch.
-    pub(super) async fn answer_all(self: &Arc<Self>, headers: &HeaderMap, body: &Bytes, batch: &Batch<'_>) -> Reply {
+    pub(super) async fn answer_all(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        body: &Bytes,
+        batch: &Batch<'_>,
+        who: Option<&Arc<Principal>>,
+    ) -> Reply {
         let mut headers = headers.clone();
         headers.insert(ACCEPT, HeaderValue::from_static(batch.accept()));
         let mut several = Several::default();
@@ -38,8 +45,11 @@ impl App {
             match part {
                 Part::Answer(response) => several.documents.push(response.body.clone()),
                 Part::Message(message) => {
-                    let (app, headers, message) = (Arc::clone(self), headers.clone(), body.slice_ref(message));
-                    several.answering.push(Box::pin(async move { app.turn_of_one("POST", &headers, message).await }));
+                    let (app, headers, message, who) =
+                        (Arc::clone(self), headers.clone(), body.slice_ref(message), who.cloned());
+                    several
+                        .answering
+                        .push(Box::pin(async move { app.turn_of_one("POST", &headers, message, who).await }));
                 }
             }
         }

@@ -14,6 +14,7 @@ use vmcp_core::aggregate::Owner;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{declared_to_backend, declared_without_sessions};
 use vmcp_core::gateway::{self, Ask, Caller, Hop, Streams, Subject};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{
     Answer, Asked, Call, CallError, Class, Declared, Goal, Limits, List, ServerMessage, Settings, Standing,
 };
@@ -37,7 +38,12 @@ use crate::transport::Cancel;
 
 impl App {
     /// Answers what one backend answers. Without a session, the call ends with its stream.
-    pub(super) async fn ask(self: &Arc<Self>, mut ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        mut ask: Ask<'_>,
+        session: Option<InUse<Client>>,
+        who: Option<Arc<Principal>>,
+    ) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
         let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned());
@@ -48,12 +54,12 @@ impl App {
             return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
         }
         let in_flight = InFlight { session, id };
-        if let Err(refused) = ask.open(&self.seals.sealer()) {
+        if let Err(refused) = ask.open(&self.seals.sealer(who.as_deref())) {
             return written(refused);
         }
         if let Some(token) = ask.suspended() {
             let call = self.seals.number(token).and_then(|number| self.suspensions.find(number));
-            let fed = call.and_then(|call| self.feed(&call, ask.caller(), outlet, &ask.input_responses()).ok());
+            let fed = call.and_then(|call| self.feed(&call, ask.caller(), who, outlet, &ask.input_responses()).ok());
             let Some(attached) = fed else { return written(ask.gone()) };
             return answered(ask.asker.streams, outcome, attached).await;
         }
@@ -95,14 +101,16 @@ impl App {
         let suspendable = match left.front_mut() {
             Some((place, call)) if owners.len() == 1 && in_flight.session.is_none() && caller.can_be_asked() => {
                 call.asked = Asked::Relay;
-                Some(self.suspensions.begin(*place, caller.clone(), Arc::clone(&outlet), cancel.clone()))
+                Some(self.suspensions.begin(*place, who.clone(), caller.clone(), Arc::clone(&outlet), cancel.clone()))
             }
             _ => None,
         };
         let attached = suspendable.as_ref().map(Suspendable::attached);
-        let teller = Teller { caller, app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
+        let teller =
+            Teller { caller, who: who.clone(), app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
         let errand = Errand {
             app: Arc::clone(self),
+            who,
             left,
             teller,
             in_flight,
@@ -206,6 +214,8 @@ async fn answered(streams: Streams, outcome: oneshot::Receiver<Outcome>, until_c
 /// A request on its way to one backend after the other, until one has what it asks for.
 struct Errand {
     app: Arc<App>,
+    /// On whose behalf.
+    who: Option<Arc<Principal>>,
     /// Who is still to be asked, by place, and what.
     left: VecDeque<(usize, Call)>,
     teller: Teller,
@@ -236,11 +246,12 @@ impl Errand {
                 (None, None) => Arc::clone(&served.own),
             };
             let alone = suspendable.as_ref().map(|_| Arc::clone(&link));
+            let who = self.who.clone();
             let mut conversation = match (served.stateless(), session) {
-                (Some(standing), None) => Conversation::beside(link, standing),
-                (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing),
-                (_, Some(_)) => link.join(|| served.opening_for_session()).await,
-                (_, None) => link.join(|| served.opening()).await,
+                (Some(standing), None) => Conversation::beside(link, standing, who),
+                (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing, who),
+                (_, Some(_)) => link.join(who, || served.opening_for_session()).await,
+                (_, None) => link.join(who, || served.opening()).await,
             };
             if let (Some(_), Some(capabilities)) = (&suspendable, self.teller.caller.capabilities()) {
                 conversation = conversation.on_behalf_of(&settings_of(capabilities));
@@ -339,11 +350,11 @@ impl Errand {
                 }
                 self.finish(&served.name, result);
                 if let Some(request) = withdrawal {
-                    served.send_aside(&request);
+                    served.send_aside(&request, conversation.who.as_ref());
                 }
                 let mut over = conversation.superfluous();
                 over.extend(alone.and_then(|link| link.end()));
-                backends.end(place, over);
+                backends.end(place, over, conversation.who.take());
             })
         })
     }
@@ -419,6 +430,7 @@ impl Drop for CancelOnDrop {
 /// Tells the client what comes of its call, from the thread that waits for the backend.
 struct Teller {
     caller: Caller,
+    who: Option<Arc<Principal>>,
     app: Arc<App>,
     outlet: Arc<Outlet>,
     /// What the call is, if its client can be asked while it is open.
@@ -458,7 +470,7 @@ impl Teller {
         match &result {
             Err(error) if error.class() == Class::Cancelled => outlet.answer(|| None, || None),
             Ok(Answer::Reply(reply)) => {
-                let hop = || Hop { backend, server, sealer: self.app.seals.sealer() };
+                let hop = || Hop { backend, server, sealer: self.app.seals.sealer(self.who.as_deref()) };
                 outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
             }
             Err(error) => {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vmcp_core::gateway::{self, Caller, relay};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Declared, Exchange, Limits, ServerMessage, Settings, Standing};
 use vmcp_core::mcp::{LogLevel, Revision};
 
@@ -25,6 +26,8 @@ const SUBSCRIPTIONS: usize = 1000;
 
 /// One client.
 pub(super) struct Client {
+    /// Whose it is, with the token that came last; nobody's, where callers are not known by name.
+    who: Mutex<Option<Arc<Principal>>>,
     /// What it said of itself.
     pub(super) session: gateway::Session,
     /// What it was asked.
@@ -74,11 +77,12 @@ pub(super) enum NoStream {
 pub(super) struct IdInUse;
 
 impl Client {
-    pub(super) fn new(session: gateway::Session) -> Self {
+    pub(super) fn new(session: gateway::Session, who: Option<Arc<Principal>>) -> Self {
         let mut declared = Declared::new("vmcp", VERSION);
         declared.capabilities = relay::declared_to_backend(&session.capabilities);
         let resumption = resumption(session.revision);
         Self {
+            who: Mutex::new(who),
             settings: Arc::new(Settings { declared, limits: Limits::default() }),
             session,
             questions: Questions::default(),
@@ -89,6 +93,26 @@ impl Client {
             calls: Mutex::default(),
             subscriptions: Mutex::default(),
             links: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    /// Whose it is, with the token that came last.
+    pub(super) fn who(&self) -> Option<Arc<Principal>> {
+        lock(&self.who).clone()
+    }
+
+    /// Whether it is this caller's. If so, what is done for the session from now on is done with this token.
+    pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
+        let mut owner = lock(&self.who);
+        match (&*owner, who) {
+            (None, None) => true,
+            (Some(known), Some(caller)) if known.is_same_as(caller) => {
+                if !Arc::ptr_eq(known, caller) {
+                    *owner = Some(Arc::clone(caller));
+                }
+                true
+            }
+            _ => false,
         }
     }
 

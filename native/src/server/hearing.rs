@@ -154,7 +154,7 @@ impl Backends {
         lists: Vec<Changing>,
         listeners: &mut watch::Receiver<usize>,
     ) -> Ended {
-        let conversation = served.own.join(|| served.opening()).await;
+        let conversation = served.own.join(served.who.clone(), || served.opening()).await;
         let cancel = Cancel::new();
         let (backends, hearing, stop) = (Arc::clone(&self), Arc::clone(served), cancel.clone());
         let wanted = Filter { lists, ..Filter::default() };
@@ -209,7 +209,7 @@ impl Served {
             None
         });
         for standing in conversation.superfluous() {
-            self.end(standing);
+            self.end(standing, conversation.who.as_ref());
         }
         result
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::listen::{self, Changing};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{
     Answer, Call, CallError, Exchange, Freshness, Goal, List, Listed, Problem, Ran, ServerMessage, Settings, Standing,
     Start,
@@ -55,6 +56,8 @@ pub(super) struct Served {
     /// Of everything that nobody but the gateway waits for.
     for_errands: Patience,
     settings: Arc<Settings>,
+    /// Whose view of the backend this is: nobody's, where all callers see the same.
+    pub(super) who: Option<Arc<Principal>>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
     no_sessions: AtomicBool,
@@ -99,6 +102,7 @@ impl Served {
             heard: watch::Sender::new(None),
             for_errands: Patience::of(deadline.min(PROMPT)),
             settings,
+            who: None,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
             no_sessions: AtomicBool::new(false),
@@ -188,8 +192,8 @@ impl Served {
         conversation.learned(standing);
     }
 
-    /// Ends a conversation, on this thread. It is a courtesy: a backend that does not hear it forgets by itself.
-    pub(super) fn end(&self, standing: Arc<Standing>) {
+    /// Ends a conversation of `who`, on this thread. It is a courtesy: a backend that does not hear it forgets by itself.
+    pub(super) fn end(&self, standing: Arc<Standing>, _who: Option<&Arc<Principal>>) {
         if !standing.has_session() {
             return;
         }
@@ -201,7 +205,13 @@ impl Served {
     }
 
     /// Asks something in a conversation that is open, on this thread, and returns whether it was done.
-    pub(super) fn ask_in(&self, standing: &Arc<Standing>, call: Call, cancel: &Cancel) -> bool {
+    pub(super) fn ask_in(
+        &self,
+        standing: &Arc<Standing>,
+        who: Option<&Arc<Principal>>,
+        call: Call,
+        cancel: &Cancel,
+    ) -> bool {
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let method = call.method.clone();
         let start = Start::Standing(Arc::clone(standing));
@@ -214,7 +224,7 @@ impl Served {
         });
         // It was for the conversation that is gone.
         for standing in reopened {
-            self.end(standing);
+            self.end(standing, who);
         }
         match result {
             Ok(Answer::Reply(reply)) if reply.error().is_none() => true,
@@ -227,7 +237,7 @@ impl Served {
     }
 
     /// Sends what nobody waits for, on this thread.
-    pub(super) fn send_aside(&self, request: &http::Request) {
+    pub(super) fn send_aside(&self, request: &http::Request, _who: Option<&Arc<Principal>>) {
         let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
         if let Err(failure) = self.transport.send(request, &timeouts, &Cancel::new()) {
             tracing::debug!(backend = self.name, %failure, "message not delivered");
