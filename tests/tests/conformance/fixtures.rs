@@ -21,6 +21,8 @@ pub(crate) enum Fixture {
     Rust,
     /// Python SDK 1, which knows no revision after 2025-11-25.
     Older,
+    /// The reference server with every feature, on the TypeScript SDK 1: older revisions, and its own tools.
+    Everything,
     /// TypeScript SDK 2, told to know none before 2026-07-28.
     Newer,
 }
@@ -38,6 +40,7 @@ impl Fixture {
             Self::TypeScript => "typescript",
             Self::Rust => "rmcp",
             Self::Older => "python1",
+            Self::Everything => "everything",
             Self::Newer => "typescript-modern",
         }
     }
@@ -52,6 +55,13 @@ impl Fixture {
             Self::TypeScript => program(node(), "typescript.mjs"),
             Self::Rust => Command::new(rmcp()),
             Self::Older => program(python(1), "python1.py"),
+            Self::Everything => {
+                let mut command = node();
+                command.arg("--require").arg(peers().join("servers/loopback.cjs"));
+                command.arg(peers().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js"));
+                command.arg("streamableHttp");
+                command
+            }
             Self::Newer => {
                 let mut command = program(node(), "typescript.mjs");
                 command.arg("modern");
@@ -72,7 +82,9 @@ impl Fixture {
             (_, Revision::Legacy) => (84, 84),
             (Self::Rust, Revision::Modern) => (197, 197),
             (Self::Python, Revision::Modern) => (169, 194),
-            (Self::Older | Self::Newer, Revision::Modern) => unreachable!("it is asked across revisions only"),
+            (Self::Older | Self::Everything | Self::Newer, Revision::Modern) => {
+                unreachable!("it is asked across revisions only")
+            }
             (Self::TypeScript, Revision::Modern) => (164, 194),
         };
         let name = self.name();

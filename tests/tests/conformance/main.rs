@@ -60,6 +60,11 @@ fn a_server_without_the_newer_revision_passes_its_requirements_as_far_as_the_bri
 }
 
 #[test]
+fn the_everything_server_passes_the_requirements_of_the_newer_revision_that_need_none_of_the_suites_tools() {
+    passes_across(Fixture::Everything, Revision::Modern);
+}
+
+#[test]
 fn a_server_without_the_older_revisions_passes_their_requirements_as_far_as_the_bridge_promises() {
     passes_across(Fixture::Newer, Revision::Legacy);
 }
