@@ -7,6 +7,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+#[cfg(feature = "server")]
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,7 @@ pub(super) enum Waiting {
 }
 
 /// The waker of a task, while it waits.
+#[cfg(feature = "server")]
 #[derive(Debug, Default)]
 pub(super) struct Slot(Mutex<Option<Waker>>);
 

@@ -61,16 +61,16 @@ fn on(kind: Kind, test: fn()) {
 
 /// The transport that a test is about.
 enum Either {
-    Threads(BackendTransport),
+    Threads(Box<BackendTransport>),
     #[cfg(feature = "server")]
     Tasks(asynchronous::AsyncTransport),
 }
 
 /// An answer of it.
 enum Answer {
-    Threads(Response),
+    Threads(Box<Response>),
     #[cfg(feature = "server")]
-    Tasks(asynchronous::Response),
+    Tasks(Box<asynchronous::Response>),
 }
 
 struct AnyResponse {
@@ -95,7 +95,7 @@ impl Either {
     ) -> Result<Self, TransportError> {
         let route = Route::to(endpoint, credentials, forwarded, options)?;
         Ok(match KIND.get() {
-            Kind::Threads => Self::Threads(BackendTransport::with_dialer(route, dialer, options)),
+            Kind::Threads => Self::Threads(Box::new(BackendTransport::with_dialer(route, dialer, options))),
             #[cfg(feature = "server")]
             Kind::Tasks => Self::Tasks(asynchronous::AsyncTransport::with(route, dialer, None, options)),
         })
@@ -121,8 +121,10 @@ impl Either {
         match self {
             Self::Threads(transport) => {
                 let (result, observed) = transport.observe(request, timeouts, cancel);
-                let answered =
-                    |answer: Response| AnyResponse { head: answer.head.clone(), answer: Answer::Threads(answer) };
+                let answered = |answer: Response| AnyResponse {
+                    head: answer.head.clone(),
+                    answer: Answer::Threads(Box::new(answer)),
+                };
                 (result.map(answered), observed)
             }
             #[cfg(feature = "server")]
@@ -130,7 +132,7 @@ impl Either {
                 let (result, observed) = runtime().block_on(transport.observe(request, timeouts, cancel));
                 let answered = |answer: asynchronous::Response| AnyResponse {
                     head: answer.head.clone(),
-                    answer: Answer::Tasks(answer),
+                    answer: Answer::Tasks(Box::new(answer)),
                 };
                 (result.map(answered), observed)
             }

@@ -60,7 +60,7 @@ fn on(kind: Kind, test: fn()) {
 
 /// The transport that a test is about.
 enum Transport {
-    Threads(BackendTransport),
+    Threads(Box<BackendTransport>),
     Tasks(AsyncTransport),
 }
 
@@ -79,7 +79,7 @@ fn runtime() -> &'static tokio::runtime::Runtime {
 impl Transport {
     fn new(backend: &Backend, options: &TransportOptions) -> Result<Self, TransportError> {
         Ok(match KIND.get() {
-            Kind::Threads => Self::Threads(BackendTransport::new(backend, options)?),
+            Kind::Threads => Self::Threads(Box::new(BackendTransport::new(backend, options)?)),
             Kind::Tasks => Self::Tasks(AsyncTransport::new(backend, options)?),
         })
     }

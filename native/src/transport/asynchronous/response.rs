@@ -79,44 +79,29 @@ pub(super) async fn exchange(
     let answer = read_head(&mut connection, &mut http, &mut vigil, &mut broke).await?;
     let (parts, ()) = answer.into_parts();
     let begun = (parts.status.as_u16(), parts.version, &parts.headers);
-    let (over, length) = match http.proceed() {
+    let (http, length, kept) = match http.proceed() {
         Some(RecvResponseResult::RecvBody(http)) => {
             let length = match http.body_mode() {
                 BodyMode::LengthDelimited(length) => Some(length),
                 _ => None,
             };
-            (Over::No(http), length)
+            (Some(http), length, Kept::No)
         }
-        Some(RecvResponseResult::Cleanup(http)) => (Over::of(http.must_close_connection()), None),
-        Some(RecvResponseResult::Redirect(http)) => (Over::of(http.must_close_connection()), None),
-        None => (Over::AndClosed, None),
+        Some(RecvResponseResult::Cleanup(http)) => (None, None, Kept::unless(http.must_close_connection())),
+        Some(RecvResponseResult::Redirect(http)) => (None, None, Kept::unless(http.must_close_connection())),
+        None => (None, None, Kept::No),
     };
     let (head, limit) = route::begun(&call, request.method, begun, length, limit)?;
-    let body = match over {
-        Over::No(http) => Some(Source::Http(Box::new(Body { http, connection, idle: Arc::clone(idle), broke }))),
-        Over::Yes => {
-            if broke.is_none() {
+    let body = match http {
+        Some(http) => Some(Source::Http(Box::new(Body { http, connection, idle: Arc::clone(idle), broke }))),
+        None => {
+            if kept == Kept::Yes && broke.is_none() {
                 idle.keep(connection);
             }
             None
         }
-        Over::AndClosed => None,
     };
     Ok(Response { head, vigil, body: Ok(body), portion: Vec::new(), taken: 0, limit })
-}
-
-/// Whether an answer ends with its head.
-enum Over {
-    No(Http<RecvBody>),
-    Yes,
-    /// The connection serves no more.
-    AndClosed,
-}
-
-impl Over {
-    fn of(must_close: bool) -> Self {
-        if must_close { Self::AndClosed } else { Self::Yes }
-    }
 }
 
 /// The head of a request as bytes, and the machine that reads its answer.
@@ -246,6 +231,12 @@ enum Portion {
 enum Kept {
     Yes,
     No,
+}
+
+impl Kept {
+    fn unless(must_close: bool) -> Self {
+        if must_close { Self::No } else { Self::Yes }
+    }
 }
 
 impl Body {
