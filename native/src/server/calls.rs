@@ -207,7 +207,7 @@ fn then(
     call: &Call,
     result: Result<Answer, CallError>,
 ) -> Then {
-    let client = rounds.as_ref().and_then(|_| call.capabilities.as_deref());
+    let client = rounds.as_ref().and(call.capabilities.as_deref());
     let step = match &result {
         Ok(Answer::Reply(reply)) => task.next(call, reply, client),
         _ => Step::Pass,
