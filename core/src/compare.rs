@@ -9,7 +9,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Serialize;
 use crate::auth::Applied;
 use crate::config::{AuthStrategy, BackendAuthStrategy, Config, Hidden, StaticBackendConfig, Text, Tree};
 use crate::diagnostic::{Diagnostic, Scope, Severity};
@@ -18,6 +17,7 @@ use crate::judge::Document;
 use crate::order;
 use crate::secret::Secret;
 use crate::text::Span;
+use serde::Serialize;
 
 /// What a change is about, in the order in which changes are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

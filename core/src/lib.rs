@@ -8,7 +8,7 @@
 //! Modules in the order in which they may use each other; each uses only what stands before it:
 //!
 //! ```text
-//! order, shape, text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity → auth → discovery → mcp →
+//! decimal, json, order, shape, text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity → auth → discovery → mcp →
 //! seal → aggregate → gateway
 //! ```
 //!
@@ -25,12 +25,14 @@ pub mod aggregate;
 pub mod auth;
 pub mod compare;
 pub mod config;
+pub mod decimal;
 pub mod diagnostic;
 pub mod discovery;
 pub mod endpoint;
 pub mod gateway;
 pub mod headers;
 pub mod identity;
+pub mod json;
 pub mod judge;
 pub mod mcp;
 pub mod names;

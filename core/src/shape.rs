@@ -272,7 +272,8 @@ mod tests {
     fn the_json_is_that_of_serde() {
         let all: String = (0..0x300).filter_map(char::from_u32).chain(['\u{2028}', '😀']).collect();
         for (some_text, kind) in [(all.as_str(), None), ("", Some(Word::Yes)), ("{", None)] {
-            let sample = Sample { some_text, kind, numbers_of_it: Vec::from([i64::MIN, 0, 7]), ready: some_text.is_empty() };
+            let sample =
+                Sample { some_text, kind, numbers_of_it: Vec::from([i64::MIN, 0, 7]), ready: some_text.is_empty() };
             assert_eq!(sample.to_json(), serde_json::to_string(&sample).unwrap());
         }
     }

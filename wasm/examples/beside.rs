@@ -9,9 +9,8 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("words") => print!("{}", vmcp_core::words::all()),
         Some("schema") => println!("{:#}", vmcp_core::config::schema::schema()),
-        _ => print!(
-            "// Made from the declarations in core/src/preview/view.rs.\n\n{}",
-            vmcp_core::preview::typescript()
-        ),
+        _ => {
+            print!("// Made from the declarations in core/src/preview/view.rs.\n\n{}", vmcp_core::preview::typescript())
+        }
     }
 }

@@ -382,8 +382,9 @@ pub(crate) fn read_struct(
                 let read = slot.map_or(Ok(()), |slot| read_slot(slot, &given, &path.key(name), findings));
                 (read.is_err() || given.truncated).then_some(position)
             }
-            None => unknown_key(name, key.span(), table, entries, path, findings)
-                .and_then(|meant| table.position(meant)),
+            None => {
+                unknown_key(name, key.span(), table, entries, path, findings).and_then(|meant| table.position(meant))
+            }
         };
         if let Some(position) = unread {
             origin.mark_unread(position);
