@@ -5,7 +5,10 @@
 //! A host answers a request in three steps: it fills [`Headers`], looks up the session they name, and acts on the
 //! [`Turn`] that [`turn`] returns. Most turns are answered already.
 
+pub mod as_task;
 mod asks;
+pub mod batch;
+mod by_url;
 mod front;
 mod links;
 pub mod listen;
@@ -16,6 +19,7 @@ mod offering;
 pub mod relay;
 pub mod rounds;
 pub mod suspended;
+pub mod task_ids;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -29,6 +33,7 @@ pub use listen::Listen;
 pub use lists::{ListItems, PAGE};
 pub use modern::Discover;
 pub use offering::Offering;
+pub use task_ids::ListTasks;
 
 use crate::mcp::client::List;
 use crate::mcp::jsonrpc::{self, Id, Message};
@@ -93,6 +98,8 @@ pub enum Turn<'a> {
     List(ListItems<'a>),
     /// What one backend answers.
     Ask(Ask<'a>),
+    /// All tasks of its client (2025-11-25).
+    ListTasks(ListTasks<'a>),
     /// To hear of changes, for as long as its stream is open.
     Listen(Listen<'a>),
     /// To hear of log messages from this level on; answered by [`Asker::done`].
@@ -167,7 +174,7 @@ impl Initialize<'_> {
         let mut result = format!(
             r#"{{"protocolVersion":"{}","capabilities":{},"serverInfo":{}"#,
             self.session.revision,
-            offering.everything(),
+            offering.everything(self.session.revision),
             server.json()
         );
         if let Some(instructions) = offering.instructions() {
@@ -237,22 +244,7 @@ type Or<T> = Result<T, Response>;
 
 fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) -> Or<Turn<'a>> {
     let headers = &request.headers;
-    if let Some(name) = headers.repeated {
-        return Err(refuse(400, &format!("header `{name}` stands there twice with different values")));
-    }
-    let streams = match (headers.accepts(http::JSON), headers.accepts(http::EVENT_STREAM)) {
-        (true, true) => Streams::May,
-        (true, false) => Streams::No,
-        (false, true) => Streams::Must,
-        (false, false) => {
-            return Err(refuse(406, "the client accepts neither application/json nor text/event-stream"));
-        }
-    };
-    match headers.media_type().as_deref() {
-        Some(http::JSON) => {}
-        Some(_) => return Err(refuse(415, "content type is not application/json")),
-        None => return Err(refuse(415, "there is no content type; expected application/json")),
-    }
+    let streams = manners(headers)?;
     let message = jsonrpc::parse(request.body).map_err(|wrong| {
         let message = format!("the body is no message: {}", wrong.fault);
         Response::error(400, wrong.id.map(Id::text), wrong.fault.code(), &message, None)
@@ -280,6 +272,7 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
             let asker = Asker { id: request.id, era: Era::Legacy, capabilities: None, streams };
             match request.method.as_ref() {
                 "ping" => Ok(Turn::Answer(asker.respond(jsonrpc::result(request.id.text(), "{}")))),
+                "tasks/list" => ListTasks::read(asker, request.params).map(Turn::ListTasks),
                 "logging/setLevel" => log_level(&asker, request.params).map(|level| Turn::SetLogLevel(asker, level)),
                 method => named(asker, method, request.params, Vec::new())
                     .unwrap_or_else(|| Err(no_such_method(200, request.id))),
@@ -294,6 +287,27 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
             Ok(Turn::Responded(response))
         }
     }
+}
+
+/// What the headers of every message must be like (2025-11-25, basic/transports, Sending Messages), and how its answer may look.
+fn manners(headers: &Headers<'_>) -> Or<Streams> {
+    if let Some(name) = headers.repeated {
+        return Err(refuse(400, &format!("header `{name}` stands there twice with different values")));
+    }
+    let streams = match (headers.accepts(http::JSON), headers.accepts(http::EVENT_STREAM)) {
+        (true, true) => Streams::May,
+        (true, false) => Streams::No,
+        (false, true) => Streams::Must,
+        (false, false) => {
+            return Err(refuse(406, "the client accepts neither application/json nor text/event-stream"));
+        }
+    };
+    match headers.media_type().as_deref() {
+        Some(http::JSON) => {}
+        Some(_) => return Err(refuse(415, "content type is not application/json")),
+        None => return Err(refuse(415, "there is no content type; expected application/json")),
+    }
+    Ok(streams)
 }
 
 /// The methods that both eras have; `None` for others.

@@ -145,6 +145,8 @@ pub mod meta {
     pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
     /// To which subscription a notification belongs.
     pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+    /// To which task of a session a message belongs (2025-11-25, basic/utilities/tasks).
+    pub const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
     /// Who answers.
     pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -173,6 +175,8 @@ pub mod code {
     pub const INVALID_PARAMS: i64 = -32602;
     /// The other side's fault.
     pub const INTERNAL: i64 = -32603;
+    /// Something has to be opened by URL first, in a session (2025-11-25).
+    pub const URL_ELICITATION_REQUIRED: i64 = -32042;
     /// No such resource, in a session (up to 2025-11-25).
     pub const RESOURCE_NOT_FOUND: i64 = -32002;
     /// No such session: what the official SDKs say.

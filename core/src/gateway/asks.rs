@@ -7,9 +7,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::by_url::{self, NotAskedFirst};
 use super::front::Response;
 use super::modern::{Cached, complete};
 use super::offering::EXTENSIONS;
+use super::task_ids::{self, Names, TaskIds};
 use super::{Asker, Or, ServerInfo, Streams, mirror, refuse_params, relay, shown};
 use crate::aggregate::{Entry, Owner};
 use crate::mcp::client::{Call, CallError, Freshness, Ran, Reply, ServerMessage};
@@ -35,7 +37,7 @@ pub struct Ask<'a> {
 
 /// What a client brought back, unsealed.
 #[derive(Clone, PartialEq, Eq)]
-struct Opened {
+pub(super) struct Opened {
     /// Whose it is.
     backend: String,
     /// What that backend called it, as JSON.
@@ -86,6 +88,8 @@ pub enum OfTask {
     Update,
     /// `tasks/cancel`.
     Cancel,
+    /// `tasks/result`, in a session (2025-11-25).
+    Result,
 }
 
 impl Subject {
@@ -102,6 +106,7 @@ impl Subject {
             Self::Task(OfTask::Get) => "tasks/get",
             Self::Task(OfTask::Update) => "tasks/update",
             Self::Task(OfTask::Cancel) => "tasks/cancel",
+            Self::Task(OfTask::Result) => "tasks/result",
         }
     }
 
@@ -127,9 +132,10 @@ impl<'a> Ask<'a> {
             "completion/complete" => Subject::PromptArgument,
             "resources/subscribe" if asker.era == Era::Legacy => Subject::Subscription,
             "resources/unsubscribe" if asker.era == Era::Legacy => Subject::EndOfSubscription,
-            "tasks/get" if asker.era == Era::Modern => Subject::Task(OfTask::Get),
+            "tasks/get" => Subject::Task(OfTask::Get),
             "tasks/update" if asker.era == Era::Modern => Subject::Task(OfTask::Update),
-            "tasks/cancel" if asker.era == Era::Modern => Subject::Task(OfTask::Cancel),
+            "tasks/cancel" => Subject::Task(OfTask::Cancel),
+            "tasks/result" if asker.era == Era::Legacy => Subject::Task(OfTask::Result),
             _ => return None,
         };
         Some(Self::parts(asker.clone(), subject, params).map(|(subject, name, params, raw_name)| Self {
@@ -212,12 +218,26 @@ impl<'a> Ask<'a> {
         Ok(())
     }
 
+    /// The same call for a backend that says that its headers do not fit: its tool is this now.
+    #[must_use]
+    pub fn mirrored_anew(call: &Call, tool: &Entry) -> Call {
+        let arguments = call.params.as_deref().and_then(|params| json::member(params, "arguments"));
+        let schema = tool.header_schema().unwrap_or("{}");
+        Call { headers: mirror::made_anew(schema, arguments, &call.headers), ..call.clone() }
+    }
+
     /// Opens what the client brought back: the state of an earlier answer, or the id of a task.
     ///
     /// # Errors
     /// It does not open, or needs what the client did not declare; this is the answer.
     pub fn open(&mut self, sealer: &Sealer<'_>) -> Result<(), Response> {
-        let Some(capabilities) = self.asker.capabilities else { return Ok(()) };
+        let Some(capabilities) = self.asker.capabilities else {
+            if let Subject::Task(_) = self.subject {
+                self.opened = task_ids::open(sealer, &self.name);
+                return if self.opened.is_some() { Ok(()) } else { Err(self.unknown()) };
+            }
+            return Ok(());
+        };
         let id = self.asker.id.text();
         if let Subject::Task(_) = self.subject {
             needs_tasks(capabilities, id)?;
@@ -273,6 +293,7 @@ impl<'a> Ask<'a> {
         let mut call = Call::new(self.subject.method(), Some(params));
         call.headers.clone_from(&self.headers);
         call.capabilities = self.asker.capabilities.map(relayed);
+        call.era = self.asker.era;
         call
     }
 
@@ -290,6 +311,13 @@ impl<'a> Ask<'a> {
             original: None,
             repeats: if retry { Repeats::Retry } else { Repeats::First },
             capabilities: self.asker.capabilities.map(ToOwned::to_owned),
+            names: match (self.asker.era, self.subject) {
+                (Era::Modern, _) => Names::Nothing,
+                (Era::Legacy, subject) => Names::in_answer_to(subject.method(), Some(self.params)),
+            },
+            progress_token: json::member(self.params, "_meta")
+                .and_then(|own_meta| json::member(own_meta, meta::PROGRESS_TOKEN))
+                .map(ToOwned::to_owned),
         }
     }
 
@@ -332,6 +360,10 @@ pub struct Caller {
     repeats: Repeats,
     /// Of a caller that stands alone.
     capabilities: Option<String>,
+    /// Which tasks of a session its result may name.
+    names: Names,
+    /// Under which it wants to hear how far its call is, as JSON.
+    progress_token: Option<String>,
 }
 
 /// What a backend is told of a client that stands alone: what it can do, less the extensions that are not relayed
@@ -363,14 +395,22 @@ pub(super) fn open_task(sealer: &Sealer<'_>, id: &str) -> Option<Owner> {
 }
 
 impl Opened {
-    fn read(plain: &str) -> Option<Self> {
+    pub(super) fn read(plain: &str) -> Option<Self> {
         let (backend, original) = plain.split_once('\n')?;
         json::string(original)?;
         Some(Self { backend: backend.to_owned(), original: original.to_owned() })
     }
 
-    fn plain(backend: &str, original: &str) -> String {
+    pub(super) fn plain(backend: &str, original: &str) -> String {
         format!("{backend}\n{original}")
+    }
+
+    pub(super) fn is_of(&self, backend: &str) -> bool {
+        self.backend == backend
+    }
+
+    pub(super) fn original(&self) -> &str {
+        &self.original
     }
 }
 
@@ -399,12 +439,21 @@ impl Caller {
         &self.id
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// The name or URI, as clients see it.
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn subject(&self) -> Subject {
+    /// What it asks about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
         self.subject
+    }
+
+    /// Whether its answer may ask it something (2026-07-28, basic/patterns/mrtr, Supported Requests).
+    pub(super) fn may_get_questions(&self) -> bool {
+        matches!(self.subject, Subject::Tool | Subject::Prompt | Subject::Resource)
     }
 
     /// What a caller that stands alone can do, as JSON.
@@ -426,18 +475,26 @@ impl Caller {
         message.id.is_none() && message.method == "notifications/progress"
     }
 
+    /// Whether it wants to know how far its call is.
+    #[must_use]
+    pub fn wants_progress(&self) -> bool {
+        self.progress_token.is_some()
+    }
+
+    /// How far the call is, under this caller's own token; `None` if it does not want to know.
+    #[must_use]
+    pub fn progress(&self, message: &ServerMessage) -> Option<String> {
+        let token = self.progress_token.as_deref()?;
+        Some(relay::retold(&message.text, meta::PROGRESS_TOKEN, token))
+    }
+
     /// The answer, one JSON document or a stream of one event as the client can read it.
     #[must_use]
     pub fn answer(&self, reply: &Reply, hop: Hop<'_>) -> Response {
-        let message = self.message(reply, hop);
-        let code = reply
-            .error()
-            .map(|error| error.code)
-            .filter(|code| !(*code == code::METHOD_NOT_FOUND && self.subject.is_completion()));
+        let (message, code) = self.said(reply, hop);
         let status = match (self.era, code) {
             // 2026-07-28, basic/index and streamable-http: these have a status of their own.
             (Era::Modern, Some(code::MISSING_CAPABILITY | code::INVALID_PARAMS)) => 400,
-            (Era::Modern, Some(code::RESOURCE_NOT_FOUND)) if self.subject == Subject::Resource => 400,
             (Era::Modern, Some(code::METHOD_NOT_FOUND)) => 404,
             _ => 200,
         };
@@ -451,25 +508,43 @@ impl Caller {
     /// client's revision does not know and with what it requires.
     #[must_use]
     pub fn message(&self, reply: &Reply, hop: Hop<'_>) -> String {
+        self.said(reply, hop).0
+    }
+
+    /// The response, and the code of the error that it is.
+    fn said(&self, reply: &Reply, hop: Hop<'_>) -> (String, Option<i64>) {
+        let id = self.id.as_str();
+        let Some(error) = reply.error() else { return (self.result(reply, hop), None) };
+        let fails =
+            |code, message: &str, data: Option<&str>| (jsonrpc::error(Some(id), code, message, data), Some(code));
+        match error.code {
+            // These are about the hop to the backend.
+            code::HEADER_MISMATCH | code::UNSUPPORTED_VERSION => {
+                let message = format!("the backend refused the gateway's request (JSON-RPC error {})", error.code);
+                fails(code::INTERNAL, &message, None)
+            }
+            // 2026-07-28, basic/index, Error Codes: it has no code of its own any longer.
+            code::RESOURCE_NOT_FOUND if self.era == Era::Modern && self.subject == Subject::Resource => {
+                let own = error.data.filter(|data| json::member(data, "uri").is_some());
+                let data = own.map_or_else(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)), String::from);
+                fails(code::INVALID_PARAMS, &error.message, Some(&data))
+            }
+            // The same page: no client of that revision may get it.
+            code::URL_ELICITATION_REQUIRED if self.era == Era::Modern => {
+                match by_url::asked_first(self, reply.era, &error) {
+                    Ok(result) => (jsonrpc::result(id, &complete(&result, hop.server, Cached::No)), None),
+                    Err(NotAskedFirst { code, message, data }) => fails(code, &message, data),
+                }
+            }
+            code::METHOD_NOT_FOUND if self.subject.is_completion() => (self.without_suggestions(hop.server), None),
+            code => (reply.with_id(id), Some(code)),
+        }
+    }
+
+    /// The response that is a result.
+    fn result(&self, reply: &Reply, hop: Hop<'_>) -> String {
         let server = hop.server;
         let id = self.id.as_str();
-        if let Some(error) = reply.error() {
-            return match error.code {
-                // These are about the hop to the backend.
-                code::HEADER_MISMATCH | code::UNSUPPORTED_VERSION => {
-                    let message = format!("the backend refused the gateway's request (JSON-RPC error {})", error.code);
-                    jsonrpc::error(Some(id), code::INTERNAL, &message, None)
-                }
-                // 2026-07-28, basic/index, Error Codes: it has no code of its own any longer.
-                code::RESOURCE_NOT_FOUND if self.era == Era::Modern && self.subject == Subject::Resource => {
-                    let own = error.data.filter(|data| json::member(data, "uri").is_some());
-                    let data = own.map_or_else(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)), String::from);
-                    jsonrpc::error(Some(id), code::INVALID_PARAMS, &error.message, Some(&data))
-                }
-                code::METHOD_NOT_FOUND if self.subject.is_completion() => self.without_suggestions(server),
-                _ => reply.with_id(id),
-            };
-        }
         let result = reply.result().unwrap_or_default();
         if let (Era::Modern, Some(kind)) = (reply.era, reply.result_type().filter(|kind| kind != "complete")) {
             let passed = match kind.as_str() {
@@ -485,6 +560,12 @@ impl Caller {
         }
         let result = &*self.as_asked(result);
         match (self.era, reply.era) {
+            (Era::Legacy, Era::Legacy) if self.names != Names::Nothing || matches!(self.subject, Subject::Task(_)) => {
+                let owner = Owner { backend: hop.backend.into(), original: self.original.clone().unwrap_or_default() };
+                let ids = TaskIds::new(&hop.sealer, hop.backend);
+                let named = task_ids::result_to_client(self, result, self.names, &owner, &ids);
+                named.map_or_else(|| reply.with_id(id), |result| reply.with_id_and_result(id, &result))
+            }
             (Era::Legacy, Era::Legacy) => match self.original {
                 Some(_) => reply.with_id_and_result(id, result),
                 None => reply.with_id(id),
@@ -512,7 +593,7 @@ impl Caller {
         let Some(capabilities) = &self.capabilities else {
             return Err("the backend asks for input, which is not relayed".into());
         };
-        if !matches!(self.subject, Subject::Tool | Subject::Prompt | Subject::Resource) {
+        if !self.may_get_questions() {
             return Err("the backend asks for input where it must not".into());
         }
         let asked = json::member(result, "inputRequests").and_then(json::members);

@@ -90,8 +90,51 @@ pub fn may_be_asked(capabilities: &str, question: &ServerMessage) -> Result<(), 
             if with_tools && !part(sampling, "tools") { Err(NotAsked::Mode("sampling.tools")) } else { Ok(()) }
         }
         ROOTS => declared("roots").map(|_| ()).ok_or(NotAsked::Undeclared("roots")),
+        // Its tasks are those of several backends: none may see them all.
+        "tasks/get" | "tasks/result" if declared("tasks").is_some() => Ok(()),
+        "tasks/cancel" if declared("tasks").is_some_and(|tasks| part(tasks, "cancel")) => Ok(()),
         method if method.starts_with("tasks/") => Err(NotAsked::NotRelayed),
         _ => Ok(()),
+    }
+}
+
+/// Whether a client with these capabilities (JSON) opens URLs for whoever asks.
+pub(super) fn can_open_urls(capabilities: &str) -> bool {
+    let url = json::member(capabilities, "elicitation").and_then(|elicitation| json::member(elicitation, "url"));
+    url.is_some_and(|url| url.starts_with('{'))
+}
+
+/// How far a call is, as its client has heard: each value is to be more than the one before (2026-07-28,
+/// basic/patterns/progress), which a backend that is asked once more does not know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    last: Option<f64>,
+    rounds: Rounds,
+}
+
+/// How often the call was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rounds {
+    #[default]
+    One,
+    More,
+}
+
+impl Progress {
+    /// The call is made once more.
+    pub fn begins_again(&mut self) {
+        self.rounds = Rounds::More;
+    }
+
+    /// Whether the client is to hear this: in the first round whatever the backend says.
+    pub fn is_news(&mut self, message: &ServerMessage) -> bool {
+        let value = message.params().and_then(|params| json::member(params, "progress"));
+        let Some(value) = value.and_then(|value| value.parse::<f64>().ok()) else { return self.rounds == Rounds::One };
+        let grows = self.last.is_none_or(|last| value > last);
+        if grows {
+            self.last = Some(value);
+        }
+        grows || self.rounds == Rounds::One
     }
 }
 
@@ -112,10 +155,20 @@ pub fn is_wanted(least: Option<LogLevel>, message: &ServerMessage) -> bool {
     }
 }
 
-/// What a backend is told of a client's capabilities (JSON): all of them, so that it offers what it would offer the
-/// client itself, but for tasks, which are not relayed.
+/// What a backend with sessions is told of the capabilities (JSON) of a client that has one: all of them, so that it offers
+/// what it would offer the client itself, but for the list of its tasks, which are those of several backends.
 #[must_use]
 pub fn declared_to_backend(capabilities: &str) -> String {
+    let Some(tasks) = json::member(capabilities, "tasks").filter(|tasks| tasks.starts_with('{')) else {
+        return capabilities.to_owned();
+    };
+    let tasks = json::rewrite(tasks, |member| member.is("list"), &[]);
+    json::rewrite(capabilities, |member| member.is("tasks"), &[("tasks", &tasks)])
+}
+
+/// The same for a client that stands alone: it knows no tasks of sessions.
+#[must_use]
+pub fn declared_for_one_call(capabilities: &str) -> String {
     json::rewrite(capabilities, |member| member.is("tasks"), &[])
 }
 
@@ -208,7 +261,16 @@ mod tests {
             assert_eq!(codes, expected, "{capabilities}");
         }
         assert_eq!(may_be_asked("{}", &asks("x/y", "{}")), Ok(()));
-        assert_eq!(may_be_asked("{}", &asks("tasks/get", "{}")), Err(NotAsked::NotRelayed));
+        for (capabilities, relayed) in [
+            ("{}", &[][..]),
+            (r#"{"tasks":{"list":{}}}"#, &["tasks/get", "tasks/result"]),
+            (r#"{"tasks":{"cancel":{}}}"#, &["tasks/get", "tasks/result", "tasks/cancel"]),
+        ] {
+            for method in ["tasks/get", "tasks/result", "tasks/cancel", "tasks/list"] {
+                let expected = if relayed.contains(&method) { Ok(()) } else { Err(NotAsked::NotRelayed) };
+                assert_eq!(may_be_asked(capabilities, &asks(method, "{}")), expected, "{method} {capabilities}");
+            }
+        }
         assert!(can_be_asked(r#"{"roots":{}}"#) && !can_be_asked(r#"{"experimental":{}}"#));
     }
 
@@ -270,11 +332,26 @@ mod tests {
     }
 
     #[test]
+    fn progress_grows_when_a_call_is_made_again() {
+        let said = |value: &str| ServerMessage {
+            text: format!(r#"{{"params":{{"progress":{value}}}}}"#),
+            method: "notifications/progress".into(),
+            id: None,
+        };
+        let mut progress = Progress::default();
+        assert_eq!(["1", "0.5", "2.50"].map(|value| progress.is_news(&said(value))), [true; 3]);
+        progress.begins_again();
+        let heard = ["1", "2.5", "2.6", "2.6", "\"x\"", "3e1"].map(|value| progress.is_news(&said(value)));
+        assert_eq!(heard, [false, false, true, false, false, true]);
+    }
+
+    #[test]
     fn backends_are_told_what_the_client_can_do() {
         assert_eq!(
-            declared_to_backend(r#"{"tasks":{"x":1},"elicitation":{"url":{}},"extensions":{"a":{}}}"#),
-            r#"{"elicitation":{"url":{}},"extensions":{"a":{}}}"#
+            declared_to_backend(r#"{"tasks":{"list":{},"cancel":{}},"elicitation":{"url":{}},"extensions":{"a":{}}}"#),
+            r#"{"elicitation":{"url":{}},"extensions":{"a":{}},"tasks":{"cancel":{}}}"#
         );
+        assert_eq!(declared_for_one_call(r#"{"tasks":{},"roots":{}}"#), r#"{"roots":{}}"#);
         assert_eq!(declared_to_backend("{}"), "{}");
         assert_eq!(
             declared_without_sessions(r#"{"tasks":{},"roots":{"listChanged":true},"sampling":{}}"#),

@@ -180,6 +180,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Exchange {
     settings: Arc<Settings>,
+    /// What is declared, where the backend may not be told all of it.
+    less: Option<Declared>,
     goal: Goal,
     state: State,
     next_id: u64,
@@ -204,6 +206,9 @@ pub struct Exchange {
     listed: Listed,
     listed_bytes: usize,
     cursors: BTreeSet<String>,
+    /// The cursor that the page in flight was asked with, and where the items of the page before it begin.
+    asked_with: Option<String>,
+    page_before: usize,
 }
 
 /// A stream of a call that ended before its response.
@@ -251,12 +256,20 @@ impl Exchange {
     /// How often the rest is asked for in vain.
     const FRUITLESS: usize = 2;
 
+    /// The number of the exchange whose progress a message tells, if it is one's at all.
+    #[must_use]
+    pub fn number_of(progress: &ServerMessage) -> Option<u64> {
+        let token = progress.params().and_then(|params| json::member(params, super::meta::PROGRESS_TOKEN))?;
+        Some(u64::try_from(json::integer(token)?).ok()?.saturating_sub(1) / Self::IDS)
+    }
+
     /// An exchange. `number` is another one for each exchange with the same standing, below 2^36: the ids of its
     /// requests come from it (an id is never used twice in a session; 2025-11-25, basic/index, Requests).
     #[must_use]
     pub fn new(goal: Goal, start: Start, number: u64, settings: Arc<Settings>) -> Self {
         Self {
             settings,
+            less: None,
             goal,
             state: State::Start(start),
             next_id: number.wrapping_mul(Self::IDS),
@@ -273,6 +286,8 @@ impl Exchange {
             listed: Listed::none(Era::Legacy),
             listed_bytes: 0,
             cursors: BTreeSet::new(),
+            asked_with: None,
+            page_before: 0,
         }
     }
 
@@ -337,6 +352,10 @@ impl Exchange {
     fn receive(&mut self, received: Received) {
         match received {
             Received::Message(message) => self.message(message),
+            // Of how a server speaks, trouble tells nothing.
+            Received::Reply(_, status @ 500..) if !matches!(self.state, State::Calling) => {
+                self.receive(Received::Refused(status));
+            }
             last => {
                 let (session, ended) =
                     self.reading.take().map(|reading| (reading.session, reading.ended)).unwrap_or_default();
@@ -422,7 +441,7 @@ impl Exchange {
     fn initialize(&mut self) {
         self.standing = None;
         let id = self.fresh_id();
-        let request = wire::initialize(&self.settings.declared, id);
+        let request = wire::initialize(self.less.as_ref().unwrap_or(&self.settings.declared), id);
         self.send(State::Initializing, request, Wait::Handshake, Due::Response(id), Revision::LATEST_LEGACY);
     }
 
@@ -458,6 +477,16 @@ impl Exchange {
             facts: Facts::read(result, json::member(result, "serverInfo")),
             certainty: if self.probed == Probed::Inconclusive { Certainty::Assumed } else { Certainty::Proven },
         };
+        if self.less.is_none()
+            && let Some(less) = self.settings.declared.as_known_to(revision)
+        {
+            // What it was told it would misunderstand: it is told once more, and this session is not begun.
+            if legacy.session.is_some() {
+                self.queue.push_back(Output::Aside(wire::delete(&legacy)));
+            }
+            self.less = Some(less);
+            return self.initialize();
+        }
         let announce = wire::message(&legacy, jsonrpc::notification(INITIALIZED, None));
         let standing = Arc::new(Standing::Legacy(legacy));
         self.opened = true;
@@ -493,6 +522,7 @@ impl Exchange {
                 self.listed = Listed::none(standing.era());
                 self.listed_bytes = 0;
                 self.cursors.clear();
+                self.page_before = 0;
                 self.page(list, None);
             }
             Goal::End => match standing.legacy() {
@@ -508,6 +538,7 @@ impl Exchange {
     fn page(&mut self, list: List, cursor: Option<&str>) {
         let Some(standing) = self.standing.clone() else { return };
         let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
+        self.asked_with = cursor.map(ToOwned::to_owned);
         self.call(&standing, Some(&Call::new(list.facts().0, params)), Wait::List);
     }
 
@@ -543,7 +574,7 @@ impl Exchange {
         let method = self.method();
         match (received, &self.goal) {
             (Received::Reply(reply, _), Goal::Call(_)) => self.done(Ok(Answer::Reply(reply))),
-            (Received::Reply(reply, _), Goal::List(list)) => {
+            (Received::Reply(reply, status), Goal::List(list)) if status < 500 || lacks_the_method(&reply) => {
                 let list = *list;
                 self.paged(&reply, list);
             }
@@ -644,6 +675,7 @@ impl Exchange {
         let Some(items) = json::member(result, member).and_then(json::elements) else {
             return self.fail(method, Problem::BadResult(missing), Ran::No);
         };
+        let begin = self.listed.items.len();
         for item in items {
             self.listed_bytes += item.len();
             self.listed.items.push(item.to_owned());
@@ -666,14 +698,30 @@ impl Exchange {
                 let listed = core::mem::replace(&mut self.listed, Listed::none(reply.era));
                 self.done(Ok(Answer::Listed(listed)));
             }
+            // The page before once more, its cursor included: a server that has one page and looks at no cursor, as
+            // those do that write `"nextCursor":""` for none.
+            Some(cursor) if self.asked_with.as_deref() == Some(cursor) && self.says_again(begin) => {
+                self.listed.items.truncate(begin);
+                self.listed.pages -= 1;
+                let listed = core::mem::replace(&mut self.listed, Listed::none(reply.era));
+                self.done(Ok(Answer::Listed(listed)));
+            }
             Some(_) if self.listed.pages >= limits.pages => {
                 self.fail(method, Problem::TooManyPages { limit: limits.pages }, Ran::No);
             }
             Some(cursor) if !self.cursors.insert(cursor.to_owned()) => {
                 self.fail(method, Problem::RepeatedCursor { page: self.listed.pages }, Ran::No);
             }
-            Some(cursor) => self.page(list, Some(cursor)),
+            Some(cursor) => {
+                self.page_before = begin;
+                self.page(list, Some(cursor));
+            }
         }
+    }
+
+    /// Whether the page whose items begin there has the items of the page before it.
+    fn says_again(&self, begin: usize) -> bool {
+        self.listed.items.get(self.page_before..begin) == self.listed.items.get(begin..)
     }
 
     /// A message before the response.
@@ -754,6 +802,10 @@ fn problem_of(received: &Received) -> Problem {
         Received::Refused(status) | Received::Reply(_, status) => Problem::Status(*status),
         Received::Acknowledged | Received::Message(_) => Problem::Empty,
     }
+}
+
+fn lacks_the_method(reply: &Reply) -> bool {
+    reply.error().is_some_and(|error| error.code == code::METHOD_NOT_FOUND)
 }
 
 /// Statuses that tell of credentials or load and nothing of the protocol.

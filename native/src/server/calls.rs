@@ -10,14 +10,16 @@ use std::time::Instant;
 use hyper::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use vmcp_core::aggregate::Owner;
+use vmcp_core::aggregate::{Owner, Runs};
+use vmcp_core::gateway::as_task::{AsTask, Step};
 use vmcp_core::gateway::listen::Changing;
-use vmcp_core::gateway::relay::{declared_to_backend, declared_without_sessions};
+use vmcp_core::gateway::relay::{declared_for_one_call, declared_without_sessions};
 use vmcp_core::gateway::{self, Ask, Caller, Hop, Streams, Subject};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{
     Answer, Asked, Call, CallError, Class, Declared, Goal, Limits, List, ServerMessage, Settings, Standing,
 };
-use vmcp_core::mcp::{Era, code};
+use vmcp_core::mcp::{Era, Revision, code};
 
 use super::backends::Refused;
 use super::client::Client;
@@ -37,7 +39,12 @@ use crate::transport::Cancel;
 
 impl App {
     /// Answers what one backend answers. Without a session, the call ends with its stream.
-    pub(super) async fn ask(self: &Arc<Self>, mut ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        mut ask: Ask<'_>,
+        session: Option<InUse<Client>>,
+        who: Option<Arc<Principal>>,
+    ) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
         let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned());
@@ -48,12 +55,12 @@ impl App {
             return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
         }
         let in_flight = InFlight { session, id };
-        if let Err(refused) = ask.open(&self.seals.sealer()) {
+        if let Err(refused) = ask.open(&self.seals.sealer(who.as_deref())) {
             return written(refused);
         }
         if let Some(token) = ask.suspended() {
             let call = self.seals.number(token).and_then(|number| self.suspensions.find(number));
-            let fed = call.and_then(|call| self.feed(&call, ask.caller(), outlet, &ask.input_responses()).ok());
+            let fed = call.and_then(|call| self.feed(&call, ask.caller(), who, outlet, &ask.input_responses()).ok());
             let Some(attached) = fed else { return written(ask.gone()) };
             return answered(ask.asker.streams, outcome, attached).await;
         }
@@ -65,11 +72,18 @@ impl App {
         if owners.is_empty() {
             return written(ask.unknown());
         }
+        let mut runs = Runs::AtOnce;
         if let (Subject::Tool, merged) = (ask.subject, self.backends.merged())
             && let Some(tool) = merged.find(List::Tools, &ask.name)
-            && let Err(differs) = ask.mirror(tool)
         {
-            return written(differs);
+            if let Err(differs) = ask.mirror(tool) {
+                return written(differs);
+            }
+            // A client whose revision has tasks of sessions makes them itself.
+            let revision = in_flight.session.as_ref().map(|session| session.state.session.revision);
+            if revision.is_none_or(|revision| revision < Revision::V20251125) {
+                runs = tool.runs();
+            }
         }
         let mut left = VecDeque::new();
         for owner in &owners {
@@ -95,20 +109,23 @@ impl App {
         let suspendable = match left.front_mut() {
             Some((place, call)) if owners.len() == 1 && in_flight.session.is_none() && caller.can_be_asked() => {
                 call.asked = Asked::Relay;
-                Some(self.suspensions.begin(*place, caller.clone(), Arc::clone(&outlet), cancel.clone()))
+                Some(self.suspensions.begin(*place, who.clone(), caller.clone(), Arc::clone(&outlet), cancel.clone()))
             }
             _ => None,
         };
         let attached = suspendable.as_ref().map(Suspendable::attached);
-        let teller = Teller { caller, app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
+        let teller =
+            Teller { caller, who: who.clone(), app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
         let errand = Errand {
             app: Arc::clone(self),
+            who,
             left,
             teller,
             in_flight,
             cancel: cancel.clone(),
             asked: 0,
             subscribes,
+            runs,
             trouble: None,
         };
         if let Err(refused) = errand.next().await {
@@ -174,6 +191,42 @@ impl App {
     }
 }
 
+/// Whether a backend has said that the headers of a call are not what they should be: then its list is another one, and it
+/// is asked for that and once more for the call, and not a third time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mismatch {
+    Unseen,
+    Seen,
+}
+
+/// What follows from what came of a call: it is a task that is looked at, it asks something, or it is over.
+fn then(
+    task: &mut AsTask,
+    rounds: Option<&mut Rounds<'_>>,
+    cancel: &Cancel,
+    call: &Call,
+    result: Result<Answer, CallError>,
+) -> Then {
+    let client = rounds.as_ref().and(call.capabilities.as_deref());
+    let step = match &result {
+        Ok(Answer::Reply(reply)) => task.next(call, reply, client),
+        _ => Step::Pass,
+    };
+    match (step, rounds) {
+        (Step::Again(next, pause), _) => {
+            cancel.pause(pause);
+            Then::Again(next)
+        }
+        (Step::Ask(round), Some(rounds)) => match rounds.answers(&round) {
+            Ok(answers) => Then::Again(task.update(call, &answers)),
+            Err(then) => then,
+        },
+        (Step::Done(reply), _) => Then::Done(Ok(Answer::Reply(reply))),
+        (Step::Pass, Some(rounds)) => rounds.next(call, result),
+        (Step::Pass | Step::Ask(_), None) => Then::Done(result),
+    }
+}
+
 /// A wish to hear when a resource changes, and the end of it, by URI.
 enum Subscribes {
     To(Box<str>),
@@ -198,6 +251,8 @@ async fn answered(streams: Streams, outcome: oneshot::Receiver<Outcome>, until_c
 /// A request on its way to one backend after the other, until one has what it asks for.
 struct Errand {
     app: Arc<App>,
+    /// On whose behalf.
+    who: Option<Arc<Principal>>,
     /// Who is still to be asked, by place, and what.
     left: VecDeque<(usize, Call)>,
     teller: Teller,
@@ -207,6 +262,8 @@ struct Errand {
     asked: usize,
     /// What changes for the client if it is done.
     subscribes: Option<Subscribes>,
+    /// How the tool can be called.
+    runs: Runs,
     /// The first that could not be asked.
     trouble: Option<(String, CallError)>,
 }
@@ -228,11 +285,12 @@ impl Errand {
                 (None, None) => Arc::clone(&served.own),
             };
             let alone = suspendable.as_ref().map(|_| Arc::clone(&link));
+            let who = self.who.clone();
             let mut conversation = match (served.stateless(), session) {
-                (Some(standing), None) => Conversation::beside(link, standing),
-                (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing),
-                (_, Some(_)) => link.join(|| served.opening_for_session()).await,
-                (_, None) => link.join(|| served.opening()).await,
+                (Some(standing), None) => Conversation::beside(link, standing, who),
+                (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing, who),
+                (_, Some(_)) => link.join(who, || served.opening_for_session()).await,
+                (_, None) => link.join(who, || served.opening()).await,
             };
             if let (Some(_), Some(capabilities)) = (&suspendable, self.teller.caller.capabilities()) {
                 conversation = conversation.on_behalf_of(&settings_of(capabilities));
@@ -245,12 +303,18 @@ impl Errand {
             let started = Instant::now();
             slot.run(move |served| {
                 let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
-                let mut rounds = session.map(|session| {
-                    let token = format!("{}-{}", session.id, self.in_flight.id.trim_matches('"'));
-                    Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token)
-                });
+                let id = self.in_flight.id.trim_matches('"');
+                let token = session.map(|session| format!("{}-{id}", session.id)).unwrap_or_default();
+                let mut task = AsTask::perhaps(&token);
+                if self.runs == Runs::AsTask {
+                    (task, call) = AsTask::required(&token, call);
+                }
+                let mut rounds =
+                    session.map(|session| Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token));
+                let mut mismatch = Mismatch::Unseen;
                 let (result, withdrawal) = loop {
-                    let again = rounds.is_some().then(|| call.clone());
+                    let modern = conversation.standing().is_some_and(|standing| standing.era() == Era::Modern);
+                    let again = (rounds.is_some() || modern || self.runs == Runs::AsTask).then(|| call.clone());
                     let (result, withdrawal) =
                         served.run(Goal::Call(call), &mut conversation, &self.cancel, |heard| match heard {
                             Heard::Message(message, standing) => {
@@ -259,7 +323,7 @@ impl Errand {
                                 }
                                 match session {
                                     Some(session) => {
-                                        session.state.told(place, standing, message, Some(&self.teller.outlet))
+                                        app.told(session, place, standing, message, Some(&self.teller.outlet))
                                     }
                                     None if message.id.is_some() => {
                                         suspendable.as_ref().and_then(|call| self.app.suspend(call, standing, message))
@@ -281,15 +345,41 @@ impl Errand {
                                 self.teller.outlet.pause();
                                 None
                             }
+                            Heard::Began(number) => {
+                                if let Some(session) = session.filter(|_| self.teller.caller.wants_progress()) {
+                                    session.state.runs_as(&self.in_flight.id, number, &self.teller.caller);
+                                }
+                                None
+                            }
                         });
-                    match (&mut rounds, again) {
-                        (Some(rounds), Some(again)) => match rounds.next(&again, result) {
-                            Then::Again(next) => call = next,
-                            Then::Done(result) => break (result, withdrawal),
-                        },
-                        _ => break (result, withdrawal),
+                    if let (Mismatch::Unseen, Some(again), Subject::Tool) =
+                        (mismatch, &again, self.teller.caller.subject())
+                        && let Ok(Answer::Reply(reply)) = &result
+                        && reply.error().is_some_and(|error| error.code == code::HEADER_MISMATCH)
+                    {
+                        mismatch = Mismatch::Seen;
+                        let anew = backends.listed_anew(served, Changing::Tools);
+                        let merged = self.teller.runtime.block_on(anew);
+                        if let Some(tool) = merged.find(List::Tools, self.teller.caller.name()) {
+                            call = Ask::mirrored_anew(again, tool);
+                            continue;
+                        }
+                    }
+                    let then = match again {
+                        Some(again) => then(&mut task, rounds.as_mut(), &self.cancel, &again, result),
+                        None => Then::Done(result),
+                    };
+                    match then {
+                        Then::Again(next) => call = next,
+                        Then::Done(result) => break (result, withdrawal),
                     }
                 };
+                // A task goes on until it is told not to (2025-11-25, basic/utilities/tasks; SEP-2663).
+                if let (Err(_), Some(standing)) = (&result, conversation.standing())
+                    && let Some(stop) = task.cancel(&Call::new("tasks/cancel", None))
+                {
+                    served.ask_in(standing, conversation.who.as_ref(), stop, &Cancel::new());
+                }
                 if let (Some(session), Err(_)) = (session, &result) {
                     session.state.questions.withdraw(&self.teller.outlet);
                 }
@@ -310,11 +400,11 @@ impl Errand {
                 }
                 self.finish(&served.name, result);
                 if let Some(request) = withdrawal {
-                    served.send_aside(&request);
+                    served.send_aside(&request, conversation.who.as_ref());
                 }
                 let mut over = conversation.superfluous();
                 over.extend(alone.and_then(|link| link.end()));
-                backends.end(place, over);
+                backends.end(place, over, conversation.who.take());
             })
         })
     }
@@ -375,7 +465,7 @@ impl Drop for InFlight {
 /// What a backend is told of a client that it can ask.
 fn settings_of(capabilities: &str) -> Arc<Settings> {
     let mut declared = Declared::new("vmcp", VERSION);
-    declared.capabilities = declared_to_backend(capabilities);
+    declared.capabilities = declared_for_one_call(capabilities);
     Arc::new(Settings { declared, limits: Limits::default() })
 }
 
@@ -390,6 +480,7 @@ impl Drop for CancelOnDrop {
 /// Tells the client what comes of its call, from the thread that waits for the backend.
 struct Teller {
     caller: Caller,
+    who: Option<Arc<Principal>>,
     app: Arc<App>,
     outlet: Arc<Outlet>,
     /// What the call is, if its client can be asked while it is open.
@@ -400,12 +491,19 @@ struct Teller {
 impl Teller {
     /// Something before the result, for a client that has no session.
     fn event(&self, message: &ServerMessage) {
-        let hears = match &self.suspendable {
-            Some(call) => call.hears_progress().map(|(_, outlet)| outlet),
-            None => Some(Arc::clone(&self.outlet)),
-        };
-        if let Some(outlet) = hears.filter(|_| self.caller.relays(message)) {
-            outlet.say(&message.text);
+        if !self.caller.relays(message) {
+            return;
+        }
+        match &self.suspendable {
+            // Who has come again has another token.
+            Some(call) => {
+                if let Some((caller, outlet)) = call.hears()
+                    && let Some(text) = caller.progress(message)
+                {
+                    outlet.say(&text);
+                }
+            }
+            None => drop(self.outlet.say(&message.text)),
         }
     }
 
@@ -422,7 +520,7 @@ impl Teller {
         match &result {
             Err(error) if error.class() == Class::Cancelled => outlet.answer(|| None, || None),
             Ok(Answer::Reply(reply)) => {
-                let hop = || Hop { backend, server, sealer: self.app.seals.sealer() };
+                let hop = || Hop { backend, server, sealer: self.app.seals.sealer(self.who.as_deref()) };
                 outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
             }
             Err(error) => {

@@ -3,11 +3,13 @@
 //!
 //! It sends nothing to backends.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vmcp_core::gateway::{self, relay};
-use vmcp_core::mcp::client::{Declared, Limits, Settings, Standing};
+use vmcp_core::gateway::{self, Caller, relay};
+use vmcp_core::identity::Principal;
+use vmcp_core::mcp::client::{Declared, Exchange, Limits, ServerMessage, Settings, Standing};
 use vmcp_core::mcp::{LogLevel, Revision};
 
 use super::VERSION;
@@ -20,11 +22,16 @@ use crate::transport::Cancel;
 /// Streams of calls that can be resumed; the oldest that has ended goes first.
 const STREAMS: usize = 16;
 
+/// Tasks of a client of which it is known for whom they are.
+const TASKS: usize = 256;
+
 /// Subscriptions that outlive a backend's restart.
 const SUBSCRIPTIONS: usize = 1000;
 
 /// One client.
 pub(super) struct Client {
+    /// Whose it is, with the token that came last; nobody's, where callers are not known by name.
+    who: Mutex<Option<Arc<Principal>>>,
     /// What it said of itself.
     pub(super) session: gateway::Session,
     /// What it was asked.
@@ -41,6 +48,8 @@ pub(super) struct Client {
     calls: Mutex<Vec<Running>>,
     /// Resources of whose changes it wants to hear: the backend's place and the URI.
     subscriptions: Mutex<Vec<(usize, Box<str>)>>,
+    /// Its own tasks, by id (JSON), and the place of the backend that each was made for; the oldest goes first.
+    tasks: Mutex<VecDeque<(Box<str>, usize)>>,
     /// By the backend's place; `None` once the session has ended.
     links: Mutex<Option<Links>>,
 }
@@ -56,6 +65,8 @@ struct Running {
     outlet: Arc<Outlet>,
     /// The place of the backend that is asked, once that is known.
     at: Option<usize>,
+    /// What its exchange there has the number of, and who wants to know how far it is.
+    as_exchange: Option<(u64, Caller)>,
 }
 
 /// Why a stream is not opened.
@@ -72,11 +83,12 @@ pub(super) enum NoStream {
 pub(super) struct IdInUse;
 
 impl Client {
-    pub(super) fn new(session: gateway::Session) -> Self {
+    pub(super) fn new(session: gateway::Session, who: Option<Arc<Principal>>) -> Self {
         let mut declared = Declared::new("vmcp", VERSION);
         declared.capabilities = relay::declared_to_backend(&session.capabilities);
         let resumption = resumption(session.revision);
         Self {
+            who: Mutex::new(who),
             settings: Arc::new(Settings { declared, limits: Limits::default() }),
             session,
             questions: Questions::default(),
@@ -86,7 +98,28 @@ impl Client {
             last_stream: AtomicU64::new(0),
             calls: Mutex::default(),
             subscriptions: Mutex::default(),
+            tasks: Mutex::default(),
             links: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    /// Whose it is, with the token that came last.
+    pub(super) fn who(&self) -> Option<Arc<Principal>> {
+        lock(&self.who).clone()
+    }
+
+    /// Whether it is this caller's. If so, what is done for the session from now on is done with this token.
+    pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
+        let mut owner = lock(&self.who);
+        match (&*owner, who) {
+            (None, None) => true,
+            (Some(known), Some(caller)) if known.is_same_as(caller) => {
+                if !Arc::ptr_eq(known, caller) {
+                    *owner = Some(Arc::clone(caller));
+                }
+                true
+            }
+            _ => false,
         }
     }
 
@@ -140,7 +173,13 @@ impl Client {
         if calls.iter().any(|call| *call.id == *id) {
             return Err(IdInUse);
         }
-        calls.push(Running { id: id.into(), cancel: cancel.clone(), outlet: Arc::clone(outlet), at: None });
+        calls.push(Running {
+            id: id.into(),
+            cancel: cancel.clone(),
+            outlet: Arc::clone(outlet),
+            at: None,
+            as_exchange: None,
+        });
         Ok(())
     }
 
@@ -149,6 +188,24 @@ impl Client {
         if let Some(call) = lock(&self.calls).iter_mut().find(|call| *call.id == *id) {
             call.at = Some(place);
         }
+    }
+
+    /// The exchange in which it is asked has this number.
+    pub(super) fn runs_as(&self, id: &str, number: u64, caller: &Caller) {
+        if let Some(call) = lock(&self.calls).iter_mut().find(|call| *call.id == *id) {
+            call.as_exchange = Some((number, caller.clone()));
+        }
+    }
+
+    /// The call at this backend that a message about progress belongs to, and the message as its client knows it.
+    pub(super) fn progress_of(&self, place: usize, message: &ServerMessage) -> Option<(Arc<Outlet>, String)> {
+        let number = Exchange::number_of(message)?;
+        let calls = lock(&self.calls);
+        let (call, caller) = calls.iter().filter(|call| call.at == Some(place)).find_map(|call| {
+            let (own, caller) = call.as_exchange.as_ref()?;
+            (*own == number).then_some((call, caller))
+        })?;
+        Some((Arc::clone(&call.outlet), caller.progress(message)?))
     }
 
     /// Where the answer to the latest call to this backend goes.
@@ -204,6 +261,20 @@ impl Client {
     pub(super) fn open_links(&self) -> Vec<(usize, Arc<Standing>)> {
         let links = lock(&self.links);
         links.iter().flatten().filter_map(|(place, link)| Some((*place, link.standing()?))).collect()
+    }
+
+    /// It made a task of this id (JSON) for the backend at this place.
+    pub(super) fn made_task(&self, id: &str, place: usize) {
+        let mut tasks = lock(&self.tasks);
+        if tasks.len() >= TASKS {
+            tasks.pop_front();
+        }
+        tasks.push_back((id.into(), place));
+    }
+
+    /// The place of the backend for which it made the task of this id (JSON).
+    pub(super) fn task_made_for(&self, id: &str) -> Option<usize> {
+        lock(&self.tasks).iter().rev().find(|(known, _)| **known == *id).map(|(_, place)| *place)
     }
 
     /// It wants to hear when this resource changes.

@@ -68,6 +68,7 @@ impl<'c> Rounds<'c> {
         }
         match self.answers(&round) {
             Ok(answers) => {
+                self.outlet.begins_again();
                 let params = round.repeated(call.params.as_deref().unwrap_or("{}"), &answers);
                 Then::Again(Call { params: Some(params), ..call.clone() })
             }
@@ -76,7 +77,7 @@ impl<'c> Rounds<'c> {
     }
 
     /// All answers by key. The client is asked everything at once and may answer in any order.
-    fn answers(&mut self, round: &Round) -> Result<Vec<(String, String)>, Then> {
+    pub(super) fn answers(&mut self, round: &Round) -> Result<Vec<(String, String)>, Then> {
         let mut asked = Vec::new();
         let mut answers = Vec::new();
         let mut elsewhere = false;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
+mod bridge;
 mod calls;
 mod http;
 mod kinds;
@@ -15,6 +16,7 @@ mod program;
 mod sse;
 mod stage;
 mod streams;
+mod tasks;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

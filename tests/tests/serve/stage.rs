@@ -132,6 +132,11 @@ impl Cue {
         plain(&mut self.out, 200, None, &answer(&self.body, "result", result)).unwrap();
     }
 
+    /// Answers with an error.
+    pub(crate) fn error(mut self, status: u16, error: Value) {
+        plain(&mut self.out, status, None, &answer(&self.body, "error", error)).unwrap();
+    }
+
     /// Begins a stream.
     pub(crate) fn stream(&mut self) {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -200,7 +205,13 @@ impl Shared {
                 "DELETE" => plain(out, 200, None, ""),
                 "GET" if !self.streams.load(Ordering::SeqCst) => plain(out, 405, None, ""),
                 "tools/list" => {
-                    let tool = |name| json!({"name": name, "inputSchema": {"type": "object"}});
+                    // A tool of this name runs as a task only.
+                    let tool = |name: &&str| match *name {
+                        "task" => {
+                            json!({"name": name, "inputSchema": {"type": "object"}, "execution": {"taskSupport": "required"}})
+                        }
+                        _ => json!({"name": name, "inputSchema": {"type": "object"}}),
+                    };
                     let tools: Vec<_> = self.tools.lock().unwrap().iter().map(tool).collect();
                     plain(out, 200, None, &answer(&body, "result", json!({"tools": tools})))
                 }

@@ -12,7 +12,7 @@ use crate::http::{self, Answer, send};
 use crate::stage::Stage;
 use crate::{ACCEPT, JSON, eventually, offer, post, rpc, serve_all, tools};
 
-fn serve(stage: &Stage) -> Server {
+pub(crate) fn serve(stage: &Stage) -> Server {
     serve_all(offer(&[("b", &stage.url())], ""), Options::default())
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn open(address: SocketAddr, revision: &str, capabilities: Value) -> 
     id
 }
 
-fn get(address: SocketAddr, session: &str, last: Option<&str>) -> Answer {
+pub(crate) fn get(address: SocketAddr, session: &str, last: Option<&str>) -> Answer {
     let mut headers = vec![("accept", "text/event-stream"), ("mcp-session-id", session)];
     headers.extend(last.map(|last| ("last-event-id", last)));
     send(address, "GET", "/mcp", &headers, b"")
@@ -67,7 +67,7 @@ fn a_question_reaches_the_client_on_the_stream_of_its_call_and_the_answer_comes_
     let declared = stage.seen("initialize").pop().unwrap()["params"]["capabilities"].clone();
     assert_eq!(
         declared,
-        json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": true}})
+        json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": true}, "tasks": {}})
     );
     call.stream();
     for (theirs, method, params) in [
