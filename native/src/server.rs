@@ -4,6 +4,7 @@
 //! state machines, and keeps clients from waiting for each other.
 
 mod backends;
+mod batch;
 mod calls;
 mod client;
 mod connection;

@@ -182,6 +182,14 @@ impl App {
     }
 }
 
+/// Whether a backend has said that the headers of a call are not what they should be: then its list is another one, and it
+/// is asked for that and once more for the call, and not a third time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mismatch {
+    Unseen,
+    Seen,
+}
+
 /// A wish to hear when a resource changes, and the end of it, by URI.
 enum Subscribes {
     To(Box<str>),
@@ -260,8 +268,10 @@ impl Errand {
                     let token = format!("{}-{}", session.id, self.in_flight.id.trim_matches('"'));
                     Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token)
                 });
+                let mut mismatch = Mismatch::Unseen;
                 let (result, withdrawal) = loop {
-                    let again = rounds.is_some().then(|| call.clone());
+                    let modern = conversation.standing().is_some_and(|standing| standing.era() == Era::Modern);
+                    let again = (rounds.is_some() || modern).then(|| call.clone());
                     let (result, withdrawal) =
                         served.run(Goal::Call(call), &mut conversation, &self.cancel, |heard| match heard {
                             Heard::Message(message, standing) => {
@@ -292,7 +302,26 @@ impl Errand {
                                 self.teller.outlet.pause();
                                 None
                             }
+                            Heard::Began(number) => {
+                                if let Some(session) = session.filter(|_| self.teller.caller.wants_progress()) {
+                                    session.state.runs_as(&self.in_flight.id, number, &self.teller.caller);
+                                }
+                                None
+                            }
                         });
+                    if let (Mismatch::Unseen, Some(again), Subject::Tool) =
+                        (mismatch, &again, self.teller.caller.subject())
+                        && let Ok(Answer::Reply(reply)) = &result
+                        && reply.error().is_some_and(|error| error.code == code::HEADER_MISMATCH)
+                    {
+                        mismatch = Mismatch::Seen;
+                        let anew = backends.listed_anew(served, Changing::Tools);
+                        let merged = self.teller.runtime.block_on(anew);
+                        if let Some(tool) = merged.find(List::Tools, self.teller.caller.name()) {
+                            call = Ask::mirrored_anew(again, tool);
+                            continue;
+                        }
+                    }
                     match (&mut rounds, again) {
                         (Some(rounds), Some(again)) => match rounds.next(&again, result) {
                             Then::Again(next) => call = next,
@@ -412,12 +441,19 @@ struct Teller {
 impl Teller {
     /// Something before the result, for a client that has no session.
     fn event(&self, message: &ServerMessage) {
-        let hears = match &self.suspendable {
-            Some(call) => call.hears_progress().map(|(_, outlet)| outlet),
-            None => Some(Arc::clone(&self.outlet)),
-        };
-        if let Some(outlet) = hears.filter(|_| self.caller.relays(message)) {
-            outlet.say(&message.text);
+        if !self.caller.relays(message) {
+            return;
+        }
+        match &self.suspendable {
+            // Who has come again has another token.
+            Some(call) => {
+                if let Some((caller, outlet)) = call.hears()
+                    && let Some(text) = caller.progress(message)
+                {
+                    outlet.say(&text);
+                }
+            }
+            None => drop(self.outlet.say(&message.text)),
         }
     }
 

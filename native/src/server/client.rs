@@ -6,9 +6,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vmcp_core::gateway::{self, relay};
+use vmcp_core::gateway::{self, Caller, relay};
 use vmcp_core::identity::Principal;
-use vmcp_core::mcp::client::{Declared, Limits, Settings, Standing};
+use vmcp_core::mcp::client::{Declared, Exchange, Limits, ServerMessage, Settings, Standing};
 use vmcp_core::mcp::{LogLevel, Revision};
 
 use super::VERSION;
@@ -59,6 +59,8 @@ struct Running {
     outlet: Arc<Outlet>,
     /// The place of the backend that is asked, once that is known.
     at: Option<usize>,
+    /// What its exchange there has the number of, and who wants to know how far it is.
+    as_exchange: Option<(u64, Caller)>,
 }
 
 /// Why a stream is not opened.
@@ -164,7 +166,13 @@ impl Client {
         if calls.iter().any(|call| *call.id == *id) {
             return Err(IdInUse);
         }
-        calls.push(Running { id: id.into(), cancel: cancel.clone(), outlet: Arc::clone(outlet), at: None });
+        calls.push(Running {
+            id: id.into(),
+            cancel: cancel.clone(),
+            outlet: Arc::clone(outlet),
+            at: None,
+            as_exchange: None,
+        });
         Ok(())
     }
 
@@ -173,6 +181,24 @@ impl Client {
         if let Some(call) = lock(&self.calls).iter_mut().find(|call| *call.id == *id) {
             call.at = Some(place);
         }
+    }
+
+    /// The exchange in which it is asked has this number.
+    pub(super) fn runs_as(&self, id: &str, number: u64, caller: &Caller) {
+        if let Some(call) = lock(&self.calls).iter_mut().find(|call| *call.id == *id) {
+            call.as_exchange = Some((number, caller.clone()));
+        }
+    }
+
+    /// The call at this backend that a message about progress belongs to, and the message as its client knows it.
+    pub(super) fn progress_of(&self, place: usize, message: &ServerMessage) -> Option<(Arc<Outlet>, String)> {
+        let number = Exchange::number_of(message)?;
+        let calls = lock(&self.calls);
+        let (call, caller) = calls.iter().filter(|call| call.at == Some(place)).find_map(|call| {
+            let (own, caller) = call.as_exchange.as_ref()?;
+            (*own == number).then_some((call, caller))
+        })?;
+        Some((Arc::clone(&call.outlet), caller.progress(message)?))
     }
 
     /// Where the answer to the latest call to this backend goes.

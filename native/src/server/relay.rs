@@ -49,9 +49,16 @@ impl Client {
             "notifications/cancelled" => self.questions.cancelled(place, message),
             "notifications/message" if !is_wanted(self.log_level(), message) => {}
             "notifications/progress" => {
-                // It ends with its call, so where that one is not heard it is not missed.
-                if let Some(outlet) = outlet {
-                    outlet.say(&message.text);
+                // It ends with its call, so where that one is not heard it is not missed. Some servers say it on the stream
+                // that belongs to no call.
+                let on = match outlet {
+                    Some(outlet) => Some((Arc::clone(outlet), message.text.clone())),
+                    None => self.progress_of(place, message),
+                };
+                if let Some((outlet, text)) = on
+                    && outlet.is_news(message)
+                {
+                    outlet.say(&text);
                 }
             }
             "notifications/resources/updated" if !self.has_subscriptions(place) => {}

@@ -29,6 +29,8 @@ const QUIET: Duration = Duration::from_secs(60 * 60);
 
 /// What is heard while an exchange runs.
 pub(super) enum Heard<'a> {
+    /// The exchange has this number: what is said of it elsewhere names that.
+    Began(u64),
     /// A message of the backend, in this conversation.
     Message(&'a ServerMessage, Option<&'a Arc<Standing>>),
     /// The conversation was opened; the request that is wanted has not been sent yet.
@@ -136,6 +138,7 @@ impl Served {
             _ => &self.for_errands,
         };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
+        hear(Heard::Began(number));
         let settings = match (conversation.start(), &conversation.settings) {
             // What a client can do is used where it can be asked.
             (Start::Standing(standing), Some(_)) if standing.era() == Era::Modern => &self.settings,

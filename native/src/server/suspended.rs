@@ -131,11 +131,6 @@ impl Suspendable {
         (!state.suspended).then(|| (state.caller.clone(), Arc::clone(&state.outlet)))
     }
 
-    /// Who hears of progress: the token is the one of the first round.
-    pub(super) fn hears_progress(&self) -> Option<(Caller, Arc<Outlet>)> {
-        self.hears().filter(|_| self.lock().round == 0)
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

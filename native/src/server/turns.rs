@@ -9,6 +9,7 @@ use std::time::Instant;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
+use vmcp_core::gateway::batch::batch;
 use vmcp_core::gateway::{self, Headers, Initialize, Serves, SessionState, Turn};
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::List;
@@ -23,6 +24,26 @@ use super::sessions::{Found, InUse, NotOpened};
 impl App {
     /// Answers a POST or DELETE.
     pub(super) async fn turn(
+        self: &Arc<Self>,
+        method: &str,
+        sent: &HeaderMap,
+        body: Bytes,
+        who: Option<Arc<Principal>>,
+    ) -> Reply {
+        if method == "POST" && body.trim_ascii_start().first() == Some(&b'[') {
+            let headers = read(sent);
+            let session = self.session(&headers, who.as_ref());
+            match batch(&gateway::Request { method, headers, body: &body }, state(&session)) {
+                Some(Ok(batch)) => return self.answer_all(sent, &body, &batch, who.as_ref()).await,
+                Some(Err(refused)) => return written(refused),
+                None => {}
+            }
+        }
+        self.turn_of_one(method, sent, body, who).await
+    }
+
+    /// Answers a body that holds one message.
+    pub(super) async fn turn_of_one(
         self: &Arc<Self>,
         method: &str,
         headers: &HeaderMap,

@@ -11,11 +11,15 @@ mod fixtures;
 mod gateway;
 #[path = "../peers/processes.rs"]
 mod processes;
+mod rotation;
 mod suite;
+
+use std::fmt::Write as _;
 
 use expected::Expected;
 use fixtures::Fixture;
 use gateway::Gateway;
+use rotation::Rotation;
 use suite::{REVISIONS, Report, Revision};
 use vmcp_tests::Scratch;
 
@@ -27,6 +31,11 @@ fn the_python_sdk_passes_through_the_gateway_what_it_passes_without() {
 #[test]
 fn the_typescript_sdk_passes_through_the_gateway_what_it_passes_without() {
     passes_what_passes_without(Fixture::TypeScript);
+}
+
+#[test]
+fn the_rust_sdk_passes_through_the_gateway_what_it_passes_without() {
+    passes_what_passes_without(Fixture::Rust);
 }
 
 fn passes_what_passes_without(fixture: Fixture) {
@@ -45,16 +54,40 @@ fn passes_what_passes_without(fixture: Fixture) {
     assert!(faults.is_empty(), "{}:\n{faults}\nthe gateway said:\n{}", fixture.name(), gateway.stop());
 }
 
+/// What a modern client brings back is good at any of them, tasks included.
+#[test]
+fn two_replicas_behind_a_proxy_that_takes_turns_pass_what_passes_without() {
+    let scratch = Scratch::new();
+    let fixture = Fixture::Rust;
+    let server = fixture.start();
+    let replicas = [(); 2].map(|()| Gateway::replica(&scratch, &server.url()));
+    let proxy = Rotation::over(replicas.iter().map(|replica| replica.address().to_owned()).collect());
+    let revision = Revision::Modern;
+    let direct = suite::judge(&server.url(), revision, &scratch, "direct");
+    let through = suite::judge(&proxy.url(), revision, &scratch, "through");
+    show(&table(fixture, revision, &direct, &through));
+    let faults = Expected::read().faults(fixture.name(), revision, &suite::losses(&direct, &through));
+    let said = replicas.map(Gateway::stop).join("and the other:\n");
+    assert!(faults.is_empty(), "{} by two:\n{faults}\nthe gateways said:\n{said}", fixture.name());
+    assert!(proxy.given().iter().all(|count| *count > 50), "both have answered: {:?}", proxy.given());
+}
+
 /// The other half of the suite is the backend.
 #[test]
 fn the_gateway_is_a_client_as_the_suite_wants_it() {
     let scratch = Scratch::new();
     let expected = Expected::read();
     let mut faults = String::new();
-    for (revision, scenarios) in AS_CLIENT {
-        let report = suite::judge_client(scenarios, revision, &scratch);
-        show(&client_table(revision, &report));
-        faults.push_str(&expected.faults("client", revision, &report.troubles()));
+    for (revision, scenarios) in &AS_CLIENT {
+        let report = suite::judge_client(scenarios, *revision, &scratch);
+        show(&client_table(*revision, &report));
+        faults.push_str(&expected.faults("client", *revision, &report.troubles()));
+        for scenario in *scenarios {
+            let (passed, made) = report.count(scenario);
+            if passed == 0 || passed < made {
+                writeln!(faults, "  {revision} {scenario}: {passed} of {made} checks passed").unwrap();
+            }
+        }
     }
     assert!(faults.is_empty(), "client:\n{faults}");
 }
@@ -92,7 +125,6 @@ fn show(table: &str) {
 }
 
 fn client_table(revision: Revision, report: &Report) -> String {
-    use std::fmt::Write as _;
     let mut text = format!("\n{:<50}{:>12}\n", format!("client {revision}"), "vmcp");
     for scenario in report.scenarios() {
         let (passed, made) = report.count(scenario);
@@ -103,7 +135,6 @@ fn client_table(revision: Revision, report: &Report) -> String {
 
 /// Scenario by scenario: checks passed and made.
 fn table(fixture: Fixture, revision: Revision, direct: &Report, through: &Report) -> String {
-    use std::fmt::Write as _;
     let mut text = format!("\n{:<50}{:>12}{:>12}\n", format!("{} {revision}", fixture.name()), "direct", "through");
     let count = |(passed, made): (usize, usize)| format!("{passed}/{made}");
     for scenario in direct.scenarios() {
