@@ -19,6 +19,12 @@ pub(crate) enum Fixture {
     TypeScript,
     /// rmcp 3, the only one with the tasks extension.
     Rust,
+    /// Python SDK 1, which knows no revision after 2025-11-25.
+    Older,
+    /// The reference server with every feature, on the TypeScript SDK 1: older revisions, and its own tools.
+    Everything,
+    /// TypeScript SDK 2, told to know none before 2026-07-28.
+    Newer,
 }
 
 /// One that runs.
@@ -33,6 +39,9 @@ impl Fixture {
             Self::Python => "python",
             Self::TypeScript => "typescript",
             Self::Rust => "rmcp",
+            Self::Older => "python1",
+            Self::Everything => "everything",
+            Self::Newer => "typescript-modern",
         }
     }
 
@@ -45,6 +54,19 @@ impl Fixture {
             Self::Python => program(python(2), "python.py"),
             Self::TypeScript => program(node(), "typescript.mjs"),
             Self::Rust => Command::new(rmcp()),
+            Self::Older => program(python(1), "python1.py"),
+            Self::Everything => {
+                let mut command = node();
+                command.arg("--require").arg(peers().join("servers/loopback.cjs"));
+                command.arg(peers().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js"));
+                command.arg("streamableHttp");
+                command
+            }
+            Self::Newer => {
+                let mut command = program(node(), "typescript.mjs");
+                command.arg("modern");
+                command
+            }
         };
         let process = Process::start(self.name(), &mut command);
         let port = process.wait_for("its port", |line| serde_json::from_str::<Value>(line).ok()?.get("port")?.as_u64());
@@ -60,6 +82,9 @@ impl Fixture {
             (_, Revision::Legacy) => (84, 84),
             (Self::Rust, Revision::Modern) => (197, 197),
             (Self::Python, Revision::Modern) => (169, 194),
+            (Self::Older | Self::Everything | Self::Newer, Revision::Modern) => {
+                unreachable!("it is asked across revisions only")
+            }
             (Self::TypeScript, Revision::Modern) => (164, 194),
         };
         let name = self.name();

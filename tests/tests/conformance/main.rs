@@ -54,6 +54,32 @@ fn passes_what_passes_without(fixture: Fixture) {
     assert!(faults.is_empty(), "{}:\n{faults}\nthe gateway said:\n{}", fixture.name(), gateway.stop());
 }
 
+#[test]
+fn a_server_without_the_newer_revision_passes_its_requirements_as_far_as_the_bridge_promises() {
+    passes_across(Fixture::Older, Revision::Modern);
+}
+
+#[test]
+fn the_everything_server_passes_the_requirements_of_the_newer_revision_that_need_none_of_the_suites_tools() {
+    passes_across(Fixture::Everything, Revision::Modern);
+}
+
+#[test]
+fn a_server_without_the_older_revisions_passes_their_requirements_as_far_as_the_bridge_promises() {
+    passes_across(Fixture::Newer, Revision::Legacy);
+}
+
+/// There is no reference without the gateway: everything passes that is not expected to fail.
+fn passes_across(fixture: Fixture, revision: Revision) {
+    let scratch = Scratch::new();
+    let server = fixture.start();
+    let gateway = Gateway::start(&scratch, &server.url());
+    let through = suite::judge(&gateway.url(), revision, &scratch, "across");
+    show(&one_table(fixture.name(), revision, &through));
+    let faults = Expected::read().faults(fixture.name(), revision, &through.troubles());
+    assert!(faults.is_empty(), "{}:\n{faults}\nthe gateway said:\n{}", fixture.name(), gateway.stop());
+}
+
 /// What a modern client brings back is good at any of them, tasks included.
 #[test]
 fn two_replicas_behind_a_proxy_that_takes_turns_pass_what_passes_without() {
@@ -80,7 +106,7 @@ fn the_gateway_is_a_client_as_the_suite_wants_it() {
     let mut faults = String::new();
     for (revision, scenarios) in &AS_CLIENT {
         let report = suite::judge_client(scenarios, *revision, &scratch);
-        show(&client_table(*revision, &report));
+        show(&one_table("client", *revision, &report));
         faults.push_str(&expected.faults("client", *revision, &report.troubles()));
         for scenario in *scenarios {
             let (passed, made) = report.count(scenario);
@@ -124,12 +150,15 @@ fn show(table: &str) {
     print!("{table}");
 }
 
-fn client_table(revision: Revision, report: &Report) -> String {
-    let mut text = format!("\n{:<50}{:>12}\n", format!("client {revision}"), "vmcp");
+fn one_table(name: &str, revision: Revision, report: &Report) -> String {
+    let mut text = format!("\n{:<50}{:>12}\n", format!("{name} {revision}"), "vmcp");
     for scenario in report.scenarios() {
         let (passed, made) = report.count(scenario);
-        writeln!(text, "  {scenario:<48}{:>12}", format!("{passed}/{made}")).unwrap();
+        let mark = if passed == made { "" } else { "  <" };
+        writeln!(text, "  {scenario:<48}{:>12}{mark}", format!("{passed}/{made}")).unwrap();
     }
+    let (passed, made) = report.total();
+    writeln!(text, "  {:<48}{:>12}", "all", format!("{passed}/{made}")).unwrap();
     text
 }
 
