@@ -251,7 +251,7 @@ mod tests {
             r#"{"kid":"a"}"#.into(),
             "7".into(),
         ] {
-            assert_eq!(set(&[key.clone()]), Err(NoKeySet::NoKeys(1)), "{key}");
+            assert_eq!(set(core::slice::from_ref(&key)), Err(NoKeySet::NoKeys(1)), "{key}");
             let both = set(&[key, ec("P-256", 32, "")]).unwrap();
             assert_eq!((both.keys.len(), both.ignored), (1, 1));
         }
@@ -260,7 +260,7 @@ mod tests {
             ec("P-521", 66, r#","kid":"k""#),
             format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}","alg":"EdDSA"}}"#, number(32)),
         ] {
-            assert_eq!(set(&[key.clone()]).unwrap().keys.len(), 1, "{key}");
+            assert_eq!(set(core::slice::from_ref(&key)).unwrap().keys.len(), 1, "{key}");
         }
         for text in ["", "[]", "[[]]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#] {
             assert_eq!(KeySet::read(text.as_bytes()), Err(NoKeySet::NotASet), "{text}");
