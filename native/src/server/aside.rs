@@ -12,7 +12,7 @@ use super::App;
 use super::client::Client;
 use super::ears::Wait;
 use super::served::Heard;
-use super::sessions::InUse;
+use super::sessions::Session;
 use crate::logging::chain;
 
 impl App {
@@ -20,7 +20,7 @@ impl App {
     pub(super) async fn ask_in_session(
         self: &Arc<Self>,
         place: usize,
-        session: &InUse<Client>,
+        session: &Arc<Session<Client>>,
         goal: Goal,
     ) -> Option<Result<Answer, CallError>> {
         let served = self.backends.at(place).cloned()?;
@@ -28,16 +28,17 @@ impl App {
         let conversation = link.join(session.state.who(), || served.opening_for_session()).await;
         let mut conversation = conversation.on_behalf_of(&session.state.settings);
         let (done, result) = oneshot::channel();
-        let (app, session, stop) = (Arc::clone(self), session.clone(), link.cancel.clone());
+        let (app, session, stop) = (Arc::clone(self), Arc::clone(session), link.cancel.clone());
         let job = move || {
             let (result, withdrawal) = served.run(goal, &mut conversation, &stop, |heard| match heard {
                 Heard::Message(message, standing) => {
                     if let Some(kind) = Changing::of(&message.method) {
-                        app.backends.announce(&served, kind);
+                        app.changed_in_session(&session, place, kind);
                     }
                     app.told(&session, place, standing, message, None)
                 }
                 Heard::Opened(standing) => {
+                    session.state.lists_anew(place);
                     session.state.replay(place, &served, standing, &stop);
                     app.listen_to(&session, place, Wait::ForIt);
                     None
