@@ -12,6 +12,8 @@ mod kinds;
 mod listener;
 mod modern;
 #[cfg(unix)]
+mod patience;
+#[cfg(unix)]
 mod program;
 mod sse;
 mod stage;
