@@ -11,7 +11,7 @@ mod http;
 mod kinds;
 mod listener;
 mod modern;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod patience;
 #[cfg(unix)]
 mod program;
