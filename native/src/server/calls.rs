@@ -47,7 +47,7 @@ impl App {
     ) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
-        let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned());
+        let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned(), cancel.clone());
         if let Some(session) = &session
             && session.state.begin(&id, &cancel, &outlet).is_err()
         {
