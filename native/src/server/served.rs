@@ -19,7 +19,8 @@ use vmcp_core::mcp::{Era, http};
 
 use super::known::Known;
 use super::link::{Conversation, Link};
-use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
+use crate::transport::asynchronous::{AsyncTransport, Next, Walk};
+use crate::transport::{Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
 
 /// How long everything but a call may take.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -28,15 +29,24 @@ const PROMPT: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(60 * 60);
 
 /// What is heard while an exchange runs.
-pub(super) enum Heard<'a> {
+pub(super) enum Heard {
     /// The exchange has this number: what is said of it elsewhere names that.
     Began(u64),
     /// A message of the backend, in this conversation.
-    Message(&'a ServerMessage, Option<&'a Arc<Standing>>),
+    Message(ServerMessage, Option<Arc<Standing>>),
     /// The conversation was opened; the request that is wanted has not been sent yet.
-    Opened(&'a Arc<Standing>),
+    Opened(Arc<Standing>),
     /// The backend closed the stream of the call, and is asked for the rest later.
     Paused,
+    /// It is over. The second part is for [`Served::send_aside`] once the caller has been told.
+    Done(Result<Answer, CallError>, Option<http::Request>),
+}
+
+/// An exchange that runs.
+pub(super) struct Asking {
+    walk: Walk,
+    /// Until it has been said.
+    number: Option<u64>,
 }
 
 /// One backend.
@@ -47,7 +57,7 @@ pub(super) struct Served {
     pub(super) own: Arc<Link>,
     /// Calls that run.
     pub(super) running: AtomicUsize,
-    transport: BackendTransport,
+    transport: AsyncTransport,
     for_calls: Patience,
     /// Of streams on which a backend may have nothing to say for hours.
     for_listening: Patience,
@@ -96,7 +106,7 @@ impl Served {
             name: backend.name.clone(),
             own: Arc::default(),
             running: AtomicUsize::new(0),
-            transport: BackendTransport::new(backend, options)?,
+            transport: AsyncTransport::new(backend, options)?,
             for_calls: Patience::of(deadline),
             for_listening: Patience { call: QUIET, ..Patience::of(deadline.min(PROMPT)) },
             heard: watch::Sender::new(None),
@@ -123,52 +133,22 @@ impl Served {
         self.own.standing().filter(|standing| standing.era() == Era::Modern)
     }
 
-    /// Walks one exchange to its end, on this thread. What `hear` returns is the response to the request that it heard. The second part is for [`Served::send_aside`] once the caller
-    /// has been told.
-    pub(super) fn run(
-        &self,
-        goal: Goal,
-        conversation: &mut Conversation,
-        cancel: &Cancel,
-        mut hear: impl FnMut(Heard<'_>) -> Option<String>,
-    ) -> (Result<Answer, CallError>, Option<http::Request>) {
+    /// Begins an exchange. Nothing is sent before [`Asking::next`] is awaited.
+    pub(super) fn ask(&self, goal: Goal, conversation: &Conversation, cancel: &Cancel) -> Asking {
         let patience = match &goal {
-            Goal::Call(call) if call.method == listen::METHOD => &self.for_listening,
-            Goal::Call(_) => &self.for_calls,
-            _ => &self.for_errands,
+            Goal::Call(call) if call.method == listen::METHOD => self.for_listening,
+            Goal::Call(_) => self.for_calls,
+            _ => self.for_errands,
         };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
-        hear(Heard::Began(number));
         let settings = match (conversation.start(), &conversation.settings) {
             // What a client can do is used where it can be asked.
             (Start::Standing(standing), Some(_)) if standing.era() == Era::Modern => &self.settings,
             (Start::Remembered(Era::Modern), _) => &self.settings,
             (_, own) => own.as_ref().unwrap_or(&self.settings),
         };
-        let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(settings));
-        let result = self.transport.run(&mut exchange, patience, cancel, |exchange, said| match said {
-            Said::Event(message) => {
-                if let Some(response) = hear(Heard::Message(&message, conversation.standing())) {
-                    exchange.answer(response);
-                }
-            }
-            Said::Learned(standing) => {
-                self.learned(&standing, conversation);
-                if conversation.standing().is_some_and(|kept| Arc::ptr_eq(kept, &standing)) {
-                    hear(Heard::Opened(&standing));
-                }
-            }
-            Said::Paused => drop(hear(Heard::Paused)),
-        });
-        let withdrawal = match &result {
-            Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
-                if matches!(failure.stage, Stage::Cancelled | Stage::FirstByte | Stage::Body) =>
-            {
-                exchange.withdraw()
-            }
-            _ => None,
-        };
-        (result, withdrawal)
+        let exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(settings));
+        Asking { walk: self.transport.walk(exchange, patience, cancel.clone()), number: Some(number) }
     }
 
     fn learned(&self, standing: &Arc<Standing>, conversation: &mut Conversation) {
@@ -192,20 +172,26 @@ impl Served {
         conversation.learned(standing);
     }
 
-    /// Ends a conversation of `who`, on this thread. It is a courtesy: a backend that does not hear it forgets by itself.
-    pub(super) fn end(&self, standing: Arc<Standing>, _who: Option<&Arc<Principal>>) {
+    /// Ends a conversation of `who`. It is a courtesy: a backend that does not hear it forgets by itself.
+    pub(super) async fn end(&self, standing: Arc<Standing>, _who: Option<&Arc<Principal>>) {
         if !standing.has_session() {
             return;
         }
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
-        let mut exchange = Exchange::new(Goal::End, Start::Standing(standing), number, Arc::clone(&self.settings));
-        if let Err(error) = self.transport.run(&mut exchange, &self.for_errands, &Cancel::new(), |_, _| {}) {
+        let exchange = Exchange::new(Goal::End, Start::Standing(standing), number, Arc::clone(&self.settings));
+        let mut walk = self.transport.walk(exchange, self.for_errands, Cancel::new());
+        let result = loop {
+            if let Next::Done(result) = walk.next().await {
+                break result;
+            }
+        };
+        if let Err(error) = result {
             tracing::debug!(backend = self.name, %error, "session not ended");
         }
     }
 
-    /// Asks something in a conversation that is open, on this thread, and returns whether it was done.
-    pub(super) fn ask_in(
+    /// Asks something in a conversation that is open, and returns whether it was done.
+    pub(super) async fn ask_in(
         &self,
         standing: &Arc<Standing>,
         who: Option<&Arc<Principal>>,
@@ -215,16 +201,19 @@ impl Served {
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let method = call.method.clone();
         let start = Start::Standing(Arc::clone(standing));
-        let mut exchange = Exchange::new(Goal::Call(call), start, number, Arc::clone(&self.settings));
+        let exchange = Exchange::new(Goal::Call(call), start, number, Arc::clone(&self.settings));
+        let mut walk = self.transport.walk(exchange, self.for_errands, cancel.clone());
         let mut reopened = Vec::new();
-        let result = self.transport.run(&mut exchange, &self.for_errands, cancel, |_, said| {
-            if let Said::Learned(standing) = said {
-                reopened.push(standing);
+        let result = loop {
+            match walk.next().await {
+                Next::Said(Said::Learned(standing)) => reopened.push(standing),
+                Next::Said(_) => {}
+                Next::Done(result) => break result,
             }
-        });
+        };
         // It was for the conversation that is gone.
         for standing in reopened {
-            self.end(standing, who);
+            self.end(standing, who).await;
         }
         match result {
             Ok(Answer::Reply(reply)) if reply.error().is_none() => true,
@@ -236,10 +225,10 @@ impl Served {
         }
     }
 
-    /// Sends what nobody waits for, on this thread.
-    pub(super) fn send_aside(&self, request: &http::Request, _who: Option<&Arc<Principal>>) {
+    /// Sends what nobody waits for.
+    pub(super) async fn send_aside(&self, request: &http::Request, _who: Option<&Arc<Principal>>) {
         let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
-        if let Err(failure) = self.transport.send(request, &timeouts, &Cancel::new()) {
+        if let Err(failure) = self.transport.send_aside(request, &timeouts).await {
             tracing::debug!(backend = self.name, %failure, "message not delivered");
         }
     }
@@ -265,7 +254,7 @@ impl Served {
     }
 
     /// The way to it.
-    pub(super) fn transport(&self) -> &BackendTransport {
+    pub(super) fn transport(&self) -> &AsyncTransport {
         &self.transport
     }
 
@@ -318,5 +307,42 @@ impl Served {
                 changed();
             }
         });
+    }
+}
+
+impl Asking {
+    /// What is heard next; after [`Heard::Done`] nothing.
+    pub(super) async fn next(&mut self, served: &Served, conversation: &mut Conversation) -> Heard {
+        if let Some(number) = self.number.take() {
+            return Heard::Began(number);
+        }
+        loop {
+            match self.walk.next().await {
+                Next::Said(Said::Event(message)) => return Heard::Message(message, conversation.standing().cloned()),
+                Next::Said(Said::Learned(standing)) => {
+                    served.learned(&standing, conversation);
+                    if conversation.standing().is_some_and(|kept| Arc::ptr_eq(kept, &standing)) {
+                        return Heard::Opened(standing);
+                    }
+                }
+                Next::Said(Said::Paused) => return Heard::Paused,
+                Next::Done(result) => {
+                    let withdrawal = match &result {
+                        Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
+                            if matches!(failure.stage, Stage::Cancelled | Stage::FirstByte | Stage::Body) =>
+                        {
+                            self.walk.withdraw()
+                        }
+                        _ => None,
+                    };
+                    return Heard::Done(result, withdrawal);
+                }
+            }
+        }
+    }
+
+    /// What the backend is answered to the request that was heard last.
+    pub(super) fn answer(&mut self, response: String) {
+        self.walk.answer(response);
     }
 }
