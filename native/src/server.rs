@@ -12,11 +12,13 @@ mod connection;
 mod ears;
 mod guard;
 mod hearing;
+mod incoming;
 mod known;
 mod link;
 mod links;
 mod listen;
 mod outlet;
+mod own_lists;
 mod questions;
 mod relay;
 mod reply;
@@ -29,6 +31,7 @@ mod stream;
 mod suspended;
 mod tasks;
 mod turns;
+mod views;
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,6 +48,7 @@ use vmcp_core::aggregate::Policy;
 use vmcp_core::config::{self, EffectiveConfig};
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::ServerInfo;
+use vmcp_core::identity::Incoming;
 use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
 use vmcp_core::seal::Keys;
 
@@ -53,11 +57,13 @@ use backends::Backends;
 use client::Client;
 use connection::Patience;
 use guard::Guard;
+use incoming::Door;
 use links::Links;
 use seals::Seals;
 use served::Served;
 use sessions::Sessions;
 use suspended::Suspensions;
+use views::Views;
 
 /// How the listener behaves. [`Options::default`] is what `vmcp serve` does without flags.
 #[derive(Clone, Debug)]
@@ -79,10 +85,21 @@ pub struct Options {
     /// What seals the cursors, states and task ids that clients bring back; replicas share them. Without, they are made
     /// at start, and nothing that was sealed before opens.
     pub state_keys: Option<Keys>,
+    /// What the scopes of the configuration are to callers.
+    pub scopes: Scopes,
     /// How long calls in flight may go on when the server stops.
     pub drain: Duration,
     /// Whether SIGTERM and SIGINT are this server's.
     pub signals: Signals,
+}
+
+/// What `incomingAuth.oidc.scopes` are to callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scopes {
+    /// What they are told to ask the issuer for, and no more, as in the Go program.
+    Advertised,
+    /// A token without all of them is answered 403.
+    Enforced,
 }
 
 /// What SIGTERM and SIGINT do to the process.
@@ -105,6 +122,7 @@ impl Default for Options {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             state_keys: None,
+            scopes: Scopes::Advertised,
             drain: Duration::from_secs(10),
             signals: Signals::Untouched,
         }
@@ -116,6 +134,8 @@ impl Default for Options {
 pub struct Offer {
     /// `name` of the configuration: what clients see as the server's name.
     pub name: String,
+    /// Who may come in.
+    pub incoming: Incoming,
     /// The backends.
     pub backends: Vec<Offered>,
     /// How what they offer is named, and what of it is shown.
@@ -123,9 +143,9 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// What a configuration offers with the backends that discovery let pass.
+    /// What a configuration offers with what discovery made of it: to whom, and the backends that it let pass.
     #[must_use]
-    pub fn new(config: &EffectiveConfig, backends: Vec<Backend>) -> Self {
+    pub fn new(config: &EffectiveConfig, incoming: Incoming, backends: Vec<Backend>) -> Self {
         let timeouts = config.operational.as_ref().and_then(|operational| operational.timeouts.as_ref());
         let deadline = |backend: &Backend| {
             let own = timeouts.and_then(|timeouts| timeouts.per_workload.get(&backend.name)).map(|time| time.value);
@@ -134,6 +154,7 @@ impl Offer {
         };
         Self {
             name: config.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+            incoming,
             backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
             policy: config.aggregation.as_ref().map(Policy::of).unwrap_or_default(),
         }
@@ -214,7 +235,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
-    let backends = Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone());
+    let backends = Arc::new(Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone()));
     let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
     if options.state_keys.is_none() {
         tracing::info!(
@@ -225,24 +246,32 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let (stop, stopped) = watch::channel(false);
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
+        door: Door::new(offer.incoming, options.scopes),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
         server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
         seals,
         suspensions: Suspensions::default(),
         stopping: stopped.clone(),
-        backends: Arc::new(backends),
+        views: Views::new(Arc::clone(&backends)),
+        backends,
         links: Links::default(),
         strangers: AtomicU64::new(0),
     });
+    if app.door.is_open() && !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "NOBODY IS ASKED WHO THEY ARE: whoever reaches this address uses every backend with its credentials; \
+             `incomingAuth: {{type: oidc, …}}` asks for tokens"
+        );
+    }
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
     let listener =
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
-    app.backends.warm_up(&List::ALL);
+    runtime.block_on(async { app.door.warm_up() });
     runtime.spawn(Arc::clone(&app).tell_of_changes());
-    runtime.spawn(Arc::clone(&app.backends).keep_asking());
-    Arc::clone(&app.backends).keep_hearing();
+    Arc::clone(&app.backends).begin(&List::ALL);
     let signals = match options.signals {
         Signals::Untouched => None,
         Signals::Stop => Some(runtime.block_on(async { Heard::new() }).map_err(StartError::Runtime)?),
@@ -296,6 +325,7 @@ impl Server {
             for session in self.app.sessions.all() {
                 self.app.wind_up(&session.state);
             }
+            self.app.views.stop();
             self.app.backends.stop(GOODBYE).await;
         };
         self.runtime.block_on(async {
@@ -315,13 +345,16 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// Everything that requests share.
 struct App {
     guard: Guard,
+    door: Door,
     sessions: Sessions<Client>,
     server: Arc<ServerInfo>,
     seals: Seals,
     suspensions: Suspensions,
     /// Whether the server has been told to stop.
     stopping: watch::Receiver<bool>,
+    /// As clients see them that declare nothing; a place is the same in every view.
     backends: Arc<Backends>,
+    views: Views,
     links: Links,
     /// How often a principal has named another one's session.
     strangers: AtomicU64,
@@ -344,6 +377,7 @@ impl App {
 
     /// Ends the sessions that have expired.
     fn sweep(&self) {
+        self.views.sweep(Instant::now());
         for session in self.sessions.sweep(Instant::now()) {
             tracing::debug!("session expired");
             self.wind_up(&session.state);

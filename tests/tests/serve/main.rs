@@ -8,9 +8,13 @@ mod backend;
 mod bridge;
 mod calls;
 mod http;
+mod identity;
+mod issuer;
 mod kinds;
 mod listener;
 mod modern;
+#[cfg(target_os = "linux")]
+mod patience;
 #[cfg(unix)]
 mod program;
 mod sse;
@@ -40,8 +44,13 @@ fn offer(backends: &[(&str, &str)], more: &str) -> Offer {
 
 /// The same, over another transport.
 fn offer_over(transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
+    offer_of("{type: anonymous}", transport, backends, more)
+}
+
+/// The same with `incomingAuth`.
+fn offer_of(incoming: &str, transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
     let mut text = format!(
-        "name: gateway\ngroupRef: g\nincomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline}}\n\
+        "name: gateway\ngroupRef: g\nincomingAuth: {incoming}\noutgoingAuth: {{source: inline}}\n\
          aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}}}\n\
          {more}\nbackends:\n"
     );
@@ -55,7 +64,7 @@ fn offer_over(transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
     let materials = gather(|known| needs(&document.config, &known.variables), &source, roots, UnixTime::now());
     let catalog = discover(&document.config, &document.diagnostics, &materials);
     assert_eq!(catalog.backends.len(), backends.len(), "{:?}", catalog.rejected);
-    Offer::new(&document.config.effective(), catalog.backends)
+    Offer::new(&document.config.effective(), catalog.incoming.unwrap(), catalog.backends)
 }
 
 fn serve_all(offer: Offer, options: Options) -> Server {
