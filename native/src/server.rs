@@ -235,7 +235,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         .map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
+    let served = offer.backends.iter().map(|offered| served(offered, options)).collect::<Result<Vec<_>, _>>()?;
     let backends = Arc::new(Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone()));
     let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
     if options.state_keys.is_none() {
@@ -285,11 +285,13 @@ fn exposed(address: SocketAddr, door: &Door) -> Option<&'static str> {
     )
 }
 
-fn served(offered: &Offered) -> Result<Served, StartError> {
+fn served(offered: &Offered, options: &Options) -> Result<Served, StartError> {
     let backend = &offered.backend;
+    // As many connections are kept as calls may run: with fewer, a busy moment would open some for every call.
+    let transport = TransportOptions { idle_connections: options.max_backend_calls, ..TransportOptions::default() };
     // What a client could answer (sampling, elicitation, roots) is not relayed, so nothing is declared.
     let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
-    Served::new(backend, offered.deadline, Arc::new(settings), &TransportOptions::default())
+    Served::new(backend, offered.deadline, Arc::new(settings), &transport)
         .map_err(|source| StartError::Backend { backend: backend.name.clone(), source })
 }
 
