@@ -14,6 +14,7 @@ mod guard;
 mod hearing;
 mod incoming;
 mod known;
+mod leases;
 mod link;
 mod links;
 mod listen;
@@ -31,6 +32,7 @@ mod stream;
 mod suspended;
 mod tasks;
 mod turns;
+mod updates;
 mod views;
 
 use std::io;

@@ -354,6 +354,8 @@ impl Errand {
                                     session.state.lists_anew(place);
                                     session.state.replay(place, &served, &standing, &self.cancel).await;
                                     app.listen_to(session, place).stands().await;
+                                } else if let (Some(call), Some(link)) = (&suspendable, &alone) {
+                                    app.hear_for(call, place, link, self.who.clone()).stands().await;
                                 }
                             }
                             Heard::Paused => self.teller.outlet.pause(),

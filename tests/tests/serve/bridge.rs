@@ -352,3 +352,71 @@ fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
         assert_eq!(stream.event(), None);
     }
 }
+
+#[test]
+fn what_a_backend_asks_on_the_stream_of_a_calls_own_session_is_about_that_call() {
+    let stage = Stage::with_streams(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    eventually("the backend is listed", || tools_alone(address, &json!({})) == ["b_t"]);
+    let can = json!({"roots": {}});
+    let params = json!({"name": "b_t", "arguments": {}, "_meta": {"progressToken": "p"}});
+    let answer = begin_as(address, 2, "tools/call", params, can.clone());
+    // The stream stands before the call is made.
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let mut call = stage.cue("tools/call");
+    assert_eq!(standing.header("mcp-session-id"), call.header("mcp-session-id"));
+    let token = call.body["params"]["_meta"]["progressToken"].clone();
+    standing.say(&tells("notifications/progress", json!({"progressToken": token, "progress": 1})));
+    standing.say(&asks(json!("q"), "roots/list", json!({})));
+    let mut answer = answer();
+    assert_eq!(answer.event().unwrap()["params"], json!({"progressToken": "p", "progress": 1}));
+    let asked = answer.event().unwrap()["result"].clone();
+    assert_eq!(asked["inputRequests"], json!({"q1": {"method": "roots/list", "params": {}}}));
+    let answer = round(address, 3, &asked, "two", &can);
+    assert_eq!(stage.cue("response").body["result"], json!({"roots": []}));
+    call.stream();
+    call.say_result(json!({"content": []}));
+    assert_eq!(answer().json()["result"]["resultType"], "complete");
+    eventually("its session is ended", || !stage.seen("DELETE").is_empty());
+}
+
+#[test]
+fn updates_at_a_backend_with_sessions_reach_who_listens_alone() {
+    let stage = Stage::with_streams(json!({"tools": {}, "resources": {"subscribe": true}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let wanted = json!({"notifications": {"resourceSubscriptions": ["x://nobodys", "x://r"]}});
+    let answer = begin_as(address, 8, "subscriptions/listen", wanted.clone(), json!({}));
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let mut answer = answer();
+    let first = answer.event().unwrap();
+    assert_eq!(first["params"]["notifications"], json!({"resourceSubscriptions": ["x://r"]}));
+    let subscribed = stage.seen("resources/subscribe");
+    assert_eq!((subscribed.len(), &subscribed[0]["params"]["uri"]), (1, &json!("x://r")));
+    standing.say(&tells("notifications/resources/updated", json!({"uri": "x://r/part"})));
+    let id = "io.modelcontextprotocol/subscriptionId";
+    assert_eq!(answer.event().unwrap()["params"], json!({"uri": "x://r/part", "_meta": {id: 8}}));
+    // What was said while the stream was lost nobody knows.
+    stage.forget();
+    standing.raw("retry: 1\ndata:\n\n");
+    standing.end();
+    let mut again = stage.cue("GET");
+    again.stream();
+    assert_eq!(answer.event().unwrap()["params"], json!({"uri": "x://r", "_meta": {id: 8}}));
+    assert_eq!(stage.seen("resources/subscribe").len(), 2, "it was said again");
+    drop(answer);
+    again.say(&tells("notifications/resources/updated", json!({"uri": "x://r"})));
+    eventually("its session is ended", || !stage.seen("DELETE").is_empty());
+
+    // A backend that tells of no updates is not listened to for them.
+    let stage = Stage::with_streams(json!({"tools": {}, "resources": {}}));
+    let server = serve(&stage);
+    known(server.address());
+    let mut answer = begin_as(server.address(), 9, "subscriptions/listen", wanted, json!({}))();
+    assert_eq!(answer.event().unwrap()["params"]["notifications"], json!({}));
+    assert_eq!(stage.waiting("GET"), 0);
+}
