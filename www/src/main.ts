@@ -56,6 +56,11 @@ async function check(): Promise<void> {
     return;
   }
   if (answer === null) return;
+  // A link that was made holds the text as it was.
+  if (text !== shown.text) {
+    byId("link-row").hidden = true;
+    byId("share-said").textContent = "";
+  }
   view = answer;
   editor.show(view.findings);
   shownFindings = FINDINGS;

@@ -59,6 +59,10 @@ export const texts = {
   vouching: { bundle: "own CA bundle", pinned: "pinned certificates", system: "system roots", nobody: "no TLS" },
   incoming: (kind: string) => (kind === "" ? "no incoming auth" : `callers: ${kind}`),
   notDrawn: (count: number) => `${count} more are in the table of backends`,
+  legend: [
+    "stream: streamable-http · CA: own bundle · pin: pinned · roots: system roots · http: no TLS",
+    "–: no credentials · rejected ones come first; hover for all of it, click for the text",
+  ],
   served: "served",
   rejected: "rejected",
   tables: {

@@ -198,6 +198,8 @@ test("a link carries the text, and warns of secrets", async () => {
   await page.waitForFunction(() => document.getElementById("link").value !== "");
   const link = await page.locator("#link").inputValue();
   assert.ok(link.startsWith(`${server.url}#z=`), link);
+  await write(page, `${sample("15-two-header-values")}# more\n`);
+  assert.equal(await page.locator("#link-row").isVisible(), false);
   const other = await open(context, link);
   await says(other, /rejected/);
   assert.equal(await other.evaluate(() => window.vmcpPreview.editor.text), sample("15-two-header-values"));
