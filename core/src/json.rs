@@ -421,6 +421,20 @@ pub fn rewrite(text: &str, without: impl Fn(&Member<'_>) -> bool, with: &[(&str,
     out
 }
 
+/// An object with its members in the order of their names and nothing between them, and so all the way down; anything else
+/// as it is. Two spellings of the same become one text, as far as that is worth its while.
+#[must_use]
+pub fn canonical(text: &str) -> String {
+    fn written(text: &str, depth: usize) -> String {
+        let Some(members) = members(text).filter(|_| depth < 16) else { return String::from(text) };
+        let mut members: Vec<_> = members.map(|member| (member.key, written(member.value, depth + 1))).collect();
+        members.sort();
+        let members: Vec<_> = members.iter().map(|(key, value)| alloc::format!("{key}:{value}")).collect();
+        alloc::format!("{{{}}}", members.join(","))
+    }
+    written(text, 0)
+}
+
 /// Where a slice of a text stands in it; `None` if it is no slice of it.
 #[must_use]
 pub fn range_in(text: &str, part: &str) -> Option<Range<usize>> {

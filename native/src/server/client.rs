@@ -15,8 +15,11 @@ use vmcp_core::mcp::{LogLevel, Revision};
 use super::VERSION;
 use super::link::Link;
 use super::outlet::Outlet;
+use super::own_lists::OwnLists;
 use super::questions::Questions;
 use super::stream::{Reader, Resumption, Stream, read_event_id};
+use super::views::View;
+use super::whose::Whose;
 use crate::transport::Cancel;
 
 /// Streams of calls that can be resumed; the oldest that has ended goes first.
@@ -31,9 +34,13 @@ const SUBSCRIPTIONS: usize = 1000;
 /// One client.
 pub(super) struct Client {
     /// Whose it is, with the token that came last; nobody's, where callers are not known by name.
-    who: Mutex<Option<Arc<Principal>>>,
+    whose: Whose,
     /// What it said of itself.
     pub(super) session: gateway::Session,
+    /// What it sees.
+    view: Mutex<Arc<View>>,
+    /// What it alone sees.
+    pub(super) own_lists: OwnLists,
     /// What it was asked.
     pub(super) questions: Questions,
     /// What backends are told of it.
@@ -83,14 +90,16 @@ pub(super) enum NoStream {
 pub(super) struct IdInUse;
 
 impl Client {
-    pub(super) fn new(session: gateway::Session, who: Option<Arc<Principal>>) -> Self {
+    pub(super) fn new(session: gateway::Session, who: Option<Arc<Principal>>, view: Arc<View>) -> Self {
         let mut declared = Declared::new("vmcp", VERSION);
         declared.capabilities = relay::declared_to_backend(&session.capabilities);
         let resumption = resumption(session.revision);
         Self {
-            who: Mutex::new(who),
+            whose: Whose::of(who.as_ref()),
             settings: Arc::new(Settings { declared, limits: Limits::default() }),
             session,
+            view: Mutex::new(view),
+            own_lists: OwnLists::default(),
             questions: Questions::default(),
             stream: Stream::new(0, resumption),
             log_level: Mutex::default(),
@@ -105,22 +114,22 @@ impl Client {
 
     /// Whose it is, with the token that came last.
     pub(super) fn who(&self) -> Option<Arc<Principal>> {
-        lock(&self.who).clone()
+        self.whose.now()
+    }
+
+    /// The backends as it sees them.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&lock(&self.view))
+    }
+
+    /// It sees them like this from now on: its token allows something else.
+    pub(super) fn looks_anew(&self, view: Arc<View>) {
+        *lock(&self.view) = view;
     }
 
     /// Whether it is this caller's. If so, what is done for the session from now on is done with this token.
     pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
-        let mut owner = lock(&self.who);
-        match (&*owner, who) {
-            (None, None) => true,
-            (Some(known), Some(caller)) if known.is_same_as(caller) => {
-                if !Arc::ptr_eq(known, caller) {
-                    *owner = Some(Arc::clone(caller));
-                }
-                true
-            }
-            _ => false,
-        }
+        self.whose.is_of(who)
     }
 
     /// From now on it wants log messages of this level and graver ones.
@@ -255,6 +264,12 @@ impl Client {
         let link = Arc::new(Link::default());
         links.push((place, Arc::clone(&link)));
         link
+    }
+
+    /// Whether it hears what the backend at this place says by itself in its own conversation there.
+    pub(super) fn hears_itself(&self, place: usize) -> bool {
+        let links = lock(&self.links);
+        links.iter().flatten().any(|(known, link)| *known == place && link.is_heard())
     }
 
     /// Its conversations that are open, by place.

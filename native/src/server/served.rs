@@ -19,6 +19,7 @@ use vmcp_core::mcp::{Era, http};
 
 use super::known::Known;
 use super::link::{Conversation, Link};
+use super::whose::Whose;
 use crate::transport::asynchronous::{AsyncTransport, Next, Walk};
 use crate::transport::{Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
 
@@ -49,29 +50,43 @@ pub(super) struct Asking {
     number: Option<u64>,
 }
 
-/// One backend.
+/// One backend as some clients see it.
 pub(super) struct Served {
-    /// Its name.
-    pub(super) name: String,
+    way: Arc<Way>,
     /// The gateway's own conversation with it: for lists, and for clients without sessions.
     pub(super) own: Arc<Link>,
+    /// Of which lists it tells changes now; `None` until that is known.
+    pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
+    settings: Arc<Settings>,
+    /// Whose view of the backend this is: nobody's, where all callers see the same.
+    pub(super) whose: Whose,
+    known: Lists,
+}
+
+/// What is the same whoever sees it: the way to a backend, and how it speaks.
+pub(super) struct Way {
+    /// Its name.
+    pub(super) name: String,
+    /// Whether it is shown other credentials for each caller.
+    pub(super) depends_on_caller: bool,
     /// Calls that run.
     pub(super) running: AtomicUsize,
     transport: AsyncTransport,
     for_calls: Patience,
     /// Of streams on which a backend may have nothing to say for hours.
     for_listening: Patience,
-    /// Of which lists it tells changes now; `None` until that is known.
-    pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
     /// Of everything that nobody but the gateway waits for.
     for_errands: Patience,
-    settings: Arc<Settings>,
-    /// Whose view of the backend this is: nobody's, where all callers see the same.
-    pub(super) who: Option<Arc<Principal>>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
     no_sessions: AtomicBool,
-    known: Lists,
+}
+
+impl std::ops::Deref for Served {
+    type Target = Way;
+    fn deref(&self) -> &Way {
+        &self.way
+    }
 }
 
 /// What is known of each of its lists.
@@ -102,22 +117,30 @@ impl Served {
         settings: Arc<Settings>,
         options: &TransportOptions,
     ) -> Result<Self, TransportError> {
-        Ok(Self {
+        let way = Way {
             name: backend.name.clone(),
-            own: Arc::default(),
+            depends_on_caller: backend.credentials.depend_on_caller(),
             running: AtomicUsize::new(0),
             transport: AsyncTransport::new(backend, options)?,
             for_calls: Patience::of(deadline),
             for_listening: Patience { call: QUIET, ..Patience::of(deadline.min(PROMPT)) },
-            heard: watch::Sender::new(None),
             for_errands: Patience::of(deadline.min(PROMPT)),
-            settings,
-            who: None,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
             no_sessions: AtomicBool::new(false),
-            known: Lists::default(),
-        })
+        };
+        Ok(Self::seen(Arc::new(way), settings, Whose::default()))
+    }
+
+    /// The same backend as clients of this principal see it that say this.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose) -> Self {
+        let whose = if self.depends_on_caller { whose.clone() } else { Whose::default() };
+        Self::seen(Arc::clone(&self.way), Arc::clone(settings), whose)
+    }
+
+    fn seen(way: Arc<Way>, settings: Arc<Settings>, whose: Whose) -> Self {
+        let (own, heard, known) = (Arc::default(), watch::Sender::new(None), Lists::default());
+        Self { way, own, heard, settings, whose, known }
     }
 
     /// How an exchange begins when there is no conversation.

@@ -30,9 +30,17 @@ struct Shared {
     waiting: Mutex<Vec<Cue>>,
     arrived: Condvar,
     seen: Mutex<Vec<Value>>,
+    /// The headers of all requests.
+    sent: Mutex<Vec<(String, String)>>,
     tools: Mutex<Vec<&'static str>>,
     /// Whether it has standing streams.
     streams: AtomicBool,
+    /// Whether it has a tool `asks` for clients that can be asked.
+    varies: AtomicBool,
+    /// What each session has declared.
+    declared: Mutex<Vec<(String, Value)>>,
+    /// Tools of single sessions.
+    own_tools: Mutex<Vec<(String, &'static str)>>,
 }
 
 /// A request that the test answers.
@@ -66,8 +74,12 @@ impl Stage {
             waiting: Mutex::default(),
             arrived: Condvar::new(),
             seen: Mutex::default(),
+            sent: Mutex::default(),
             tools: Mutex::new(vec!["t"]),
             streams: AtomicBool::new(false),
+            varies: AtomicBool::new(false),
+            declared: Mutex::default(),
+            own_tools: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
@@ -84,6 +96,16 @@ impl Stage {
         let stage = Self::start(capabilities);
         stage.0.streams.store(true, Ordering::SeqCst);
         stage
+    }
+
+    /// From now on it has a tool `asks` for clients that declare elicitation.
+    pub(crate) fn varies(&self) {
+        self.0.varies.store(true, Ordering::SeqCst);
+    }
+
+    /// A tool that is listed in this session alone.
+    pub(crate) fn tool_of(&self, session: &str, tool: &'static str) {
+        self.0.own_tools.lock().unwrap().push((session.to_owned(), tool));
     }
 
     /// What it lists from now on.
@@ -116,6 +138,11 @@ impl Stage {
         self.0.seen.lock().unwrap().iter().filter(|body| body["method"] == method).cloned().collect()
     }
 
+    /// The values of a header that came with any request.
+    pub(crate) fn headers(&self, name: &str) -> Vec<String> {
+        self.0.sent.lock().unwrap().iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
+    }
+
     /// From now on, no session that was opened is known.
     pub(crate) fn forget(&self) {
         self.0.forgotten.store(self.0.sessions.load(Ordering::SeqCst), Ordering::SeqCst);
@@ -135,6 +162,11 @@ impl Cue {
     /// Answers with an error.
     pub(crate) fn error(mut self, status: u16, error: Value) {
         plain(&mut self.out, status, None, &answer(&self.body, "error", error)).unwrap();
+    }
+
+    /// Answers with this head and no body.
+    pub(crate) fn bare(mut self, head: &str) {
+        self.out.write_all(format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
     }
 
     /// Begins a stream.
@@ -183,6 +215,7 @@ impl Shared {
             }
             shown["method"] = json!(method);
             self.seen.lock().unwrap().push(shown);
+            self.sent.lock().unwrap().extend(headers.iter().cloned());
             let session = headers.iter().find(|(name, _)| name == "mcp-session-id").map(|(_, value)| value.clone());
             let number = session.as_deref().and_then(|id| id.strip_prefix('s')?.parse::<usize>().ok());
             let known = number.is_some_and(|number| number >= self.forgotten.load(Ordering::SeqCst));
@@ -191,6 +224,7 @@ impl Shared {
                 "initialize" if self.era == Era::Modern => plain(out, 404, None, ""),
                 "initialize" => {
                     let id = format!("s{}", self.sessions.fetch_add(1, Ordering::SeqCst));
+                    self.declared.lock().unwrap().push((id.clone(), body["params"]["capabilities"].clone()));
                     let result = json!({"protocolVersion": "2025-11-25", "capabilities": self.capabilities,
                         "serverInfo": {"name": "stage", "version": "1"}});
                     plain(out, 200, Some(&id), &answer(&body, "result", result))
@@ -212,7 +246,17 @@ impl Shared {
                         }
                         _ => json!({"name": name, "inputSchema": {"type": "object"}}),
                     };
-                    let tools: Vec<_> = self.tools.lock().unwrap().iter().map(tool).collect();
+                    let session = session.unwrap_or_default();
+                    let mut names = self.tools.lock().unwrap().clone();
+                    let declared = self.declared.lock().unwrap().iter().find(|(id, _)| *id == session).cloned();
+                    let own = body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"].clone();
+                    let declared = declared.map_or(own, |(_, declared)| declared);
+                    if self.varies.load(Ordering::SeqCst) && declared.get("elicitation").is_some() {
+                        names.push("asks");
+                    }
+                    let of_session = self.own_tools.lock().unwrap().clone();
+                    names.extend(of_session.iter().filter(|(id, _)| *id == session).map(|(_, tool)| *tool));
+                    let tools: Vec<_> = names.iter().map(tool).collect();
                     plain(out, 200, None, &answer(&body, "result", json!({"tools": tools})))
                 }
                 "resources/list" => {

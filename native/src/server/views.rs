@@ -1,0 +1,167 @@
+//! What backends offer to clients that can do the same: a server may list other things for whoever can be asked something,
+//! so clients share lists, and the conversations in which they were asked for, only if they declare the same. Where a backend
+//! is shown other credentials for each caller, they must be of the same principal too, with tokens that allow the same.
+//!
+//! It asks nobody; whoever is asked is one of the backends of a view.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use vmcp_core::gateway::listen::Changing;
+use vmcp_core::gateway::relay::Declares;
+use vmcp_core::identity::Principal;
+use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
+
+use super::VERSION;
+use super::backends::Backends;
+use super::whose::Whose;
+
+/// Views beside the gateway's own.
+const VIEWS: usize = 64;
+/// Views of principals that are kept for the next time. Those in use are as many as there are sessions and streams.
+const PRINCIPALS: usize = 1024;
+/// How long one is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+
+/// All views.
+pub(super) struct Views {
+    /// Of clients that declare nothing.
+    first: Arc<View>,
+    others: Mutex<Vec<Arc<View>>>,
+}
+
+/// The backends as some clients see them. It is in use as long as anybody but [`Views`] holds it.
+pub(super) struct View {
+    declares: Option<Declares>,
+    whose: Whose,
+    /// Whether all principals see the same.
+    is_everybodys: bool,
+    backends: Arc<Backends>,
+    used: Mutex<Instant>,
+}
+
+impl Deref for View {
+    type Target = Arc<Backends>;
+    fn deref(&self) -> &Arc<Backends> {
+        &self.backends
+    }
+}
+
+impl Views {
+    pub(super) fn new(first: Arc<Backends>) -> Self {
+        let is_everybodys = first.all.iter().all(|served| !served.depends_on_caller);
+        Self { first: Arc::new(View::new(None, Whose::default(), is_everybodys, first)), others: Mutex::default() }
+    }
+
+    /// What a client sees that declares this, on behalf of this principal. A new view begins to ask at once.
+    pub(super) fn of(&self, declares: Declares, who: Option<&Arc<Principal>>) -> Arc<View> {
+        let who = who.filter(|_| !self.first.is_everybodys);
+        if declares.is_nothing() && who.is_none() {
+            return Arc::clone(&self.first);
+        }
+        let limit = if who.is_some() { PRINCIPALS } else { VIEWS };
+        let (made, gone) = {
+            let mut others = self.lock();
+            let is_it = |view: &&Arc<View>| view.declares.as_ref() == Some(&declares) && view.is_of(who);
+            if let Some(view) = others.iter().find(is_it) {
+                view.touch();
+                return Arc::clone(view);
+            }
+            let gone = match others.len() < limit {
+                true => None,
+                false => match oldest(&others) {
+                    Some(place) => Some(others.swap_remove(place)),
+                    // What one principal sees is not for another, so there is no view that it could share.
+                    None if who.is_some() => None,
+                    None => {
+                        tracing::warn!(
+                            views = VIEWS,
+                            "clients declare too many different capabilities; one is shown what others are"
+                        );
+                        return Arc::clone(&self.first);
+                    }
+                },
+            };
+            let whose = Whose::of(who);
+            let backends = self.first.backends.seen_by(&Arc::new(settings(&declares)), &whose);
+            let made = Arc::new(View::new(Some(declares), whose, self.first.is_everybodys, backends));
+            others.push(Arc::clone(&made));
+            (made, gone)
+        };
+        close(gone);
+        Arc::clone(&made.backends).begin(&List::ALL);
+        made
+    }
+
+    /// A backend says that lists are other ones now: they are asked for in every view.
+    pub(super) fn announce(&self, place: usize, kind: Changing) {
+        for view in self.all() {
+            if let Some(served) = view.at(place) {
+                view.announce(served, kind);
+            }
+        }
+    }
+
+    /// Forgets what nobody has used for long.
+    pub(super) fn sweep(&self, now: Instant) {
+        let is_idle =
+            |view: &mut Arc<View>| Arc::strong_count(view) == 1 && now.saturating_duration_since(view.used()) >= IDLE;
+        let gone: Vec<_> = self.lock().extract_if(.., is_idle).collect();
+        close(gone);
+    }
+
+    /// Stops what runs for each of them.
+    pub(super) fn stop(&self) {
+        let others = std::mem::take(&mut *self.lock());
+        close(others);
+    }
+
+    fn all(&self) -> Vec<Arc<View>> {
+        let others = self.lock();
+        std::iter::once(&self.first).chain(others.iter()).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<View>>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl View {
+    fn new(declares: Option<Declares>, whose: Whose, is_everybodys: bool, backends: Arc<Backends>) -> Self {
+        Self { declares, whose, is_everybodys, backends, used: Mutex::new(Instant::now()) }
+    }
+
+    /// Whether it is for this caller. If so, backends are asked for it with the caller's token from now on.
+    pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
+        self.is_everybodys || self.whose.is_of_one_with_the_rights_of(who)
+    }
+
+    fn touch(&self) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn used(&self) -> Instant {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of the one that has not been used for longest.
+fn oldest(views: &[Arc<View>]) -> Option<usize> {
+    let idle = views.iter().enumerate().filter(|(_, view)| Arc::strong_count(view) == 1);
+    idle.min_by_key(|(_, view)| view.used()).map(|(place, _)| place)
+}
+
+fn close(views: impl IntoIterator<Item = Arc<View>>) {
+    for view in views {
+        view.backends.close();
+    }
+}
+
+/// What backends are told on behalf of all clients of a view.
+fn settings(declares: &Declares) -> Settings {
+    let mut declared = Declared::new("vmcp", VERSION);
+    declared.capabilities.clone_from(&declares.in_session);
+    declared.alone = Some(declares.alone.clone());
+    Settings { declared, limits: Limits::default() }
+}
