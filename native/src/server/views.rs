@@ -1,5 +1,6 @@
 //! What backends offer to clients that can do the same: a server may list other things for whoever can be asked something,
-//! so clients share lists, and the conversations in which they were asked for, only if they declare the same.
+//! so clients share lists, and the conversations in which they were asked for, only if they declare the same. Where a backend
+//! is shown other credentials for each caller, they must be of the same principal too, with tokens that allow the same.
 //!
 //! It asks nobody; whoever is asked is one of the backends of a view.
 
@@ -9,13 +10,17 @@ use std::time::{Duration, Instant};
 
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::Declares;
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
 
 use super::VERSION;
 use super::backends::Backends;
+use super::whose::Whose;
 
 /// Views beside the gateway's own.
 const VIEWS: usize = 64;
+/// Views of principals that are kept for the next time. Those in use are as many as there are sessions and streams.
+const PRINCIPALS: usize = 1024;
 /// How long one is kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
@@ -29,6 +34,9 @@ pub(super) struct Views {
 /// The backends as some clients see them. It is in use as long as anybody but [`Views`] holds it.
 pub(super) struct View {
     declares: Option<Declares>,
+    whose: Whose,
+    /// Whether all principals see the same.
+    is_everybodys: bool,
     backends: Arc<Backends>,
     used: Mutex<Instant>,
 }
@@ -42,24 +50,30 @@ impl Deref for View {
 
 impl Views {
     pub(super) fn new(first: Arc<Backends>) -> Self {
-        Self { first: Arc::new(View::new(None, first)), others: Mutex::default() }
+        let is_everybodys = first.all.iter().all(|served| !served.depends_on_caller);
+        Self { first: Arc::new(View::new(None, Whose::default(), is_everybodys, first)), others: Mutex::default() }
     }
 
-    /// What a client sees that declares this. A new view begins to ask at once.
-    pub(super) fn of(&self, declares: Declares) -> Arc<View> {
-        if declares.is_nothing() {
+    /// What a client sees that declares this, on behalf of this principal. A new view begins to ask at once.
+    pub(super) fn of(&self, declares: Declares, who: Option<&Arc<Principal>>) -> Arc<View> {
+        let who = who.filter(|_| !self.first.is_everybodys);
+        if declares.is_nothing() && who.is_none() {
             return Arc::clone(&self.first);
         }
+        let limit = if who.is_some() { PRINCIPALS } else { VIEWS };
         let (made, gone) = {
             let mut others = self.lock();
-            if let Some(view) = others.iter().find(|view| view.declares.as_ref() == Some(&declares)) {
+            let is_it = |view: &&Arc<View>| view.declares.as_ref() == Some(&declares) && view.is_of(who);
+            if let Some(view) = others.iter().find(is_it) {
                 view.touch();
                 return Arc::clone(view);
             }
-            let gone = match others.len() < VIEWS {
+            let gone = match others.len() < limit {
                 true => None,
                 false => match oldest(&others) {
                     Some(place) => Some(others.swap_remove(place)),
+                    // What one principal sees is not for another, so there is no view that it could share.
+                    None if who.is_some() => None,
                     None => {
                         tracing::warn!(
                             views = VIEWS,
@@ -69,8 +83,9 @@ impl Views {
                     }
                 },
             };
-            let backends = self.first.backends.seen_by(&Arc::new(settings(&declares)));
-            let made = Arc::new(View::new(Some(declares), backends));
+            let whose = Whose::of(who);
+            let backends = self.first.backends.seen_by(&Arc::new(settings(&declares)), &whose);
+            let made = Arc::new(View::new(Some(declares), whose, self.first.is_everybodys, backends));
             others.push(Arc::clone(&made));
             (made, gone)
         };
@@ -113,8 +128,13 @@ impl Views {
 }
 
 impl View {
-    fn new(declares: Option<Declares>, backends: Arc<Backends>) -> Self {
-        Self { declares, backends, used: Mutex::new(Instant::now()) }
+    fn new(declares: Option<Declares>, whose: Whose, is_everybodys: bool, backends: Arc<Backends>) -> Self {
+        Self { declares, whose, is_everybodys, backends, used: Mutex::new(Instant::now()) }
+    }
+
+    /// Whether it is for this caller. If so, backends are asked for it with the caller's token from now on.
+    pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
+        self.is_everybodys || self.whose.is_of_one_with_the_rights_of(who)
     }
 
     fn touch(&self) {
