@@ -26,6 +26,7 @@ use crate::discovery::{Needs, Presence};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::judge::{Document, Judgement, judge};
 use crate::names::{Fate, Listed, forecast, listed};
+use crate::render;
 use crate::secret::Secret;
 use crate::text::Span;
 use crate::trust::{CaBundle, Rfc3339, Role, UnixTime};
@@ -72,6 +73,12 @@ impl Preview {
     /// Judges a text, and remembers it for the other questions.
     pub fn check(&mut self, text: &str, now: UnixTime) -> View {
         self.judgement = judge(text.as_bytes());
+        let mut made = None;
+        if self.judgement.resources {
+            let rendered = render::render([text.as_bytes()], &render::Options::default());
+            made = Some(rendered.yaml());
+            self.judgement = Judgement::from(rendered);
+        }
         self.units = Units::new(self.judgement.text.as_str().to_owned());
         let mut bundles = BTreeMap::new();
         let mut certificates = Vec::new();
@@ -99,7 +106,7 @@ impl Preview {
         findings.extend(bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
         let documents = self.judgement.documents.iter().map(|document| self.document(document, &bundles)).collect();
         let secrets = u32::try_from(self.judgement.secrets.len()).unwrap_or(u32::MAX);
-        View { findings, documents, certificates, secrets }
+        View { findings, documents, certificates, secrets, made }
     }
 
     /// The effective configuration of a document but for its backends.
