@@ -18,6 +18,7 @@ mod link;
 mod links;
 mod listen;
 mod outlet;
+mod own_lists;
 mod questions;
 mod relay;
 mod reply;
@@ -30,6 +31,7 @@ mod stream;
 mod suspended;
 mod tasks;
 mod turns;
+mod views;
 
 use std::io;
 use std::net::SocketAddr;
@@ -61,6 +63,7 @@ use seals::Seals;
 use served::Served;
 use sessions::Sessions;
 use suspended::Suspensions;
+use views::Views;
 
 /// How the listener behaves. [`Options::default`] is what `vmcp serve` does without flags.
 #[derive(Clone, Debug)]
@@ -232,7 +235,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
-    let backends = Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone());
+    let backends = Arc::new(Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone()));
     let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
     if options.state_keys.is_none() {
         tracing::info!(
@@ -249,7 +252,8 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         seals,
         suspensions: Suspensions::default(),
         stopping: stopped.clone(),
-        backends: Arc::new(backends),
+        views: Views::new(Arc::clone(&backends)),
+        backends,
         links: Links::default(),
         strangers: AtomicU64::new(0),
     });
@@ -266,10 +270,8 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
     runtime.block_on(async { app.door.warm_up() });
-    app.backends.warm_up(&List::ALL);
     runtime.spawn(Arc::clone(&app).tell_of_changes());
-    runtime.spawn(Arc::clone(&app.backends).keep_asking());
-    Arc::clone(&app.backends).keep_hearing();
+    Arc::clone(&app.backends).begin(&List::ALL);
     let signals = match options.signals {
         Signals::Untouched => None,
         Signals::Stop => Some(runtime.block_on(async { Heard::new() }).map_err(StartError::Runtime)?),
@@ -317,6 +319,7 @@ impl Server {
         for session in self.app.sessions.all() {
             self.app.wind_up(&session.state);
         }
+        self.app.views.stop();
         self.runtime.block_on(self.app.backends.stop(GOODBYE));
         self.runtime.shutdown_background();
         tracing::info!("stopped");
@@ -336,7 +339,9 @@ struct App {
     suspensions: Suspensions,
     /// Whether the server has been told to stop.
     stopping: watch::Receiver<bool>,
+    /// As clients see them that declare nothing; a place is the same in every view.
     backends: Arc<Backends>,
+    views: Views,
     links: Links,
     /// How often a principal has named another one's session.
     strangers: AtomicU64,
@@ -359,6 +364,7 @@ impl App {
 
     /// Ends the sessions that have expired.
     fn sweep(&self) {
+        self.views.sweep(Instant::now());
         for session in self.sessions.sweep(Instant::now()) {
             tracing::debug!("session expired");
             self.wind_up(&session.state);

@@ -5,7 +5,7 @@
 use crate::config::{Emit, Key, Table, Type};
 
 const fn key(name: &'static str, ty: fn() -> Type) -> Key {
-    Key { name, ty, values: &[], default: None, doc: "", emit: Emit::Filled }
+    Key { name, ty, values: &[], default: None, doc: "", required: false, emit: Emit::Filled }
 }
 
 const fn required(name: &'static str, ty: fn() -> Type) -> Key {

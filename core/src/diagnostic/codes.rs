@@ -76,13 +76,14 @@ macro_rules! codes {
 
         pub(super) mod constants {
             use super::{Code, Entry, Severity};
+            use crate::words::kept;
             $(
                 #[doc = $summary]
                 pub const $constant: Code = Code(&Entry {
                     id: $id,
                     severity: Severity::$severity,
-                    summary: $summary,
-                    explanation: $explanation,
+                    summary: kept($summary),
+                    explanation: kept($explanation),
                 });
             )*
         }

@@ -223,11 +223,14 @@ impl Ear for ClientEar {
     }
 
     fn hear(&self, standing: &Arc<Standing>, message: &ServerMessage) -> Option<String> {
-        self.app.backends.heard_of(self.place, message);
+        if let Some(kind) = Changing::of(&message.method) {
+            self.app.changed_in_session(&self.session, self.place, kind);
+        }
         self.app.told(&self.session, self.place, Some(standing), message, None)
     }
 
     async fn opened(&self, standing: &Arc<Standing>) {
+        self.session.state.lists_anew(self.place);
         if let Some(served) = self.app.backends.at(self.place) {
             self.session.state.replay(self.place, served, standing, &Cancel::new()).await;
         }

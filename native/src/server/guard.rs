@@ -167,7 +167,10 @@ mod tests {
             verdict(&guard, "", None).unwrap_err(),
             "there is no `Host` header; expected one with the name that was called"
         );
-        assert_eq!([Refused::NoHost, Refused::Host(String::new())].map(|refused| refused.status().as_u16()), [400, 403]);
+        assert_eq!(
+            [Refused::NoHost, Refused::Host(String::new())].map(|refused| refused.status().as_u16()),
+            [400, 403]
+        );
         assert_eq!(
             verdict(&guard, "localhost", Some("https://evil.example")).unwrap_err(),
             "origin `https://evil.example` is not allowed; --allowed-origin lists those that are"

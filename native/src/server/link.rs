@@ -125,6 +125,11 @@ impl Link {
         true
     }
 
+    /// Whether somebody hears its stream.
+    pub(super) fn is_heard(&self) -> bool {
+        matches!(*self.hearing(), Hearing::Yes)
+    }
+
     /// The conversation has no stream.
     pub(super) fn has_no_stream(&self, standing: &Arc<Standing>) {
         *self.hearing() = Hearing::NoStream(Arc::clone(standing));

@@ -49,29 +49,41 @@ pub(super) struct Asking {
     number: Option<u64>,
 }
 
-/// One backend.
+/// One backend as some clients see it.
 pub(super) struct Served {
-    /// Its name.
-    pub(super) name: String,
+    way: Arc<Way>,
     /// The gateway's own conversation with it: for lists, and for clients without sessions.
     pub(super) own: Arc<Link>,
+    /// Of which lists it tells changes now; `None` until that is known.
+    pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
+    settings: Arc<Settings>,
+    /// Whose view of the backend this is: nobody's, where all callers see the same.
+    pub(super) who: Option<Arc<Principal>>,
+    known: Lists,
+}
+
+/// What is the same whoever sees it: the way to a backend, and how it speaks.
+pub(super) struct Way {
+    /// Its name.
+    pub(super) name: String,
     /// Calls that run.
     pub(super) running: AtomicUsize,
     transport: AsyncTransport,
     for_calls: Patience,
     /// Of streams on which a backend may have nothing to say for hours.
     for_listening: Patience,
-    /// Of which lists it tells changes now; `None` until that is known.
-    pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
     /// Of everything that nobody but the gateway waits for.
     for_errands: Patience,
-    settings: Arc<Settings>,
-    /// Whose view of the backend this is: nobody's, where all callers see the same.
-    pub(super) who: Option<Arc<Principal>>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
     no_sessions: AtomicBool,
-    known: Lists,
+}
+
+impl std::ops::Deref for Served {
+    type Target = Way;
+    fn deref(&self) -> &Way {
+        &self.way
+    }
 }
 
 /// What is known of each of its lists.
@@ -102,22 +114,28 @@ impl Served {
         settings: Arc<Settings>,
         options: &TransportOptions,
     ) -> Result<Self, TransportError> {
-        Ok(Self {
+        let way = Way {
             name: backend.name.clone(),
-            own: Arc::default(),
             running: AtomicUsize::new(0),
             transport: AsyncTransport::new(backend, options)?,
             for_calls: Patience::of(deadline),
             for_listening: Patience { call: QUIET, ..Patience::of(deadline.min(PROMPT)) },
-            heard: watch::Sender::new(None),
             for_errands: Patience::of(deadline.min(PROMPT)),
-            settings,
-            who: None,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
             no_sessions: AtomicBool::new(false),
-            known: Lists::default(),
-        })
+        };
+        Ok(Self::seen(Arc::new(way), settings, None))
+    }
+
+    /// The same backend as clients see it that say this.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>) -> Self {
+        Self::seen(Arc::clone(&self.way), Arc::clone(settings), self.who.clone())
+    }
+
+    fn seen(way: Arc<Way>, settings: Arc<Settings>, who: Option<Arc<Principal>>) -> Self {
+        let (own, heard, known) = (Arc::default(), watch::Sender::new(None), Lists::default());
+        Self { way, own, heard, settings, who, known }
     }
 
     /// How an exchange begins when there is no conversation.

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 use vmcp_core::gateway::batch::batch;
+use vmcp_core::gateway::relay::Declares;
 use vmcp_core::gateway::{self, Headers, Initialize, Serves, SessionState, Turn};
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::List;
@@ -21,6 +22,7 @@ use super::incoming::until_expired;
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::routes::refuse;
 use super::sessions::{Found, InUse, NotOpened};
+use super::views::View;
 
 impl App {
     /// Answers a POST or DELETE.
@@ -58,12 +60,16 @@ impl App {
             Turn::Answer(response) => written(response),
             Turn::Initialize(initialize) => self.initialize(&initialize, who),
             Turn::Discover(discover) => {
-                self.backends.fresh(&List::ALL).await;
-                written(discover.answer(&self.server, &self.backends.offering()))
+                let view = self.views.of(Declares::of_request(discover.capabilities()));
+                view.fresh(&List::ALL).await;
+                written(discover.answer(&self.server, &view.offering()))
             }
             Turn::List(list) => {
-                let merged = self.backends.fresh(&[list.kind]).await;
-                let freshness = self.backends.freshness(list.kind);
+                let view = self.sees(session.as_ref().ok().and_then(Option::as_ref), list.asker.capabilities);
+                let merged = view.fresh(&[list.kind]).await;
+                let own = session.as_ref().ok().and_then(Option::as_ref).filter(|_| list.asker.capabilities.is_none());
+                let merged = own.and_then(|session| session.state.own_lists.merged(&view)).unwrap_or(merged);
+                let freshness = view.freshness(list.kind);
                 written(list.answer(&merged, freshness, &self.server, self.seals.sealer(who.as_deref())))
             }
             Turn::Ask(ask) => {
@@ -106,9 +112,21 @@ impl App {
         }
     }
 
+    /// What a client sees: one that stands alone says with each request what it can do.
+    pub(super) fn sees(&self, session: Option<&InUse<Client>>, alone: Option<&str>) -> Arc<View> {
+        match (alone, session) {
+            (Some(capabilities), _) => self.views.of(Declares::of_request(capabilities)),
+            (None, Some(session)) => Arc::clone(&session.state.view),
+            (None, None) => self.views.of(Declares::of_request("{}")),
+        }
+    }
+
     /// Opens a session. No backend is asked: what is offered is what the gateway can do.
     fn initialize(&self, initialize: &Initialize<'_>, who: Option<Arc<Principal>>) -> Reply {
-        let open = || self.sessions.open(Client::new(initialize.session().clone(), who.clone()), Instant::now());
+        let said = initialize.session();
+        let view = self.views.of(Declares::of_session(&said.capabilities));
+        let client = || Client::new(said.clone(), who.clone(), Arc::clone(&view));
+        let open = || self.sessions.open(client(), Instant::now());
         let opened = open().or_else(|refused| match refused {
             NotOpened::Full { .. } => {
                 self.sweep();

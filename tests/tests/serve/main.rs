@@ -13,6 +13,8 @@ mod issuer;
 mod kinds;
 mod listener;
 mod modern;
+#[cfg(target_os = "linux")]
+mod patience;
 #[cfg(unix)]
 mod program;
 mod sse;
