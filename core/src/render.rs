@@ -23,6 +23,7 @@ use crate::config::input::ConfigMapName;
 use crate::config::{Config, limits};
 use crate::crd::Kind;
 use crate::diagnostic::{self, Diagnostic, code};
+use crate::order;
 use crate::text::Span;
 use crate::yaml::{self, Draft, Parsed, Positions, Tree};
 use objects::Objects;
@@ -127,7 +128,7 @@ pub fn render<'a>(inputs: impl IntoIterator<Item = &'a [u8]>, options: &Options<
         let message = "there is no VirtualMCPServer among the objects; expected one, which says what is served";
         findings.keep(Diagnostic::new(code::RENDER_NO_SERVER, message));
     }
-    servers.sort_by_key(|server| (server.namespace, server.name));
+    order::sort(&mut servers, |a, b| (a.namespace, a.name).cmp(&(b.namespace, b.name)));
     let mut made = Vec::new();
     let mut configurations = Vec::new();
     let mut size = 0;
@@ -162,7 +163,7 @@ pub fn render<'a>(inputs: impl IntoIterator<Item = &'a [u8]>, options: &Options<
 /// would be written.
 fn document(draft: &Draft<'_, '_>) -> String {
     let tree = Tree::of(draft);
-    tree.root().and_then(|root| yaml::emit(&root).ok()).unwrap_or_default()
+    tree.root().and_then(|root| yaml::emit_node(root).ok()).unwrap_or_default()
 }
 
 /// A finding of a text that stands `by` bytes later.

@@ -187,7 +187,7 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
         }
         let namespace = self.server.own_namespace.map(String::from);
         let name = ConfigMapName { namespace, name: config_map_name(self.server) };
-        let text = tree.root().and_then(|root| crate::yaml::emit(&root).ok())?;
+        let text = tree.root().and_then(|root| crate::yaml::emit_node(root).ok())?;
         Some((text, super::Configuration { name, config: read, findings }))
     }
 
