@@ -298,29 +298,42 @@ impl Server {
         self.address
     }
 
-    /// Serves until the process is told to stop ([`Signals::Stop`]), then as [`Server::stop`].
+    /// Serves until the process is told to stop ([`Signals::Stop`]), then as [`Server::stop`]; told again, it ends at
+    /// once.
     pub fn run(mut self) {
-        match &mut self.signals {
-            Some(signals) => {
-                let signal = self.runtime.block_on(signals.next());
-                tracing::info!(signal, "told to stop");
-            }
-            None => self.runtime.block_on(std::future::pending()),
-        }
-        self.stop();
+        let Some(mut signals) = self.signals.take() else { return self.runtime.block_on(std::future::pending()) };
+        let signal = self.runtime.block_on(signals.next());
+        tracing::info!(signal, "told to stop");
+        self.end(async move {
+            let signal = signals.next().await;
+            tracing::warn!(signal, "told to stop again; answers are cut off");
+        });
     }
 
     /// Takes no new connections, lets answers that were begun finish for [`Options::drain`], and ends.
     pub fn stop(self) {
+        self.end(std::future::pending());
+    }
+
+    /// Stops, until `hurried` is done at the latest.
+    fn end(self, hurried: impl Future<Output = ()>) {
         tracing::info!("stopping");
         self.stop.send_replace(true);
-        // The task ends by itself; were it to panic, there is nothing left to do for it.
-        drop(self.runtime.block_on(self.listener));
-        for session in self.app.sessions.all() {
-            self.app.wind_up(&session.state);
-        }
-        self.app.views.stop();
-        self.runtime.block_on(self.app.backends.stop(GOODBYE));
+        let orderly = async {
+            // The task ends by itself; were it to panic, there is nothing left to do for it.
+            drop(self.listener.await);
+            for session in self.app.sessions.all() {
+                self.app.wind_up(&session.state);
+            }
+            self.app.views.stop();
+            self.app.backends.stop(GOODBYE).await;
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = orderly => {}
+                () = hurried => {}
+            }
+        });
         self.runtime.shutdown_background();
         tracing::info!("stopped");
     }

@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(made.get("own").unwrap().span(), Span::new(2, 3));
         assert_eq!(
             emit_node(made).unwrap(),
-            "from:\n    - n: 1\n      s: \"1\"\n      t: true\n      z: null\n    - x\nown: \"yes\"\nport: 8080\n"
+            "from:\n    - \"n\": 1\n      s: \"1\"\n      t: true\n      z: null\n    - x\nown: \"yes\"\nport: 8080\n"
         );
     }
 }
