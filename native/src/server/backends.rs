@@ -22,6 +22,7 @@ use super::ears::Ear;
 use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::{Heard, Served};
+use super::whose::Whose;
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -155,9 +156,10 @@ impl Backends {
         }
     }
 
-    /// The same backends as clients see them that say this: with the same room for calls, and lists of their own.
-    pub(super) fn seen_by(&self, settings: &Arc<Settings>) -> Arc<Self> {
-        let all: Vec<_> = self.all.iter().map(|served| Arc::new(served.seen_by(settings))).collect();
+    /// The same backends as clients of this principal see them that say this: with the same room for calls, and lists of
+    /// their own.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose) -> Arc<Self> {
+        let all: Vec<_> = self.all.iter().map(|served| Arc::new(served.seen_by(settings, whose))).collect();
         Arc::new(Self {
             places: self.places.clone(),
             missed: all.iter().map(|_| AtomicBool::new(false)).collect(),
@@ -194,7 +196,7 @@ impl Backends {
         self.stop.cancel();
         self.listeners.send_replace(0);
         for (place, served) in self.all.iter().enumerate() {
-            self.end(place, served.own.end().into_iter().collect(), served.who.clone());
+            self.end(place, served.own.end().into_iter().collect(), served.whose.now());
         }
     }
 
@@ -353,7 +355,7 @@ impl Backends {
         let (backends, served) = (Arc::clone(self), Arc::clone(served));
         self.runtime.spawn(async move {
             // Who waits for another to open the conversation does not hold what others need.
-            let conversation = served.own.join(served.who.clone(), || served.opening()).await;
+            let conversation = served.own.join(served.whose.now(), || served.opening()).await;
             let permit = Arc::clone(&backends.errands).acquire_owned().await;
             Question { backends: Arc::clone(&backends), served, kinds }.ask(conversation).await;
             drop(permit);

@@ -64,7 +64,7 @@ impl App {
             let Some(attached) = fed else { return written(ask.gone()) };
             return answered(ask.asker.streams, outcome, attached).await;
         }
-        let view = self.sees(in_flight.session.as_ref(), ask.asker.capabilities);
+        let view = self.sees(in_flight.session.as_ref(), ask.asker.capabilities, who.as_ref());
         let mut owners = match ask.task_owner() {
             Some(owner) => vec![owner],
             None => self.owners(&view, in_flight.session.as_ref(), ask.subject, &ask.name).await,

@@ -272,7 +272,7 @@ impl Ear for OwnEar {
     }
 
     fn who(&self) -> Option<Arc<Principal>> {
-        self.backends.at(self.place)?.who.clone()
+        self.backends.at(self.place)?.whose.now()
     }
 }
 

@@ -67,7 +67,7 @@ impl App {
         let (open, closed) = oneshot::channel::<Infallible>();
         let events = Events::new(stream.reader(), KEEP_ALIVE, open);
         let told = Told { subscription: listen.subscription(), stream };
-        let (app, view) = (Arc::clone(self), self.sees(None, listen.asker.capabilities));
+        let (app, view) = (Arc::clone(self), self.sees(None, listen.asker.capabilities, who.as_ref()));
         let wanted = listen.wanted.clone();
         self.backends.runtime.spawn(async move { app.keep_telling(view, told, wanted, tasks, who, closed).await });
         reply::events(events)

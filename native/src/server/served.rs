@@ -19,6 +19,7 @@ use vmcp_core::mcp::{Era, http};
 
 use super::known::Known;
 use super::link::{Conversation, Link};
+use super::whose::Whose;
 use crate::transport::asynchronous::{AsyncTransport, Next, Walk};
 use crate::transport::{Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
 
@@ -58,7 +59,7 @@ pub(super) struct Served {
     pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
     settings: Arc<Settings>,
     /// Whose view of the backend this is: nobody's, where all callers see the same.
-    pub(super) who: Option<Arc<Principal>>,
+    pub(super) whose: Whose,
     known: Lists,
 }
 
@@ -66,6 +67,8 @@ pub(super) struct Served {
 pub(super) struct Way {
     /// Its name.
     pub(super) name: String,
+    /// Whether it is shown other credentials for each caller.
+    pub(super) depends_on_caller: bool,
     /// Calls that run.
     pub(super) running: AtomicUsize,
     transport: AsyncTransport,
@@ -116,6 +119,7 @@ impl Served {
     ) -> Result<Self, TransportError> {
         let way = Way {
             name: backend.name.clone(),
+            depends_on_caller: backend.credentials.depend_on_caller(),
             running: AtomicUsize::new(0),
             transport: AsyncTransport::new(backend, options)?,
             for_calls: Patience::of(deadline),
@@ -125,17 +129,27 @@ impl Served {
             era: Mutex::new(None),
             no_sessions: AtomicBool::new(false),
         };
-        Ok(Self::seen(Arc::new(way), settings, None))
+        Ok(Self::seen(Arc::new(way), settings, Whose::default()))
     }
 
-    /// The same backend as clients see it that say this.
-    pub(super) fn seen_by(&self, settings: &Arc<Settings>) -> Self {
-        Self::seen(Arc::clone(&self.way), Arc::clone(settings), self.who.clone())
+    /// The same backend as clients of this principal see it that say this.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose) -> Self {
+        let whose = if self.depends_on_caller { whose.clone() } else { Whose::default() };
+        Self::seen(Arc::clone(&self.way), Arc::clone(settings), whose)
     }
 
-    fn seen(way: Arc<Way>, settings: Arc<Settings>, who: Option<Arc<Principal>>) -> Self {
+    /// As if it were shown other credentials for each caller.
+    #[cfg(test)]
+    pub(super) fn told_apart(mut self) -> Self {
+        if let Some(way) = Arc::get_mut(&mut self.way) {
+            way.depends_on_caller = true;
+        }
+        self
+    }
+
+    fn seen(way: Arc<Way>, settings: Arc<Settings>, whose: Whose) -> Self {
         let (own, heard, known) = (Arc::default(), watch::Sender::new(None), Lists::default());
-        Self { way, own, heard, settings, who, known }
+        Self { way, own, heard, settings, whose, known }
     }
 
     /// How an exchange begins when there is no conversation.

@@ -60,12 +60,13 @@ impl App {
             Turn::Answer(response) => written(response),
             Turn::Initialize(initialize) => self.initialize(&initialize, who),
             Turn::Discover(discover) => {
-                let view = self.views.of(Declares::of_request(discover.capabilities()));
+                let view = self.views.of(Declares::of_request(discover.capabilities()), who.as_ref());
                 view.fresh(&List::ALL).await;
                 written(discover.answer(&self.server, &view.offering()))
             }
             Turn::List(list) => {
-                let view = self.sees(session.as_ref().ok().and_then(Option::as_ref), list.asker.capabilities);
+                let view =
+                    self.sees(session.as_ref().ok().and_then(Option::as_ref), list.asker.capabilities, who.as_ref());
                 let merged = view.fresh(&[list.kind]).await;
                 let own = session.as_ref().ok().and_then(Option::as_ref).filter(|_| list.asker.capabilities.is_none());
                 let merged = own.and_then(|session| session.state.own_lists.merged(&view)).unwrap_or(merged);
@@ -113,18 +114,23 @@ impl App {
     }
 
     /// What a client sees: one that stands alone says with each request what it can do.
-    pub(super) fn sees(&self, session: Option<&InUse<Client>>, alone: Option<&str>) -> Arc<View> {
+    pub(super) fn sees(
+        &self,
+        session: Option<&InUse<Client>>,
+        alone: Option<&str>,
+        who: Option<&Arc<Principal>>,
+    ) -> Arc<View> {
         match (alone, session) {
-            (Some(capabilities), _) => self.views.of(Declares::of_request(capabilities)),
-            (None, Some(session)) => Arc::clone(&session.state.view),
-            (None, None) => self.views.of(Declares::of_request("{}")),
+            (Some(capabilities), _) => self.views.of(Declares::of_request(capabilities), who),
+            (None, Some(session)) => session.state.view(),
+            (None, None) => self.views.of(Declares::of_request("{}"), who),
         }
     }
 
     /// Opens a session. No backend is asked: what is offered is what the gateway can do.
     fn initialize(&self, initialize: &Initialize<'_>, who: Option<Arc<Principal>>) -> Reply {
         let said = initialize.session();
-        let view = self.views.of(Declares::of_session(&said.capabilities));
+        let view = self.views.of(Declares::of_session(&said.capabilities), who.as_ref());
         let client = || Client::new(said.clone(), who.clone(), Arc::clone(&view));
         let open = || self.sessions.open(client(), Instant::now());
         let opened = open().or_else(|refused| match refused {
@@ -189,7 +195,13 @@ impl App {
         let Some(name) = headers.session_id() else { return Ok(None) };
         let Ok(id) = name.parse() else { return Err(Unknown) };
         match self.sessions.find(id, Instant::now(), |client| client.is_of(who)) {
-            Found::Yes(session) => Ok(Some(session)),
+            Found::Yes(session) => {
+                if !session.state.view().is_of(who) {
+                    let declares = Declares::of_session(&session.state.session.capabilities);
+                    session.state.looks_anew(self.views.of(declares, who));
+                }
+                Ok(Some(session))
+            }
             Found::No => Err(Unknown),
             Found::SomebodyElses => {
                 let attempts = self.strangers.fetch_add(1, Ordering::Relaxed) + 1;

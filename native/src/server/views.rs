@@ -1,5 +1,6 @@
 //! What backends offer to clients that can do the same: a server may list other things for whoever can be asked something,
-//! so clients share lists, and the conversations in which they were asked for, only if they declare the same.
+//! so clients share lists, and the conversations in which they were asked for, only if they declare the same. Where a backend
+//! is shown other credentials for each caller, they must be of the same principal too, with tokens that allow the same.
 //!
 //! It asks nobody; whoever is asked is one of the backends of a view.
 
@@ -9,13 +10,17 @@ use std::time::{Duration, Instant};
 
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::Declares;
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
 
 use super::VERSION;
 use super::backends::Backends;
+use super::whose::Whose;
 
 /// Views beside the gateway's own.
 const VIEWS: usize = 64;
+/// Views of principals that are kept for the next time. Those in use are as many as there are sessions and streams.
+const PRINCIPALS: usize = 1024;
 /// How long one is kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
@@ -29,6 +34,9 @@ pub(super) struct Views {
 /// The backends as some clients see them. It is in use as long as anybody but [`Views`] holds it.
 pub(super) struct View {
     declares: Option<Declares>,
+    whose: Whose,
+    /// Whether all principals see the same.
+    is_everybodys: bool,
     backends: Arc<Backends>,
     used: Mutex<Instant>,
 }
@@ -42,24 +50,30 @@ impl Deref for View {
 
 impl Views {
     pub(super) fn new(first: Arc<Backends>) -> Self {
-        Self { first: Arc::new(View::new(None, first)), others: Mutex::default() }
+        let is_everybodys = first.all.iter().all(|served| !served.depends_on_caller);
+        Self { first: Arc::new(View::new(None, Whose::default(), is_everybodys, first)), others: Mutex::default() }
     }
 
-    /// What a client sees that declares this. A new view begins to ask at once.
-    pub(super) fn of(&self, declares: Declares) -> Arc<View> {
-        if declares.is_nothing() {
+    /// What a client sees that declares this, on behalf of this principal. A new view begins to ask at once.
+    pub(super) fn of(&self, declares: Declares, who: Option<&Arc<Principal>>) -> Arc<View> {
+        let who = who.filter(|_| !self.first.is_everybodys);
+        if declares.is_nothing() && who.is_none() {
             return Arc::clone(&self.first);
         }
+        let limit = if who.is_some() { PRINCIPALS } else { VIEWS };
         let (made, gone) = {
             let mut others = self.lock();
-            if let Some(view) = others.iter().find(|view| view.declares.as_ref() == Some(&declares)) {
+            let is_it = |view: &&Arc<View>| view.declares.as_ref() == Some(&declares) && view.is_of(who);
+            if let Some(view) = others.iter().find(is_it) {
                 view.touch();
                 return Arc::clone(view);
             }
-            let gone = match others.len() < VIEWS {
+            let gone = match others.len() < limit {
                 true => None,
                 false => match oldest(&others) {
                     Some(place) => Some(others.swap_remove(place)),
+                    // What one principal sees is not for another, so there is no view that it could share.
+                    None if who.is_some() => None,
                     None => {
                         tracing::warn!(
                             views = VIEWS,
@@ -69,8 +83,9 @@ impl Views {
                     }
                 },
             };
-            let backends = self.first.backends.seen_by(&Arc::new(settings(&declares)));
-            let made = Arc::new(View::new(Some(declares), backends));
+            let whose = Whose::of(who);
+            let backends = self.first.backends.seen_by(&Arc::new(settings(&declares)), &whose);
+            let made = Arc::new(View::new(Some(declares), whose, self.first.is_everybodys, backends));
             others.push(Arc::clone(&made));
             (made, gone)
         };
@@ -113,8 +128,13 @@ impl Views {
 }
 
 impl View {
-    fn new(declares: Option<Declares>, backends: Arc<Backends>) -> Self {
-        Self { declares, backends, used: Mutex::new(Instant::now()) }
+    fn new(declares: Option<Declares>, whose: Whose, is_everybodys: bool, backends: Arc<Backends>) -> Self {
+        Self { declares, whose, is_everybodys, backends, used: Mutex::new(Instant::now()) }
+    }
+
+    /// Whether it is for this caller. If so, backends are asked for it with the caller's token from now on.
+    pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
+        self.is_everybodys || self.whose.is_of_one_with_the_rights_of(who)
     }
 
     fn touch(&self) {
@@ -144,4 +164,106 @@ fn settings(declares: &Declares) -> Settings {
     declared.capabilities.clone_from(&declares.in_session);
     declared.alone = Some(declares.alone.clone());
     Settings { declared, limits: Limits::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use vmcp_core::aggregate::Policy;
+    use vmcp_core::config;
+    use vmcp_core::discovery::{discover, needs};
+    use vmcp_core::secret::Secret;
+    use vmcp_core::trust::UnixTime;
+
+    use super::super::served::Served;
+    use super::*;
+    use crate::materials::{Source, gather};
+    use crate::transport::TransportOptions;
+
+    fn served() -> Served {
+        let text = "name: t\ngroupRef: g\nincomingAuth: {type: anonymous}\noutgoingAuth: {source: inline}\n\
+             aggregation: {conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: '{workload}_'}}\n\
+             backends: [{name: b, url: 'http://127.0.0.1:9/mcp', transport: streamable-http}]\n";
+        let input = config::input::read(text.as_bytes());
+        let document = &input.configs[0];
+        let source = Source::this_machine();
+        let materials =
+            gather(|known| needs(&document.config, &known.variables), &source, Arc::default(), UnixTime::now());
+        let catalog = discover(&document.config, &document.diagnostics, &materials);
+        let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
+        let (backend, patience) = (&catalog.backends[0], Duration::from_secs(1));
+        Served::new(backend, patience, Arc::new(settings), &TransportOptions::default()).unwrap()
+    }
+
+    fn who(subject: &str, token: &str, scope: &str) -> Arc<Principal> {
+        Arc::new(Principal {
+            issuer: "https://i".to_owned(),
+            subject: subject.to_owned(),
+            scopes: vec![scope.to_owned()],
+            claims: Secret::new("{}"),
+            token: Secret::new(token),
+            expires: None,
+        })
+    }
+
+    fn with_views(served: Served, test: impl FnOnce(&Views)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let views = Views::new(Arc::new(Backends::new(
+            vec![served],
+            Policy::prefix("{workload}_"),
+            8,
+            runtime.handle().clone(),
+        )));
+        test(&views);
+        views.stop();
+        runtime.shutdown_background();
+    }
+
+    #[test]
+    fn principals_share_nothing_of_a_backend_that_tells_them_apart() {
+        with_views(served().told_apart(), |views| {
+            let of = |who: &Arc<Principal>| views.of(Declares::of_request("{}"), Some(who));
+            let ann = of(&who("ann", "1", "read"));
+            assert!(Arc::ptr_eq(&ann, &of(&who("ann", "2", "read"))));
+            let token = |view: &View| view.all[0].whose.now().map(|who| who.token.expose().to_owned());
+            assert_eq!(token(&ann).as_deref(), Some("2"), "lists are asked for with the newest token");
+            let (bob, admin) = (of(&who("bob", "3", "read")), of(&who("ann", "4", "admin")));
+            for other in [&bob, &admin] {
+                assert!(!Arc::ptr_eq(&ann.all[0], &other.all[0]) && !Arc::ptr_eq(&ann.all[0].own, &other.all[0].own));
+            }
+            assert_eq!(
+                (token(&ann).as_deref(), token(&bob).as_deref(), token(&admin).as_deref()),
+                (Some("2"), Some("3"), Some("4"))
+            );
+            // Whoever is not known by name sees what the gateway itself does.
+            let nobody = views.of(Declares::of_request("{}"), None);
+            assert!(Arc::ptr_eq(&nobody, &views.first) && token(&nobody).is_none());
+            assert!(!nobody.is_of(Some(&who("ann", "5", "read"))));
+        });
+    }
+
+    #[test]
+    fn a_principal_never_gets_the_view_of_another_however_many_there_are() {
+        with_views(served().told_apart(), |views| {
+            let held: Vec<_> = (0..PRINCIPALS + 8)
+                .map(|n| (n, views.of(Declares::of_request("{}"), Some(&who(&format!("u{n}"), "t", "")))))
+                .collect();
+            for (n, view) in &held {
+                assert_eq!(view.all[0].whose.now().unwrap().subject, format!("u{n}"));
+            }
+            drop(held);
+            drop(views.of(Declares::of_request("{}"), Some(&who("last", "t", ""))));
+            assert!(views.lock().len() <= PRINCIPALS + 8);
+            views.sweep(Instant::now() + IDLE);
+            assert_eq!(views.lock().len(), 0);
+        });
+    }
+
+    #[test]
+    fn principals_see_the_same_of_backends_that_do_not_tell_them_apart() {
+        with_views(served(), |views| {
+            let ann = views.of(Declares::of_request("{}"), Some(&who("ann", "1", "read")));
+            assert!(Arc::ptr_eq(&ann, &views.first) && ann.all[0].whose.now().is_none());
+            assert!(ann.is_of(Some(&who("bob", "2", "read"))));
+        });
+    }
 }
