@@ -7,6 +7,7 @@
 mod backend;
 mod bridge;
 mod calls;
+mod faults;
 mod http;
 mod identity;
 mod issuer;

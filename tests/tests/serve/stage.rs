@@ -169,6 +169,16 @@ impl Cue {
         self.out.write_all(format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
     }
 
+    /// Writes this, byte by byte as far as the system sends it so, and closes the connection.
+    pub(crate) fn breaks_off_after(mut self, bytes: &[u8]) {
+        self.out.set_nodelay(true).unwrap();
+        let (slowly, rest) = bytes.split_at(bytes.len().min(400));
+        // Who refuses what it reads may be gone before the end of it.
+        let written = slowly.iter().try_for_each(|byte| self.out.write_all(&[*byte]));
+        drop(written.and_then(|()| self.out.write_all(rest)));
+        drop(self.out.shutdown(std::net::Shutdown::Both));
+    }
+
     /// Begins a stream.
     pub(crate) fn stream(&mut self) {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
