@@ -95,7 +95,7 @@ conformance: .setup-peers ## the official conformance suite through `vmcp serve`
 
 ##@ Measure and search
 .PHONY: bench bench-page fuzz compat deny
-bench: ## time and memory from text to catalog, pool assembly, calls through vmcp against direct ones (GO=1 adds the Go vMCP's row)
+bench: ## time and memory from text to catalog, pool assembly, calls directly, through nginx and through vmcp (GO=1 adds the Go vMCP)
 	$(if $(filter 1,$(GO)),$(MAKE) $(GO_VMCP))
 	cargo build --locked --release --package vmcp-native --bin vmcp --package vmcp-tests --bin bench
 	$(if $(filter 1,$(GO)),GO_VMCP="$(CURDIR)/$(GO_VMCP)") target/release/bench $(ARGS)

@@ -138,16 +138,26 @@ impl Served {
         Self::seen(Arc::clone(&self.way), Arc::clone(settings), whose)
     }
 
+    /// As if it were shown other credentials for each caller.
+    #[cfg(test)]
+    pub(super) fn told_apart(mut self) -> Self {
+        if let Some(way) = Arc::get_mut(&mut self.way) {
+            way.depends_on_caller = true;
+        }
+        self
+    }
+
     fn seen(way: Arc<Way>, settings: Arc<Settings>, whose: Whose) -> Self {
         let (own, heard, known) = (Arc::default(), watch::Sender::new(None), Lists::default());
         Self { way, own, heard, settings, whose, known }
     }
 
-    /// How an exchange begins when there is no conversation.
+    /// How an exchange begins when there is no conversation. A backend without sessions says what it offers only when it
+    /// is asked, and may say something else to those who declare something else: each view asks.
     pub(super) fn opening(&self) -> Start {
         match *self.era.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(era) => Start::Remembered(era),
-            None => Start::Unknown,
+            Some(Era::Legacy) => Start::Remembered(Era::Legacy),
+            Some(Era::Modern) | None => Start::Unknown,
         }
     }
 
