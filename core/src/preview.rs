@@ -68,7 +68,7 @@ impl Preview {
 
     /// Says which variables are set; of their values nothing is known.
     pub fn give_variables(&mut self, names: impl IntoIterator<Item = String>) {
-        self.variables = names.into_iter().collect();
+        self.variables = order::set(names);
     }
 
     /// Gives a module that is built without long texts what [`words::all`](crate::words::all) made.
@@ -335,7 +335,7 @@ impl Preview {
         let variables = auth.variables();
         if reasons.is_empty() {
             // The values are not known, so any will do; a strategy that is not built is refused with each.
-            let any = variables.iter().map(|one| (one.name.clone(), Some(Secret::new("x".to_owned())))).collect();
+            let any = order::map(variables.iter().map(|one| (one.name.clone(), Some(Secret::new("x".to_owned())))));
             if let Err(refused) = auth.credentials(&any) {
                 reasons.extend(refused.into_iter().map(|finding| finding.message));
             }
