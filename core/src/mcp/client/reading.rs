@@ -11,7 +11,7 @@ use super::error::{Problem, excerpt};
 use crate::mcp::http::{self, Head, Input, header};
 use crate::mcp::jsonrpc::{self, Fault, Message};
 use crate::mcp::sse::Parser;
-use crate::mcp::{Era, Revision};
+use crate::mcp::{Era, Revision, json};
 
 /// Of a refusal's body this much is looked at, for a JSON-RPC error in it.
 const REFUSAL_BYTES: usize = 64 << 10;
@@ -23,6 +23,13 @@ pub(super) enum Due {
     Response(u64),
     /// Any 2xx.
     Acknowledgement,
+}
+
+/// What becomes of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Batches {
+    Read,
+    Refused,
 }
 
 /// What came.
@@ -44,6 +51,8 @@ pub(super) enum Received {
 pub(super) struct Reading {
     due: Due,
     era: Era,
+    /// Whether a server may send several messages as one (2025-03-26, basic/index, Batching: they must be received).
+    batches: Batches,
     limit: usize,
     form: Form,
     /// `Mcp-Session-Id` of the response.
@@ -75,7 +84,8 @@ enum Form {
 
 impl Reading {
     pub(super) fn new(due: Due, revision: Revision, limit: usize) -> Self {
-        Self { due, era: revision.era(), limit, form: Form::Head, session: None, ended: Ended::default() }
+        let batches = if revision == Revision::V20250326 { Batches::Read } else { Batches::Refused };
+        Self { due, era: revision.era(), batches, limit, form: Form::Head, session: None, ended: Ended::default() }
     }
 
     pub(super) fn handle(&mut self, input: Input<'_>, out: &mut Vec<Received>) {
@@ -194,6 +204,14 @@ impl Reading {
                     Some(text) => self.message(text.into_bytes(), out),
                     None => Some(malformed(wrong.fault)),
                 };
+            }
+            Err(wrong) if wrong.fault == Fault::Batch && self.batches == Batches::Read => {
+                let elements = json::elements(&text).into_iter().flatten();
+                let mut last = None;
+                for element in elements {
+                    last = self.message(element.as_bytes().to_vec(), out).or(last);
+                }
+                return last;
             }
             Err(wrong) if wrong.fault == Fault::Empty => return Some(Received::Broken(Problem::Empty)),
             Err(wrong) => return Some(malformed(wrong.fault)),
