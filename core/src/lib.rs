@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity → auth → discovery → mcp →
-//! seal → aggregate → gateway
+//! oauth → seal → aggregate → gateway
 //! ```
 //!
 //! Beside the last four, on top of `discovery`: `judge`, `compare`, `names` and `preview`, which commands and page share.
@@ -34,6 +34,7 @@ pub mod identity;
 pub mod judge;
 pub mod mcp;
 pub mod names;
+pub mod oauth;
 pub mod preview;
 pub mod report;
 pub mod seal;

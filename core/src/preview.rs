@@ -14,11 +14,12 @@ use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use crate::auth::{Applied, AuthSource};
+use crate::auth::{Applied, AuthSource, Trust};
 use crate::compare;
 use crate::config::{BackendAuthStrategy, Config, Text, hints, unenforced};
 use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
@@ -28,7 +29,7 @@ use crate::judge::{Document, Judgement, judge};
 use crate::names::{Fate, Listed, forecast, listed};
 use crate::secret::Secret;
 use crate::text::Span;
-use crate::trust::{CaBundle, Rfc3339, Role, UnixTime};
+use crate::trust::{CaBundle, Pool, Rfc3339, Role, SystemRoots, UnixTime};
 use units::Units;
 
 /// One text while it is written, with what stands beside it.
@@ -300,7 +301,9 @@ impl Preview {
         if reasons.is_empty() {
             // The values are not known, so any will do; a strategy that is not built is refused with each.
             let any = variables.iter().map(|one| (one.name.clone(), Some(Secret::new("x".to_owned())))).collect();
-            if let Err(refused) = auth.credentials(&any) {
+            // Nobody is called from here, so any pool will do.
+            let mut pool = |_: &Trust<'_>| Some(Arc::new(Pool::new(Arc::new(SystemRoots::default()), None)));
+            if let Err(refused) = auth.credentials(&any, &mut pool) {
                 reasons.extend(refused.into_iter().map(|finding| finding.message));
             }
         }

@@ -197,8 +197,12 @@ codes! {
         "All backends of a configuration are in the group that `groupRef` names, whatever their own metadata says. The Go program does the same.";
 
     // ---- auth: incomingAuth and outgoingAuth ----
-    STRATEGY_NOT_BUILT = "auth/strategy-not-built", Error, "an auth strategy that this version cannot carry out",
-        "The strategy is known and was checked, but nothing here carries it out. The backends that use it are rejected, and never called without it or with the credentials of another.";
+    STRATEGY_NOT_BUILT = "auth/strategy-not-built", Error, "an auth strategy that needs an embedded authorization server",
+        "`upstream_inject`, and every `subjectProviderName`, take tokens that an embedded authorization server keeps; there is none in this program. The backends that use them are rejected, and never called without them or with the credentials of another.";
+    AUTH_PLAINTEXT_ENDPOINT = "auth/plaintext-endpoint", Error, "a token endpoint over plain `http`",
+        "A token endpoint is sent callers' tokens and the client secret; over `http` everybody on the way could take them. `http` is accepted to loopback addresses, for `targetTokenUrl` beside `insecureTargetTokenUrl: true`, and with `INSECURE_DISABLE_URL_VALIDATION=true` in the environment, as in the Go program.";
+    AUTH_BAD_MATCHER = "auth/bad-matcher", Error, "a matcher that is no CEL expression",
+        "`roleMappings[].matcher` is a CEL expression over `claims` that is true for the callers who get the role. One that cannot be read decides nothing, so the backend is rejected.";
     AUTH_CONFLICTING_KEYS = "auth/conflicting-keys", Error, "two keys give the same thing",
         "Only one of the two can be in force, and nobody can say which is meant. Remove one of them.";
     AUTH_BAD_URL = "auth/bad-url", Error, "a token endpoint cannot be called",
