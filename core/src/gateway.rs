@@ -6,6 +6,8 @@
 //! [`Turn`] that [`turn`] returns. Most turns are answered already.
 
 mod asks;
+pub mod batch;
+mod by_url;
 mod front;
 mod links;
 pub mod listen;
@@ -237,22 +239,7 @@ type Or<T> = Result<T, Response>;
 
 fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) -> Or<Turn<'a>> {
     let headers = &request.headers;
-    if let Some(name) = headers.repeated {
-        return Err(refuse(400, &format!("header `{name}` stands there twice with different values")));
-    }
-    let streams = match (headers.accepts(http::JSON), headers.accepts(http::EVENT_STREAM)) {
-        (true, true) => Streams::May,
-        (true, false) => Streams::No,
-        (false, true) => Streams::Must,
-        (false, false) => {
-            return Err(refuse(406, "the client accepts neither application/json nor text/event-stream"));
-        }
-    };
-    match headers.media_type().as_deref() {
-        Some(http::JSON) => {}
-        Some(_) => return Err(refuse(415, "content type is not application/json")),
-        None => return Err(refuse(415, "there is no content type; expected application/json")),
-    }
+    let streams = manners(headers)?;
     let message = jsonrpc::parse(request.body).map_err(|wrong| {
         let message = format!("the body is no message: {}", wrong.fault);
         Response::error(400, wrong.id.map(Id::text), wrong.fault.code(), &message, None)
@@ -294,6 +281,27 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
             Ok(Turn::Responded(response))
         }
     }
+}
+
+/// What the headers of every message must be like (2025-11-25, basic/transports, Sending Messages), and how its answer may look.
+fn manners(headers: &Headers<'_>) -> Or<Streams> {
+    if let Some(name) = headers.repeated {
+        return Err(refuse(400, &format!("header `{name}` stands there twice with different values")));
+    }
+    let streams = match (headers.accepts(http::JSON), headers.accepts(http::EVENT_STREAM)) {
+        (true, true) => Streams::May,
+        (true, false) => Streams::No,
+        (false, true) => Streams::Must,
+        (false, false) => {
+            return Err(refuse(406, "the client accepts neither application/json nor text/event-stream"));
+        }
+    };
+    match headers.media_type().as_deref() {
+        Some(http::JSON) => {}
+        Some(_) => return Err(refuse(415, "content type is not application/json")),
+        None => return Err(refuse(415, "there is no content type; expected application/json")),
+    }
+    Ok(streams)
 }
 
 /// The methods that both eras have; `None` for others.

@@ -2,6 +2,7 @@
 //!
 //! It proves nothing itself, and keeps nobody.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -35,6 +36,12 @@ impl Principal {
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.issuer == other.issuer && self.subject == other.subject
     }
+
+    /// The principal as one text, for what is bound to it: no two principals have the same, whatever is in their names.
+    #[must_use]
+    pub fn binding(&self) -> String {
+        format!("{}:{}{}", self.issuer.len(), self.issuer, self.subject)
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +69,13 @@ mod tests {
         assert!(ann.is_same_as(&principal("https://one.example", "ann", "second")));
         assert!(!ann.is_same_as(&principal("https://two.example", "ann", "first")));
         assert!(!ann.is_same_as(&principal("https://one.example", "bob", "first")));
+    }
+
+    #[test]
+    fn a_binding_is_one_principals_alone() {
+        assert_eq!(principal("https://one.example", "ann", "first").binding(), "19:https://one.exampleann");
+        assert_ne!(principal("a", "bc", "").binding(), principal("ab", "c", "").binding());
+        assert_ne!(principal("1", "1:a", "").binding(), principal("11", ":a", "").binding());
     }
 
     #[test]

@@ -173,6 +173,8 @@ pub mod code {
     pub const INVALID_PARAMS: i64 = -32602;
     /// The other side's fault.
     pub const INTERNAL: i64 = -32603;
+    /// Something has to be opened by URL first, in a session (2025-11-25).
+    pub const URL_ELICITATION_REQUIRED: i64 = -32042;
     /// No such resource, in a session (up to 2025-11-25).
     pub const RESOURCE_NOT_FOUND: i64 = -32002;
     /// No such session: what the official SDKs say.

@@ -12,7 +12,7 @@
 //! under XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha): its nonce is long enough that replicas that share a key draw it at
 //! random. The associated data is everything before the nonce, and the caller, method and name that the text is bound to.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -151,7 +151,7 @@ pub struct Keys {
 #[derive(Debug)]
 pub struct Sealer<'k> {
     keys: &'k Keys,
-    principal: &'k str,
+    principal: Cow<'k, str>,
     now: u64,
     nonce: [u8; NONCE_BYTES],
 }
@@ -275,15 +275,15 @@ impl<'k> Sealer<'k> {
     /// `principal` is empty for callers who are not known by name; `now` is in seconds since 1970; `nonce` is another one
     /// each time.
     #[must_use]
-    pub fn new(keys: &'k Keys, principal: &'k str, now: u64, nonce: [u8; NONCE_BYTES]) -> Self {
-        Self { keys, principal, now, nonce }
+    pub fn new(keys: &'k Keys, principal: impl Into<Cow<'k, str>>, now: u64, nonce: [u8; NONCE_BYTES]) -> Self {
+        Self { keys, principal: principal.into(), now, nonce }
     }
 
     /// As [`Keys::seal`]; `lifetime` is in seconds from now.
     #[must_use]
     pub fn seal(self, purpose: Purpose, method: &str, name: &str, lifetime: Option<u64>, plain: &[u8]) -> String {
         let expires = lifetime.map_or(Expires::Never, |lifetime| Expires::At(self.now.saturating_add(lifetime)));
-        self.keys.seal(purpose, Bound { principal: self.principal, method, name }, expires, self.nonce, plain)
+        self.keys.seal(purpose, Bound { principal: &self.principal, method, name }, expires, self.nonce, plain)
     }
 
     /// As [`Keys::open`]; what is sealed is always text here.
@@ -291,7 +291,7 @@ impl<'k> Sealer<'k> {
     /// # Errors
     /// It does not open.
     pub fn open(&self, purpose: Purpose, method: &str, name: &str, text: &str) -> Result<String, Unsealed> {
-        let plain = self.keys.open(purpose, Bound { principal: self.principal, method, name }, self.now, text)?;
+        let plain = self.keys.open(purpose, Bound { principal: &self.principal, method, name }, self.now, text)?;
         String::from_utf8(plain).map_err(|_| Unsealed::Foreign)
     }
 }

@@ -70,6 +70,22 @@ pub struct Location {
 pub struct LineIndex {
     /// Byte at which each line starts; the first is 0.
     starts: Vec<u32>,
+    /// Places inside of long lines, so that none is counted from its start for each finding in it.
+    marks: Vec<Mark>,
+}
+
+/// Bytes of a line between two marks, more or less.
+const MARK_EVERY: usize = 1 << 12;
+
+/// A place in a line, and what stands before it there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    /// Byte in the whole text.
+    offset: u32,
+    /// Unicode scalars.
+    scalars: u32,
+    /// UTF-16 code units.
+    units: u32,
 }
 
 impl LineIndex {
@@ -78,17 +94,25 @@ impl LineIndex {
     pub fn new(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut starts = Vec::from([0]);
-        for (i, byte) in bytes.iter().enumerate() {
+        let mut marks = Vec::new();
+        let mut mark = Mark::default();
+        for (i, &byte) in bytes.iter().enumerate() {
+            if i - mark.offset as usize >= MARK_EVERY && text.is_char_boundary(i) {
+                mark = mark.moved(text, i);
+                marks.push(mark);
+            }
             let ends_line = match byte {
                 b'\n' => true,
                 b'\r' => bytes.get(i + 1) != Some(&b'\n'),
                 _ => false,
             };
             if ends_line {
-                starts.push(u32::try_from(i + 1).unwrap_or(u32::MAX));
+                let start = offset(i + 1);
+                starts.push(start);
+                mark = Mark { offset: start, ..Mark::default() };
             }
         }
-        Self { starts }
+        Self { starts, marks }
     }
 
     /// How many lines the text has; at least one.
@@ -100,15 +124,15 @@ impl LineIndex {
     /// Where byte `offset` of `text` is, columns in Unicode scalars. `text` must be the text of [`LineIndex::new`].
     #[must_use]
     pub fn location(&self, text: &str, offset: u32) -> Location {
-        let (line, before) = self.line_up_to(text, offset);
-        Location { line, column: count(before.chars().count()) }
+        let (line, mark) = self.mark(text, offset);
+        Location { line, column: mark.scalars.saturating_add(1) }
     }
 
     /// The same with columns in UTF-16 code units, which is what editors in a browser count.
     #[must_use]
     pub fn location_utf16(&self, text: &str, offset: u32) -> Location {
-        let (line, before) = self.line_up_to(text, offset);
-        Location { line, column: count(before.encode_utf16().count()) }
+        let (line, mark) = self.mark(text, offset);
+        Location { line, column: mark.units.saturating_add(1) }
     }
 
     /// The bytes of line `line` (from 1) without its line end; empty past the last line.
@@ -121,15 +145,34 @@ impl LineIndex {
         Span::new(start as usize, start as usize + content.len())
     }
 
-    fn line_up_to<'t>(&self, text: &'t str, offset: u32) -> (u32, &'t str) {
+    /// The line of byte `offset` (from 1), and what stands before that byte in it.
+    fn mark(&self, text: &str, offset: u32) -> (u32, Mark) {
         let index = self.starts.partition_point(|&start| start <= offset).saturating_sub(1);
-        let start = self.starts.get(index).copied().unwrap_or(0) as usize;
+        let start = Mark { offset: self.starts.get(index).copied().unwrap_or(0), ..Mark::default() };
+        let passed = self.marks.partition_point(|mark| mark.offset <= offset);
+        let near =
+            passed.checked_sub(1).and_then(|last| self.marks.get(last)).filter(|mark| mark.offset >= start.offset);
         let mut end = (offset as usize).min(text.len());
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        (u32::try_from(index + 1).unwrap_or(u32::MAX), text.get(start..end).unwrap_or_default())
+        (u32::try_from(index + 1).unwrap_or(u32::MAX), near.copied().unwrap_or(start).moved(text, end))
     }
+}
+
+impl Mark {
+    /// The same line, further on.
+    fn moved(self, text: &str, end: usize) -> Self {
+        let between = text.get(self.offset as usize..end).unwrap_or_default();
+        let (scalars, units) = between.chars().fold((self.scalars, self.units), |(scalars, units), c| {
+            (scalars.saturating_add(1), units.saturating_add(if u32::from(c) > 0xffff { 2 } else { 1 }))
+        });
+        Self { offset: offset(end), scalars, units }
+    }
+}
+
+fn offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// A text that knows where its lines are.
@@ -189,10 +232,6 @@ pub struct Region {
     pub end: Location,
 }
 
-fn count(before: usize) -> u32 {
-    u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +255,27 @@ mod tests {
         let z = u32::try_from(text.len() - 1).unwrap();
         assert_eq!(index.location(text, z), Location { line: 2, column: 3 });
         assert_eq!(index.location_utf16(text, z), Location { line: 2, column: 4 });
+    }
+
+    #[test]
+    fn columns_of_a_long_line_are_the_same_as_counted_from_its_start() {
+        let line = "aé😀\u{301}".repeat(3_000);
+        let text = alloc::format!("{line}\r\n{line}\rb");
+        let index = LineIndex::new(&text);
+        let (mut start, mut number) = (0, 1);
+        for (at, c) in text.char_indices() {
+            let place = u32::try_from(at).unwrap();
+            let before = text.get(start..at).unwrap();
+            let column = |count: usize| Location { line: number, column: u32::try_from(count).unwrap() + 1 };
+            if at % 97 == 0 || at - start < 8 {
+                assert_eq!(index.location(&text, place), column(before.chars().count()), "{at}");
+                assert_eq!(index.location_utf16(&text, place), column(before.encode_utf16().count()), "{at}");
+            }
+            if c == '\n' || (c == '\r' && !text.get(at + 1..).unwrap().starts_with('\n')) {
+                (start, number) = (at + 1, number + 1);
+            }
+        }
+        assert_eq!(number, 3);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! state machines, and keeps clients from waiting for each other.
 
 mod backends;
+mod batch;
 mod calls;
 mod client;
 mod connection;
@@ -30,6 +31,7 @@ mod turns;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
@@ -228,6 +230,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         stopping: stopped.clone(),
         backends: Arc::new(backends),
         links: Links::default(),
+        strangers: AtomicU64::new(0),
     });
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
@@ -305,6 +308,8 @@ struct App {
     stopping: watch::Receiver<bool>,
     backends: Arc<Backends>,
     links: Links,
+    /// How often a principal has named another one's session.
+    strangers: AtomicU64,
 }
 
 impl App {
@@ -333,7 +338,7 @@ impl App {
     /// A session has ended: so do its calls, its stream and its sessions at backends.
     fn wind_up(&self, client: &Client) {
         for (place, standing) in client.wind_up() {
-            self.backends.end(place, vec![standing]);
+            self.backends.end(place, vec![standing], client.who());
         }
     }
 }

@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::by_url::{self, NotAskedFirst};
 use super::front::Response;
 use super::modern::{Cached, complete};
 use super::offering::EXTENSIONS;
@@ -212,6 +213,14 @@ impl<'a> Ask<'a> {
         Ok(())
     }
 
+    /// The same call for a backend that says that its headers do not fit: its tool is this now.
+    #[must_use]
+    pub fn mirrored_anew(call: &Call, tool: &Entry) -> Call {
+        let arguments = call.params.as_deref().and_then(|params| json::member(params, "arguments"));
+        let schema = tool.header_schema().unwrap_or("{}");
+        Call { headers: mirror::made_anew(schema, arguments, &call.headers), ..call.clone() }
+    }
+
     /// Opens what the client brought back: the state of an earlier answer, or the id of a task.
     ///
     /// # Errors
@@ -273,6 +282,7 @@ impl<'a> Ask<'a> {
         let mut call = Call::new(self.subject.method(), Some(params));
         call.headers.clone_from(&self.headers);
         call.capabilities = self.asker.capabilities.map(relayed);
+        call.era = self.asker.era;
         call
     }
 
@@ -290,6 +300,9 @@ impl<'a> Ask<'a> {
             original: None,
             repeats: if retry { Repeats::Retry } else { Repeats::First },
             capabilities: self.asker.capabilities.map(ToOwned::to_owned),
+            progress_token: json::member(self.params, "_meta")
+                .and_then(|own_meta| json::member(own_meta, meta::PROGRESS_TOKEN))
+                .map(ToOwned::to_owned),
         }
     }
 
@@ -332,6 +345,8 @@ pub struct Caller {
     repeats: Repeats,
     /// Of a caller that stands alone.
     capabilities: Option<String>,
+    /// Under which it wants to hear how far its call is, as JSON.
+    progress_token: Option<String>,
 }
 
 /// What a backend is told of a client that stands alone: what it can do, less the extensions that are not relayed
@@ -399,12 +414,21 @@ impl Caller {
         &self.id
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// The name or URI, as clients see it.
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn subject(&self) -> Subject {
+    /// What it asks about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
         self.subject
+    }
+
+    /// Whether its answer may ask it something (2026-07-28, basic/patterns/mrtr, Supported Requests).
+    pub(super) fn may_get_questions(&self) -> bool {
+        matches!(self.subject, Subject::Tool | Subject::Prompt | Subject::Resource)
     }
 
     /// What a caller that stands alone can do, as JSON.
@@ -426,18 +450,26 @@ impl Caller {
         message.id.is_none() && message.method == "notifications/progress"
     }
 
+    /// Whether it wants to know how far its call is.
+    #[must_use]
+    pub fn wants_progress(&self) -> bool {
+        self.progress_token.is_some()
+    }
+
+    /// How far the call is, under this caller's own token; `None` if it does not want to know.
+    #[must_use]
+    pub fn progress(&self, message: &ServerMessage) -> Option<String> {
+        let token = self.progress_token.as_deref()?;
+        Some(relay::retold(&message.text, meta::PROGRESS_TOKEN, token))
+    }
+
     /// The answer, one JSON document or a stream of one event as the client can read it.
     #[must_use]
     pub fn answer(&self, reply: &Reply, hop: Hop<'_>) -> Response {
-        let message = self.message(reply, hop);
-        let code = reply
-            .error()
-            .map(|error| error.code)
-            .filter(|code| !(*code == code::METHOD_NOT_FOUND && self.subject.is_completion()));
+        let (message, code) = self.said(reply, hop);
         let status = match (self.era, code) {
             // 2026-07-28, basic/index and streamable-http: these have a status of their own.
             (Era::Modern, Some(code::MISSING_CAPABILITY | code::INVALID_PARAMS)) => 400,
-            (Era::Modern, Some(code::RESOURCE_NOT_FOUND)) if self.subject == Subject::Resource => 400,
             (Era::Modern, Some(code::METHOD_NOT_FOUND)) => 404,
             _ => 200,
         };
@@ -451,25 +483,43 @@ impl Caller {
     /// client's revision does not know and with what it requires.
     #[must_use]
     pub fn message(&self, reply: &Reply, hop: Hop<'_>) -> String {
+        self.said(reply, hop).0
+    }
+
+    /// The response, and the code of the error that it is.
+    fn said(&self, reply: &Reply, hop: Hop<'_>) -> (String, Option<i64>) {
+        let id = self.id.as_str();
+        let Some(error) = reply.error() else { return (self.result(reply, hop), None) };
+        let fails =
+            |code, message: &str, data: Option<&str>| (jsonrpc::error(Some(id), code, message, data), Some(code));
+        match error.code {
+            // These are about the hop to the backend.
+            code::HEADER_MISMATCH | code::UNSUPPORTED_VERSION => {
+                let message = format!("the backend refused the gateway's request (JSON-RPC error {})", error.code);
+                fails(code::INTERNAL, &message, None)
+            }
+            // 2026-07-28, basic/index, Error Codes: it has no code of its own any longer.
+            code::RESOURCE_NOT_FOUND if self.era == Era::Modern && self.subject == Subject::Resource => {
+                let own = error.data.filter(|data| json::member(data, "uri").is_some());
+                let data = own.map_or_else(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)), String::from);
+                fails(code::INVALID_PARAMS, &error.message, Some(&data))
+            }
+            // The same page: no client of that revision may get it.
+            code::URL_ELICITATION_REQUIRED if self.era == Era::Modern => {
+                match by_url::asked_first(self, reply.era, &error) {
+                    Ok(result) => (jsonrpc::result(id, &complete(&result, hop.server, Cached::No)), None),
+                    Err(NotAskedFirst { code, message, data }) => fails(code, &message, data),
+                }
+            }
+            code::METHOD_NOT_FOUND if self.subject.is_completion() => (self.without_suggestions(hop.server), None),
+            code => (reply.with_id(id), Some(code)),
+        }
+    }
+
+    /// The response that is a result.
+    fn result(&self, reply: &Reply, hop: Hop<'_>) -> String {
         let server = hop.server;
         let id = self.id.as_str();
-        if let Some(error) = reply.error() {
-            return match error.code {
-                // These are about the hop to the backend.
-                code::HEADER_MISMATCH | code::UNSUPPORTED_VERSION => {
-                    let message = format!("the backend refused the gateway's request (JSON-RPC error {})", error.code);
-                    jsonrpc::error(Some(id), code::INTERNAL, &message, None)
-                }
-                // 2026-07-28, basic/index, Error Codes: it has no code of its own any longer.
-                code::RESOURCE_NOT_FOUND if self.era == Era::Modern && self.subject == Subject::Resource => {
-                    let own = error.data.filter(|data| json::member(data, "uri").is_some());
-                    let data = own.map_or_else(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)), String::from);
-                    jsonrpc::error(Some(id), code::INVALID_PARAMS, &error.message, Some(&data))
-                }
-                code::METHOD_NOT_FOUND if self.subject.is_completion() => self.without_suggestions(server),
-                _ => reply.with_id(id),
-            };
-        }
         let result = reply.result().unwrap_or_default();
         if let (Era::Modern, Some(kind)) = (reply.era, reply.result_type().filter(|kind| kind != "complete")) {
             let passed = match kind.as_str() {
@@ -512,7 +562,7 @@ impl Caller {
         let Some(capabilities) = &self.capabilities else {
             return Err("the backend asks for input, which is not relayed".into());
         };
-        if !matches!(self.subject, Subject::Tool | Subject::Prompt | Subject::Resource) {
+        if !self.may_get_questions() {
             return Err("the backend asks for input where it must not".into());
         }
         let asked = json::member(result, "inputRequests").and_then(json::members);

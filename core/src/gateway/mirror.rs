@@ -49,6 +49,14 @@ pub(super) fn made(schema: &str, arguments: Option<&str>) -> Vec<(String, String
     written(&annotated(schema, arguments)).collect()
 }
 
+/// Those of a call whose backend has another schema now than its client was shown: made anew, and what that schema does
+/// not name stays (2026-07-28, streamable-http, Server Validation: a mismatch is the sender's).
+pub(super) fn made_anew(schema: &str, arguments: Option<&str>, before: &[(String, String)]) -> Vec<(String, String)> {
+    let annotated = annotated(schema, arguments);
+    let foreign = |(name, _): &&(String, String)| annotated.iter().all(|(known, _)| !known.eq_ignore_ascii_case(name));
+    written(&annotated).chain(before.iter().filter(foreign).cloned()).collect()
+}
+
 fn written<'a>(annotated: &'a [(String, Option<&str>)]) -> impl Iterator<Item = (String, String)> + 'a {
     annotated.iter().filter_map(|(name, value)| {
         let value = (*value)?;
@@ -163,5 +171,8 @@ mod tests {
         made.sort();
         assert_eq!(made, headers(&[("mcp-param-dry", "true"), ("mcp-param-region", "=?base64?IGE=?=")]));
         assert_eq!(super::made("true", None), vec![]);
+        let before = headers(&[("mcp-param-n", "1"), ("mcp-param-other", "1")]);
+        let anew = made_anew(SCHEMA, Some(r#"{"n":2}"#), &before);
+        assert_eq!(anew, headers(&[("mcp-param-n", "2"), ("mcp-param-other", "1")]));
     }
 }

@@ -95,6 +95,46 @@ pub fn may_be_asked(capabilities: &str, question: &ServerMessage) -> Result<(), 
     }
 }
 
+/// Whether a client with these capabilities (JSON) opens URLs for whoever asks.
+pub(super) fn can_open_urls(capabilities: &str) -> bool {
+    let url = json::member(capabilities, "elicitation").and_then(|elicitation| json::member(elicitation, "url"));
+    url.is_some_and(|url| url.starts_with('{'))
+}
+
+/// How far a call is, as its client has heard: each value is to be more than the one before (2026-07-28,
+/// basic/patterns/progress), which a backend that is asked once more does not know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    last: Option<f64>,
+    rounds: Rounds,
+}
+
+/// How often the call was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rounds {
+    #[default]
+    One,
+    More,
+}
+
+impl Progress {
+    /// The call is made once more.
+    pub fn begins_again(&mut self) {
+        self.rounds = Rounds::More;
+    }
+
+    /// Whether the client is to hear this: in the first round whatever the backend says.
+    pub fn is_news(&mut self, message: &ServerMessage) -> bool {
+        let value = message.params().and_then(|params| json::member(params, "progress"));
+        let Some(value) = value.and_then(|value| value.parse::<f64>().ok()) else { return self.rounds == Rounds::One };
+        let grows = self.last.is_none_or(|last| value > last);
+        if grows {
+            self.last = Some(value);
+        }
+        grows || self.rounds == Rounds::One
+    }
+}
+
 /// Whether a client with these capabilities (JSON) can be asked anything.
 #[must_use]
 pub fn can_be_asked(capabilities: &str) -> bool {
@@ -267,6 +307,20 @@ mod tests {
         assert_eq!(wanted(None), [true; 3]);
         assert_eq!(wanted(Some(LogLevel::Warning)), [false, true, true]);
         assert_eq!(wanted(Some(LogLevel::Info)), [true; 3]);
+    }
+
+    #[test]
+    fn progress_grows_when_a_call_is_made_again() {
+        let said = |value: &str| ServerMessage {
+            text: format!(r#"{{"params":{{"progress":{value}}}}}"#),
+            method: "notifications/progress".into(),
+            id: None,
+        };
+        let mut progress = Progress::default();
+        assert_eq!(["1", "0.5", "2.50"].map(|value| progress.is_news(&said(value))), [true; 3]);
+        progress.begins_again();
+        let heard = ["1", "2.5", "2.6", "2.6", "\"x\"", "3e1"].map(|value| progress.is_news(&said(value)));
+        assert_eq!(heard, [false, false, true, false, false, true]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::asks::{Ask, Caller, Hop, Subject};
+use super::asks::{Ask, Caller, Hop};
 use super::front::Response;
 use super::modern::{Cached, complete};
 use super::relay::{self, ASKED_IN_RESULTS, NotAsked};
@@ -39,8 +39,7 @@ impl Caller {
     /// Whether this client can be asked anything while its call is open.
     #[must_use]
     pub fn can_be_asked(&self) -> bool {
-        let subject = matches!(self.subject(), Subject::Tool | Subject::Prompt | Subject::Resource);
-        subject && self.capabilities().is_some_and(relay::can_be_asked)
+        self.may_get_questions() && self.capabilities().is_some_and(relay::can_be_asked)
     }
 
     /// Whether it can be asked this.

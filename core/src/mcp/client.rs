@@ -180,6 +180,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Exchange {
     settings: Arc<Settings>,
+    /// What is declared, where the backend may not be told all of it.
+    less: Option<Declared>,
     goal: Goal,
     state: State,
     next_id: u64,
@@ -251,12 +253,20 @@ impl Exchange {
     /// How often the rest is asked for in vain.
     const FRUITLESS: usize = 2;
 
+    /// The number of the exchange whose progress a message tells, if it is one's at all.
+    #[must_use]
+    pub fn number_of(progress: &ServerMessage) -> Option<u64> {
+        let token = progress.params().and_then(|params| json::member(params, super::meta::PROGRESS_TOKEN))?;
+        Some(u64::try_from(json::integer(token)?).ok()?.saturating_sub(1) / Self::IDS)
+    }
+
     /// An exchange. `number` is another one for each exchange with the same standing, below 2^36: the ids of its
     /// requests come from it (an id is never used twice in a session; 2025-11-25, basic/index, Requests).
     #[must_use]
     pub fn new(goal: Goal, start: Start, number: u64, settings: Arc<Settings>) -> Self {
         Self {
             settings,
+            less: None,
             goal,
             state: State::Start(start),
             next_id: number.wrapping_mul(Self::IDS),
@@ -422,7 +432,7 @@ impl Exchange {
     fn initialize(&mut self) {
         self.standing = None;
         let id = self.fresh_id();
-        let request = wire::initialize(&self.settings.declared, id);
+        let request = wire::initialize(self.less.as_ref().unwrap_or(&self.settings.declared), id);
         self.send(State::Initializing, request, Wait::Handshake, Due::Response(id), Revision::LATEST_LEGACY);
     }
 
@@ -458,6 +468,16 @@ impl Exchange {
             facts: Facts::read(result, json::member(result, "serverInfo")),
             certainty: if self.probed == Probed::Inconclusive { Certainty::Assumed } else { Certainty::Proven },
         };
+        if self.less.is_none()
+            && let Some(less) = self.settings.declared.as_known_to(revision)
+        {
+            // What it was told it would misunderstand: it is told once more, and this session is not begun.
+            if legacy.session.is_some() {
+                self.queue.push_back(Output::Aside(wire::delete(&legacy)));
+            }
+            self.less = Some(less);
+            return self.initialize();
+        }
         let announce = wire::message(&legacy, jsonrpc::notification(INITIALIZED, None));
         let standing = Arc::new(Standing::Legacy(legacy));
         self.opened = true;

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout_at};
 use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
 use vmcp_core::gateway::Offering;
 use vmcp_core::gateway::listen::Changing;
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Standing};
 
 use super::ears::Ear;
@@ -279,7 +280,7 @@ impl Backends {
         let (backends, served) = (Arc::clone(self), Arc::clone(served));
         self.runtime.spawn(async move {
             // Who waits for another to open the conversation does not hold what others need.
-            let conversation = served.own.join(|| served.opening()).await;
+            let conversation = served.own.join(served.who.clone(), || served.opening()).await;
             let permit = Arc::clone(&backends.errand_permits).acquire_owned().await;
             let question = Question { backends: Arc::clone(&backends), served, kinds };
             let job = move || {
@@ -338,7 +339,7 @@ impl Backends {
     }
 
     /// Ends conversations that nobody needs any longer, in the background and if it can be done.
-    pub(super) fn end(self: &Arc<Self>, place: usize, standings: Vec<Arc<Standing>>) {
+    pub(super) fn end(self: &Arc<Self>, place: usize, standings: Vec<Arc<Standing>>, who: Option<Arc<Principal>>) {
         let Some(served) = self.all.get(place).filter(|_| !standings.is_empty()).cloned() else { return };
         if self.errands_waiting.fetch_add(1, Ordering::Relaxed) >= PATIENT_ERRANDS {
             self.errands_waiting.fetch_sub(1, Ordering::Relaxed);
@@ -351,7 +352,7 @@ impl Backends {
             // The permit goes with the job: as many run as there are permits.
             let job = move || {
                 for standing in standings {
-                    served.end(standing);
+                    served.end(standing, who.as_ref());
                 }
                 drop(permit);
             };
@@ -361,23 +362,29 @@ impl Backends {
         });
     }
 
-    /// Sends a message to a backend; nobody waits for that.
-    pub(super) fn tell(&self, towards: Towards) {
+    /// Sends a message of `who` to a backend; nobody waits for that.
+    pub(super) fn tell(&self, towards: Towards, who: Option<Arc<Principal>>) {
         let Some(served) = self.all.get(towards.place).cloned() else { return };
         let Some(request) = towards.standing.message(towards.message) else { return };
-        if let Err(refused) = self.words.try_spawn(move || served.send_aside(&request)) {
+        if let Err(refused) = self.words.try_spawn(move || served.send_aside(&request, who.as_ref())) {
             tracing::warn!(error = chain(&refused), "what a client said to a backend was not delivered");
         }
     }
 
     /// Asks something in a conversation that is open, in the background. The result ends when that is over.
-    pub(super) fn ask_in(&self, place: usize, standing: Arc<Standing>, call: Call) -> Option<oneshot::Receiver<bool>> {
+    pub(super) fn ask_in(
+        &self,
+        place: usize,
+        standing: Arc<Standing>,
+        who: Option<Arc<Principal>>,
+        call: Call,
+    ) -> Option<oneshot::Receiver<bool>> {
         let served = self.all.get(place).cloned()?;
         let (done, result) = oneshot::channel();
         let stop = self.stop.clone();
         let job = move || {
             // Whoever asked may not wait any longer.
-            let _ = done.send(served.ask_in(&standing, call, &stop));
+            let _ = done.send(served.ask_in(&standing, who.as_ref(), call, &stop));
         };
         match self.words.try_spawn(job) {
             Ok(()) => Some(result),
@@ -454,7 +461,7 @@ impl Question {
             self.kinds.retain(|other| *other != kind);
             backends.keep(&served, kind, listed);
             if let Some(request) = withdrawal {
-                served.send_aside(&request);
+                served.send_aside(&request, conversation.who.as_ref());
             }
             if !goes_on {
                 break;
@@ -462,7 +469,7 @@ impl Question {
         }
         drop(self);
         for standing in conversation.superfluous() {
-            served.end(standing);
+            served.end(standing, conversation.who.as_ref());
         }
     }
 }

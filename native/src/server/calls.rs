@@ -14,6 +14,7 @@ use vmcp_core::aggregate::Owner;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{declared_to_backend, declared_without_sessions};
 use vmcp_core::gateway::{self, Ask, Caller, Hop, Streams, Subject};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{
     Answer, Asked, Call, CallError, Class, Declared, Goal, Limits, List, ServerMessage, Settings, Standing,
 };
@@ -37,7 +38,12 @@ use crate::transport::Cancel;
 
 impl App {
     /// Answers what one backend answers. Without a session, the call ends with its stream.
-    pub(super) async fn ask(self: &Arc<Self>, mut ask: Ask<'_>, session: Option<InUse<Client>>) -> Reply {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        mut ask: Ask<'_>,
+        session: Option<InUse<Client>>,
+        who: Option<Arc<Principal>>,
+    ) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
         let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned());
@@ -48,12 +54,12 @@ impl App {
             return refuse(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message);
         }
         let in_flight = InFlight { session, id };
-        if let Err(refused) = ask.open(&self.seals.sealer()) {
+        if let Err(refused) = ask.open(&self.seals.sealer(who.as_deref())) {
             return written(refused);
         }
         if let Some(token) = ask.suspended() {
             let call = self.seals.number(token).and_then(|number| self.suspensions.find(number));
-            let fed = call.and_then(|call| self.feed(&call, ask.caller(), outlet, &ask.input_responses()).ok());
+            let fed = call.and_then(|call| self.feed(&call, ask.caller(), who, outlet, &ask.input_responses()).ok());
             let Some(attached) = fed else { return written(ask.gone()) };
             return answered(ask.asker.streams, outcome, attached).await;
         }
@@ -95,14 +101,16 @@ impl App {
         let suspendable = match left.front_mut() {
             Some((place, call)) if owners.len() == 1 && in_flight.session.is_none() && caller.can_be_asked() => {
                 call.asked = Asked::Relay;
-                Some(self.suspensions.begin(*place, caller.clone(), Arc::clone(&outlet), cancel.clone()))
+                Some(self.suspensions.begin(*place, who.clone(), caller.clone(), Arc::clone(&outlet), cancel.clone()))
             }
             _ => None,
         };
         let attached = suspendable.as_ref().map(Suspendable::attached);
-        let teller = Teller { caller, app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
+        let teller =
+            Teller { caller, who: who.clone(), app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
         let errand = Errand {
             app: Arc::clone(self),
+            who,
             left,
             teller,
             in_flight,
@@ -174,6 +182,14 @@ impl App {
     }
 }
 
+/// Whether a backend has said that the headers of a call are not what they should be: then its list is another one, and it
+/// is asked for that and once more for the call, and not a third time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mismatch {
+    Unseen,
+    Seen,
+}
+
 /// A wish to hear when a resource changes, and the end of it, by URI.
 enum Subscribes {
     To(Box<str>),
@@ -198,6 +214,8 @@ async fn answered(streams: Streams, outcome: oneshot::Receiver<Outcome>, until_c
 /// A request on its way to one backend after the other, until one has what it asks for.
 struct Errand {
     app: Arc<App>,
+    /// On whose behalf.
+    who: Option<Arc<Principal>>,
     /// Who is still to be asked, by place, and what.
     left: VecDeque<(usize, Call)>,
     teller: Teller,
@@ -228,11 +246,12 @@ impl Errand {
                 (None, None) => Arc::clone(&served.own),
             };
             let alone = suspendable.as_ref().map(|_| Arc::clone(&link));
+            let who = self.who.clone();
             let mut conversation = match (served.stateless(), session) {
-                (Some(standing), None) => Conversation::beside(link, standing),
-                (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing),
-                (_, Some(_)) => link.join(|| served.opening_for_session()).await,
-                (_, None) => link.join(|| served.opening()).await,
+                (Some(standing), None) => Conversation::beside(link, standing, who),
+                (Some(standing), Some(_)) if served.has_no_sessions() => Conversation::beside(link, standing, who),
+                (_, Some(_)) => link.join(who, || served.opening_for_session()).await,
+                (_, None) => link.join(who, || served.opening()).await,
             };
             if let (Some(_), Some(capabilities)) = (&suspendable, self.teller.caller.capabilities()) {
                 conversation = conversation.on_behalf_of(&settings_of(capabilities));
@@ -249,8 +268,10 @@ impl Errand {
                     let token = format!("{}-{}", session.id, self.in_flight.id.trim_matches('"'));
                     Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token)
                 });
+                let mut mismatch = Mismatch::Unseen;
                 let (result, withdrawal) = loop {
-                    let again = rounds.is_some().then(|| call.clone());
+                    let modern = conversation.standing().is_some_and(|standing| standing.era() == Era::Modern);
+                    let again = (rounds.is_some() || modern).then(|| call.clone());
                     let (result, withdrawal) =
                         served.run(Goal::Call(call), &mut conversation, &self.cancel, |heard| match heard {
                             Heard::Message(message, standing) => {
@@ -281,7 +302,26 @@ impl Errand {
                                 self.teller.outlet.pause();
                                 None
                             }
+                            Heard::Began(number) => {
+                                if let Some(session) = session.filter(|_| self.teller.caller.wants_progress()) {
+                                    session.state.runs_as(&self.in_flight.id, number, &self.teller.caller);
+                                }
+                                None
+                            }
                         });
+                    if let (Mismatch::Unseen, Some(again), Subject::Tool) =
+                        (mismatch, &again, self.teller.caller.subject())
+                        && let Ok(Answer::Reply(reply)) = &result
+                        && reply.error().is_some_and(|error| error.code == code::HEADER_MISMATCH)
+                    {
+                        mismatch = Mismatch::Seen;
+                        let anew = backends.listed_anew(served, Changing::Tools);
+                        let merged = self.teller.runtime.block_on(anew);
+                        if let Some(tool) = merged.find(List::Tools, self.teller.caller.name()) {
+                            call = Ask::mirrored_anew(again, tool);
+                            continue;
+                        }
+                    }
                     match (&mut rounds, again) {
                         (Some(rounds), Some(again)) => match rounds.next(&again, result) {
                             Then::Again(next) => call = next,
@@ -310,11 +350,11 @@ impl Errand {
                 }
                 self.finish(&served.name, result);
                 if let Some(request) = withdrawal {
-                    served.send_aside(&request);
+                    served.send_aside(&request, conversation.who.as_ref());
                 }
                 let mut over = conversation.superfluous();
                 over.extend(alone.and_then(|link| link.end()));
-                backends.end(place, over);
+                backends.end(place, over, conversation.who.take());
             })
         })
     }
@@ -390,6 +430,7 @@ impl Drop for CancelOnDrop {
 /// Tells the client what comes of its call, from the thread that waits for the backend.
 struct Teller {
     caller: Caller,
+    who: Option<Arc<Principal>>,
     app: Arc<App>,
     outlet: Arc<Outlet>,
     /// What the call is, if its client can be asked while it is open.
@@ -400,12 +441,19 @@ struct Teller {
 impl Teller {
     /// Something before the result, for a client that has no session.
     fn event(&self, message: &ServerMessage) {
-        let hears = match &self.suspendable {
-            Some(call) => call.hears_progress().map(|(_, outlet)| outlet),
-            None => Some(Arc::clone(&self.outlet)),
-        };
-        if let Some(outlet) = hears.filter(|_| self.caller.relays(message)) {
-            outlet.say(&message.text);
+        if !self.caller.relays(message) {
+            return;
+        }
+        match &self.suspendable {
+            // Who has come again has another token.
+            Some(call) => {
+                if let Some((caller, outlet)) = call.hears()
+                    && let Some(text) = caller.progress(message)
+                {
+                    outlet.say(&text);
+                }
+            }
+            None => drop(self.outlet.say(&message.text)),
         }
     }
 
@@ -422,7 +470,7 @@ impl Teller {
         match &result {
             Err(error) if error.class() == Class::Cancelled => outlet.answer(|| None, || None),
             Ok(Answer::Reply(reply)) => {
-                let hop = || Hop { backend, server, sealer: self.app.seals.sealer() };
+                let hop = || Hop { backend, server, sealer: self.app.seals.sealer(self.who.as_deref()) };
                 outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
             }
             Err(error) => {

@@ -6,8 +6,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vmcp_core::gateway::{self, relay};
-use vmcp_core::mcp::client::{Declared, Limits, Settings, Standing};
+use vmcp_core::gateway::{self, Caller, relay};
+use vmcp_core::identity::Principal;
+use vmcp_core::mcp::client::{Declared, Exchange, Limits, ServerMessage, Settings, Standing};
 use vmcp_core::mcp::{LogLevel, Revision};
 
 use super::VERSION;
@@ -25,6 +26,8 @@ const SUBSCRIPTIONS: usize = 1000;
 
 /// One client.
 pub(super) struct Client {
+    /// Whose it is, with the token that came last; nobody's, where callers are not known by name.
+    who: Mutex<Option<Arc<Principal>>>,
     /// What it said of itself.
     pub(super) session: gateway::Session,
     /// What it was asked.
@@ -56,6 +59,8 @@ struct Running {
     outlet: Arc<Outlet>,
     /// The place of the backend that is asked, once that is known.
     at: Option<usize>,
+    /// What its exchange there has the number of, and who wants to know how far it is.
+    as_exchange: Option<(u64, Caller)>,
 }
 
 /// Why a stream is not opened.
@@ -72,11 +77,12 @@ pub(super) enum NoStream {
 pub(super) struct IdInUse;
 
 impl Client {
-    pub(super) fn new(session: gateway::Session) -> Self {
+    pub(super) fn new(session: gateway::Session, who: Option<Arc<Principal>>) -> Self {
         let mut declared = Declared::new("vmcp", VERSION);
         declared.capabilities = relay::declared_to_backend(&session.capabilities);
         let resumption = resumption(session.revision);
         Self {
+            who: Mutex::new(who),
             settings: Arc::new(Settings { declared, limits: Limits::default() }),
             session,
             questions: Questions::default(),
@@ -87,6 +93,26 @@ impl Client {
             calls: Mutex::default(),
             subscriptions: Mutex::default(),
             links: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    /// Whose it is, with the token that came last.
+    pub(super) fn who(&self) -> Option<Arc<Principal>> {
+        lock(&self.who).clone()
+    }
+
+    /// Whether it is this caller's. If so, what is done for the session from now on is done with this token.
+    pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
+        let mut owner = lock(&self.who);
+        match (&*owner, who) {
+            (None, None) => true,
+            (Some(known), Some(caller)) if known.is_same_as(caller) => {
+                if !Arc::ptr_eq(known, caller) {
+                    *owner = Some(Arc::clone(caller));
+                }
+                true
+            }
+            _ => false,
         }
     }
 
@@ -140,7 +166,13 @@ impl Client {
         if calls.iter().any(|call| *call.id == *id) {
             return Err(IdInUse);
         }
-        calls.push(Running { id: id.into(), cancel: cancel.clone(), outlet: Arc::clone(outlet), at: None });
+        calls.push(Running {
+            id: id.into(),
+            cancel: cancel.clone(),
+            outlet: Arc::clone(outlet),
+            at: None,
+            as_exchange: None,
+        });
         Ok(())
     }
 
@@ -149,6 +181,24 @@ impl Client {
         if let Some(call) = lock(&self.calls).iter_mut().find(|call| *call.id == *id) {
             call.at = Some(place);
         }
+    }
+
+    /// The exchange in which it is asked has this number.
+    pub(super) fn runs_as(&self, id: &str, number: u64, caller: &Caller) {
+        if let Some(call) = lock(&self.calls).iter_mut().find(|call| *call.id == *id) {
+            call.as_exchange = Some((number, caller.clone()));
+        }
+    }
+
+    /// The call at this backend that a message about progress belongs to, and the message as its client knows it.
+    pub(super) fn progress_of(&self, place: usize, message: &ServerMessage) -> Option<(Arc<Outlet>, String)> {
+        let number = Exchange::number_of(message)?;
+        let calls = lock(&self.calls);
+        let (call, caller) = calls.iter().filter(|call| call.at == Some(place)).find_map(|call| {
+            let (own, caller) = call.as_exchange.as_ref()?;
+            (*own == number).then_some((call, caller))
+        })?;
+        Some((Arc::clone(&call.outlet), caller.progress(message)?))
     }
 
     /// Where the answer to the latest call to this backend goes.

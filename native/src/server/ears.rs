@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::can_be_asked;
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Goal, Listening, ServerMessage, Settings, Spoken, Standing, Start};
 use vmcp_core::mcp::{Era, code, http, jsonrpc};
 
@@ -39,6 +40,8 @@ pub(super) trait Ear: Send {
     fn opened(&self, _standing: &Arc<Standing>) {}
     /// Something may have been said that nobody heard.
     fn missed(&self);
+    /// Whose credentials the backend is shown.
+    fn who(&self) -> Option<Arc<Principal>>;
     /// For whom, if that is not the gateway itself.
     fn settings(&self) -> Option<&Arc<Settings>> {
         None
@@ -160,14 +163,14 @@ impl Served {
             _ => ear.hear(standing, message),
         };
         if let Some(request) = response.and_then(|response| standing.message(response)) {
-            self.send_aside(&request);
+            self.send_aside(&request, ear.who().as_ref());
         }
     }
 
     /// Opens the conversation anew, whose session the backend does not know. Whether it is open now.
     fn reopen(&self, link: &Arc<Link>, gone: &Arc<Standing>, ear: &dyn Ear, cancel: &Cancel) -> bool {
         link.forget(gone);
-        let mut conversation = link.join_now(|| Start::Remembered(Era::Legacy));
+        let mut conversation = link.join_now(ear.who(), || Start::Remembered(Era::Legacy));
         if let Some(settings) = ear.settings() {
             conversation = conversation.on_behalf_of(settings);
         }
@@ -181,7 +184,7 @@ impl Served {
             None
         });
         for standing in conversation.superfluous() {
-            self.end(standing);
+            self.end(standing, conversation.who.as_ref());
         }
         result.is_ok()
     }
@@ -215,6 +218,10 @@ impl Ear for ClientEar {
         self.session.state.all_updated(self.place);
     }
 
+    fn who(&self) -> Option<Arc<Principal>> {
+        self.session.state.who()
+    }
+
     fn settings(&self) -> Option<&Arc<Settings>> {
         Some(&self.session.state.settings)
     }
@@ -239,6 +246,10 @@ impl Ear for OwnEar {
 
     fn missed(&self) {
         self.backends.any_may_have_changed(self.place);
+    }
+
+    fn who(&self) -> Option<Arc<Principal>> {
+        self.backends.at(self.place)?.who.clone()
     }
 }
 

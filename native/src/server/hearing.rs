@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::{sleep, timeout};
+use vmcp_core::aggregate::Merged;
 use vmcp_core::gateway::listen::{self, Changing, Filter};
 use vmcp_core::mcp::client::{Answer, CallError, Facts, Goal, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, json};
@@ -25,6 +26,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const LOOK: Duration = Duration::from_millis(50);
 /// How often a backend without such streams is asked for its lists while somebody listens.
 const POLL: Duration = Duration::from_secs(5);
+/// How long a call waits for a list of which it was told that it changed.
+const ANEW: Duration = Duration::from_secs(5);
 /// How long it is tried to ask for a list of which a change was told.
 const TRIES: usize = 20;
 
@@ -84,6 +87,17 @@ impl Backends {
         }
     }
 
+    /// The catalog when these lists of a backend were asked for anew, or after some time without.
+    pub(super) async fn listed_anew(self: &Arc<Self>, served: &Arc<Served>, kind: Changing) -> Arc<Merged> {
+        self.announce(served, kind);
+        for list in kind.lists() {
+            let mut known = served.known(*list);
+            // Late is late; what is there is taken.
+            drop(timeout(ANEW, known.wait_for(|known| !known.is_outdated())).await);
+        }
+        self.merged()
+    }
+
     async fn keep_hearing_one(self: Arc<Self>, served: Arc<Served>) {
         let mut listeners = self.listeners.subscribe();
         let mut pause = PAUSE.0;
@@ -140,7 +154,7 @@ impl Backends {
         lists: Vec<Changing>,
         listeners: &mut watch::Receiver<usize>,
     ) -> Ended {
-        let conversation = served.own.join(|| served.opening()).await;
+        let conversation = served.own.join(served.who.clone(), || served.opening()).await;
         let cancel = Cancel::new();
         let (backends, hearing, stop) = (Arc::clone(&self), Arc::clone(served), cancel.clone());
         let wanted = Filter { lists, ..Filter::default() };
@@ -195,7 +209,7 @@ impl Served {
             None
         });
         for standing in conversation.superfluous() {
-            self.end(standing);
+            self.end(standing, conversation.who.as_ref());
         }
         result
     }

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Settings, Standing, Start};
 
 use crate::transport::Cancel;
@@ -54,6 +55,8 @@ pub(super) struct Conversation {
     start: Start,
     opening: bool,
     superfluous: Vec<Arc<Standing>>,
+    /// Whose credentials the backend is shown, if they depend on the caller.
+    pub(super) who: Option<Arc<Principal>>,
     /// For whom, if that is not the gateway itself.
     pub(super) settings: Option<Arc<Settings>>,
 }
@@ -61,7 +64,11 @@ pub(super) struct Conversation {
 impl Link {
     /// Takes part in the conversation. If nobody has opened it, the caller does, beginning as `from_nothing` says; if
     /// somebody is at it, this waits. Who has waited for one that failed does not wait for another: it opens its own.
-    pub(super) async fn join(self: &Arc<Self>, from_nothing: impl Fn() -> Start) -> Conversation {
+    pub(super) async fn join(
+        self: &Arc<Self>,
+        who: Option<Arc<Principal>>,
+        from_nothing: impl Fn() -> Start,
+    ) -> Conversation {
         let mut waits = Waits::Once;
         loop {
             let changed = self.changed.notified();
@@ -73,6 +80,7 @@ impl Link {
                     start,
                     opening,
                     superfluous: Vec::new(),
+                    who,
                     settings: None,
                 };
             }
@@ -95,9 +103,13 @@ impl Link {
     }
 
     /// Takes part in the conversation without waiting for anybody.
-    pub(super) fn join_now(self: &Arc<Self>, from_nothing: impl Fn() -> Start) -> Conversation {
+    pub(super) fn join_now(
+        self: &Arc<Self>,
+        who: Option<Arc<Principal>>,
+        from_nothing: impl Fn() -> Start,
+    ) -> Conversation {
         let (start, opening) = self.try_join(&from_nothing, Waits::NoMore).unwrap_or_else(|| (from_nothing(), false));
-        Conversation { link: Arc::clone(self), start, opening, superfluous: Vec::new(), settings: None }
+        Conversation { link: Arc::clone(self), start, opening, superfluous: Vec::new(), who, settings: None }
     }
 
     /// Whether nobody hears its stream yet, and it may have one: who is told `true` does, until
@@ -164,8 +176,8 @@ impl Link {
 
 impl Conversation {
     /// One that begins with what is open elsewhere and changes nothing there.
-    pub(super) fn beside(link: Arc<Link>, standing: Arc<Standing>) -> Self {
-        Self { link, start: Start::Standing(standing), opening: false, superfluous: Vec::new(), settings: None }
+    pub(super) fn beside(link: Arc<Link>, standing: Arc<Standing>, who: Option<Arc<Principal>>) -> Self {
+        Self { link, start: Start::Standing(standing), opening: false, superfluous: Vec::new(), who, settings: None }
     }
 
     /// The same, on behalf of a client that said this of itself.
@@ -256,9 +268,9 @@ mod tests {
     #[test]
     fn one_opens_and_the_others_wait_for_that() {
         let link = Arc::new(Link::default());
-        let mut first = now(link.join(|| Start::Unknown)).unwrap();
+        let mut first = now(link.join(None, || Start::Unknown)).unwrap();
         assert!(matches!(first.start(), Start::Unknown));
-        let mut second = pin!(link.join(|| Start::Unknown));
+        let mut second = pin!(link.join(None, || Start::Unknown));
         let mut context = Context::from_waker(Waker::noop());
         assert!(second.as_mut().poll(&mut context).is_pending());
         let open = standing();
@@ -271,8 +283,8 @@ mod tests {
     #[test]
     fn when_opening_fails_the_next_one_tries() {
         let link = Arc::new(Link::default());
-        let first = now(link.join(|| Start::Unknown)).unwrap();
-        let mut second = pin!(link.join(|| Start::Unknown));
+        let first = now(link.join(None, || Start::Unknown)).unwrap();
+        let mut second = pin!(link.join(None, || Start::Unknown));
         let mut context = Context::from_waker(Waker::noop());
         assert!(second.as_mut().poll(&mut context).is_pending());
         drop(first);
@@ -285,8 +297,9 @@ mod tests {
     #[test]
     fn nobody_waits_for_one_failure_after_the_other() {
         let link = Arc::new(Link::default());
-        let first = now(link.join(|| Start::Unknown)).unwrap();
-        let (mut second, mut third) = (pin!(link.join(|| Start::Unknown)), pin!(link.join(|| Start::Unknown)));
+        let first = now(link.join(None, || Start::Unknown)).unwrap();
+        let (mut second, mut third) =
+            (pin!(link.join(None, || Start::Unknown)), pin!(link.join(None, || Start::Unknown)));
         let mut context = Context::from_waker(Waker::noop());
         assert!(second.as_mut().poll(&mut context).is_pending() && third.as_mut().poll(&mut context).is_pending());
         drop(first);
@@ -302,8 +315,9 @@ mod tests {
     #[test]
     fn of_two_that_are_opened_anew_one_is_kept() {
         let link = Arc::new(Link::default());
-        now(link.join(|| Start::Unknown)).unwrap().learned(&standing());
-        let (mut a, mut b) = (now(link.join(|| Start::Unknown)).unwrap(), now(link.join(|| Start::Unknown)).unwrap());
+        now(link.join(None, || Start::Unknown)).unwrap().learned(&standing());
+        let (mut a, mut b) =
+            (now(link.join(None, || Start::Unknown)).unwrap(), now(link.join(None, || Start::Unknown)).unwrap());
         let (newer, other) = (standing(), standing());
         a.learned(&newer);
         b.learned(&other);
@@ -319,11 +333,11 @@ mod tests {
     #[test]
     fn what_is_opened_after_the_end_is_ended_too() {
         let link = Arc::new(Link::default());
-        let mut late = now(link.join(|| Start::Unknown)).unwrap();
+        let mut late = now(link.join(None, || Start::Unknown)).unwrap();
         assert!(link.end().is_none());
         late.learned(&standing());
         assert_eq!(late.superfluous().len(), 1);
-        let mut later = now(link.join(|| Start::Unknown)).unwrap();
+        let mut later = now(link.join(None, || Start::Unknown)).unwrap();
         later.learned(&standing());
         assert_eq!(later.superfluous().len(), 1);
         assert!(link.standing().is_none());

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use vmcp_core::aggregate::{Merged, Owner};
 use vmcp_core::gateway::Listen;
 use vmcp_core::gateway::listen::{self, About, Changing, Filter, Subscription};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::ServerMessage;
 
 use super::App;
@@ -50,12 +51,12 @@ enum Heard {
 
 impl App {
     /// Answers `subscriptions/listen`: a stream that lives as long as its connection.
-    pub(super) fn subscribe(self: &Arc<Self>, listen: &Listen<'_>) -> Reply {
+    pub(super) fn subscribe(self: &Arc<Self>, listen: &Listen<'_>, who: Option<Arc<Principal>>) -> Reply {
         if *self.backends.listeners.borrow() >= SUBSCRIPTIONS {
             let message = format!("{SUBSCRIPTIONS} subscriptions are open, and no more are allowed; try again later");
             return written(listen.refused(&message));
         }
-        let tasks = match listen.tasks(&self.seals.sealer()) {
+        let tasks = match listen.tasks(&self.seals.sealer(who.as_deref())) {
             Ok(tasks) => tasks,
             Err(refused) => return written(refused),
         };
@@ -65,7 +66,7 @@ impl App {
         let told = Told { subscription: listen.subscription(), stream };
         let app = Arc::clone(self);
         let wanted = listen.wanted.clone();
-        self.backends.runtime.spawn(async move { app.keep_telling(told, wanted, tasks, closed).await });
+        self.backends.runtime.spawn(async move { app.keep_telling(told, wanted, tasks, who, closed).await });
         reply::events(events)
     }
 
@@ -74,6 +75,7 @@ impl App {
         told: Told,
         wanted: Filter,
         tasks: Vec<(String, Owner)>,
+        who: Option<Arc<Principal>>,
         mut closed: oneshot::Receiver<Infallible>,
     ) {
         let (_listening, mut changes) = self.backends.listening();
@@ -83,7 +85,13 @@ impl App {
         let cancel = Cancel::new();
         let _until_here = CancelOnDrop(cancel.clone());
         for (place, names) in &names {
-            tokio::spawn(Arc::clone(&self).keep_open(*place, names.clone(), sender.clone(), cancel.clone()));
+            tokio::spawn(Arc::clone(&self).keep_open(
+                *place,
+                names.clone(),
+                who.clone(),
+                sender.clone(),
+                cancel.clone(),
+            ));
         }
         let honoured = self.honoured(&wanted, &names, &mut heard, until).await;
         told.stream.send(&told.subscription.acknowledged(&honoured));
@@ -203,12 +211,19 @@ impl App {
 
     /// A stream of its own at one backend: what it says of a resource may be about a part of it, so that only the stream
     /// tells whom it concerns (2026-07-28, schema, ResourceUpdatedNotificationParams).
-    async fn keep_open(self: Arc<Self>, place: usize, names: Names, out: mpsc::Sender<Heard>, cancel: Cancel) {
+    async fn keep_open(
+        self: Arc<Self>,
+        place: usize,
+        names: Names,
+        who: Option<Arc<Principal>>,
+        out: mpsc::Sender<Heard>,
+        cancel: Cancel,
+    ) {
         let Some(served) = self.backends.at(place).cloned() else { return };
         let mut pause = PAUSE.0;
         while !cancel.is_cancelled() && !out.is_closed() {
             let Some(standing) = served.stateless() else { return };
-            let conversation = Conversation::beside(Arc::clone(&served.own), standing);
+            let conversation = Conversation::beside(Arc::clone(&served.own), standing, who.clone());
             let wanted = Filter {
                 lists: Vec::new(),
                 resources: names.resources.keys().cloned().collect(),

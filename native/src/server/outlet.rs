@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use vmcp_core::gateway::relay::Progress;
 use vmcp_core::gateway::{self, Streams};
+use vmcp_core::mcp::client::ServerMessage;
 
 use super::client::Client;
 use super::sessions::Session;
@@ -32,6 +34,7 @@ pub(super) struct Outlet {
     session: Option<Arc<Session<Client>>>,
     first: Mutex<Option<oneshot::Sender<Outcome>>>,
     stream: OnceLock<Arc<Stream>>,
+    progress: Mutex<Progress>,
 }
 
 /// Whether a message can reach the client.
@@ -49,7 +52,13 @@ impl Outlet {
         session: Option<Arc<Session<Client>>>,
     ) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
         let (first, outcome) = oneshot::channel();
-        let outlet = Self { streams, session, first: Mutex::new(Some(first)), stream: OnceLock::new() };
+        let outlet = Self {
+            streams,
+            session,
+            first: Mutex::new(Some(first)),
+            stream: OnceLock::new(),
+            progress: Mutex::default(),
+        };
         (Arc::new(outlet), outcome)
     }
 
@@ -66,6 +75,16 @@ impl Outlet {
         }
         stream.send(message);
         Told::Yes
+    }
+
+    /// The backend is asked once more: what it says of its progress now does not fall behind what it said before.
+    pub(super) fn begins_again(&self) {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).begins_again();
+    }
+
+    /// Whether this progress is to be told.
+    pub(super) fn is_news(&self, progress: &ServerMessage) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).is_news(progress)
     }
 
     /// Nothing comes for a while, as the backend says by closing its own stream: so may this one where the client can

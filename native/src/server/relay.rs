@@ -49,9 +49,16 @@ impl Client {
             "notifications/cancelled" => self.questions.cancelled(place, message),
             "notifications/message" if !is_wanted(self.log_level(), message) => {}
             "notifications/progress" => {
-                // It ends with its call, so where that one is not heard it is not missed.
-                if let Some(outlet) = outlet {
-                    outlet.say(&message.text);
+                // It ends with its call, so where that one is not heard it is not missed. Some servers say it on the stream
+                // that belongs to no call.
+                let on = match outlet {
+                    Some(outlet) => Some((Arc::clone(outlet), message.text.clone())),
+                    None => self.progress_of(place, message),
+                };
+                if let Some((outlet, text)) = on
+                    && outlet.is_news(message)
+                {
+                    outlet.say(&text);
                 }
             }
             "notifications/resources/updated" if !self.has_subscriptions(place) => {}
@@ -72,12 +79,13 @@ impl Client {
 
     /// A conversation with a backend was opened: what the client has said once for all of it is said there too.
     pub(super) fn replay(&self, place: usize, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
+        let who = self.who();
         if let Some(level) = self.log_level().filter(|_| logs(standing)) {
-            served.ask_in(standing, set_level(level), cancel);
+            served.ask_in(standing, who.as_ref(), set_level(level), cancel);
         }
         for uri in self.subscriptions(place) {
             let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
-            served.ask_in(standing, Call::new("resources/subscribe", Some(params)), cancel);
+            served.ask_in(standing, who.as_ref(), Call::new("resources/subscribe", Some(params)), cancel);
         }
     }
 
@@ -130,7 +138,7 @@ impl App {
         let links = client.open_links().into_iter();
         let told: Vec<_> = links
             .filter(|(_, standing)| logs(standing))
-            .filter_map(|(place, standing)| self.backends.ask_in(place, standing, set_level(level)))
+            .filter_map(|(place, standing)| self.backends.ask_in(place, standing, client.who(), set_level(level)))
             .collect();
         let all = async {
             for told in told {
@@ -152,13 +160,13 @@ impl App {
             }
             "notifications/progress" => {
                 if let Some(towards) = notified.params.and_then(|params| client.questions.progress(params)) {
-                    self.backends.tell(towards);
+                    self.backends.tell(towards, client.who());
                 }
             }
             "notifications/roots/list_changed" => {
                 for (place, standing) in client.open_links() {
                     let message = jsonrpc::notification(&notified.method, notified.params);
-                    self.backends.tell(Towards { place, standing, message });
+                    self.backends.tell(Towards { place, standing, message }, client.who());
                 }
             }
             _ => {}
@@ -168,7 +176,7 @@ impl App {
     /// A client answers what it was asked.
     pub(super) fn responded(&self, client: &Client, response: &jsonrpc::Response<'_>) {
         match client.questions.answered(response) {
-            Answered::Towards(towards) => self.backends.tell(towards),
+            Answered::Towards(towards) => self.backends.tell(towards, client.who()),
             Answered::Taken => {}
             Answered::Unasked => tracing::debug!("a client answered what it was not asked, or no longer"),
         }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::batch::Several;
 use super::stream::Reader;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -28,6 +29,8 @@ pub(super) enum Content {
     Whole(VecDeque<Bytes>),
     /// Server-sent events as they come.
     Events(Events),
+    /// The same of several messages.
+    Several(Box<Several>),
 }
 
 /// The events of a stream. It ends when the stream does, or when another connection reads it.
@@ -45,7 +48,8 @@ impl Events {
         Self { reader, quiet: Box::pin(sleep(every)), every, _until_closed: Box::new(until_closed) }
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// The next event, or a comment.
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let event = match Pin::new(&mut self.reader).poll_event(cx) {
             Poll::Ready(event) => event,
             Poll::Pending => {
@@ -81,6 +85,7 @@ impl Body for Content {
         let data = match self.get_mut() {
             Self::Whole(pieces) => Poll::Ready(pieces.pop_front()),
             Self::Events(events) => events.poll_event(cx),
+            Self::Several(several) => several.poll_event(cx),
         };
         data.map(|data| data.map(|bytes| Ok(Frame::data(bytes))))
     }
@@ -92,7 +97,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
-            Self::Events(_) => SizeHint::default(),
+            Self::Events(_) | Self::Several(_) => SizeHint::default(),
         }
     }
 }
@@ -115,7 +120,16 @@ pub(super) fn bare(status: StatusCode) -> Reply {
 
 /// An event stream.
 pub(super) fn events(events: Events) -> Reply {
-    let mut reply = Response::new(Content::Events(events));
+    stream(Content::Events(events))
+}
+
+/// The event stream of several messages.
+pub(super) fn several(several: Several) -> Reply {
+    stream(Content::Several(Box::new(several)))
+}
+
+fn stream(content: Content) -> Reply {
+    let mut reply = Response::new(content);
     for (name, value) in gateway::STREAM_HEADERS {
         reply.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

@@ -68,6 +68,7 @@ impl<'c> Rounds<'c> {
         }
         match self.answers(&round) {
             Ok(answers) => {
+                self.outlet.begins_again();
                 let params = round.repeated(call.params.as_deref().unwrap_or("{}"), &answers);
                 Then::Again(Call { params: Some(params), ..call.clone() })
             }

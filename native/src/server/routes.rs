@@ -46,9 +46,9 @@ impl App {
             return refuse(StatusCode::FORBIDDEN, code::REFUSED, &refused.to_string());
         }
         match head.method {
-            Method::GET => self.listen(&head.headers),
+            Method::GET => self.listen(&head.headers, None),
             Method::POST | Method::DELETE => match read(&head.headers, body).await {
-                Ok(body) => self.turn(head.method.as_str(), &head.headers, body).await,
+                Ok(body) => self.turn(head.method.as_str(), &head.headers, body, None).await,
                 Err(refusal) => refusal,
             },
             _ => {

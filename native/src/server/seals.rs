@@ -2,9 +2,11 @@
 //!
 //! It reads no file; which keys are used is decided where the server is started.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::crypto::{GetRandomFailed, SecureRandom};
+use vmcp_core::identity::Principal;
 use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 use vmcp_core::trust::UnixTime;
 
@@ -51,13 +53,14 @@ impl Seals {
         format!("{:032x}", u128::from_be_bytes(self.drawn))
     }
 
-    /// For one answer, now.
-    pub(super) fn sealer(&self) -> Sealer<'_> {
+    /// For one answer to this caller, now.
+    pub(super) fn sealer(&self, who: Option<&Principal>) -> Sealer<'_> {
         let mut nonce = [0; NONCE_BYTES];
         let (drawn, counted) = nonce.split_at_mut(DRAWN);
         drawn.copy_from_slice(&self.drawn);
         counted.copy_from_slice(&self.count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        Sealer::new(&self.keys, ANYBODY, UnixTime::now().as_secs(), nonce)
+        let who = who.map_or(Cow::Borrowed(ANYBODY), |who| Cow::Owned(who.binding()));
+        Sealer::new(&self.keys, who, UnixTime::now().as_secs(), nonce)
     }
 }
 
@@ -71,14 +74,14 @@ mod tests {
     }
 
     fn sealed(seals: &Seals) -> String {
-        seals.sealer().seal(Purpose::Cursor, "m", "", Some(60), b"x")
+        seals.sealer(None).seal(Purpose::Cursor, "m", "", Some(60), b"x")
     }
 
     #[test]
     fn replicas_open_each_others_seals_if_they_share_a_key() {
         let shared = Keys::one(&[7; KEY_BYTES]);
         let (a, b) = (seals(Some(&shared)), seals(Some(&shared)));
-        let opened = |by: &Seals, text: &str| by.sealer().open(Purpose::Cursor, "m", "", text).is_ok();
+        let opened = |by: &Seals, text: &str| by.sealer(None).open(Purpose::Cursor, "m", "", text).is_ok();
         assert!(opened(&b, &sealed(&a)) && opened(&a, &sealed(&b)));
         let (alone, other) = (seals(None), seals(None));
         assert!(opened(&alone, &sealed(&alone)) && !opened(&other, &sealed(&alone)));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::listen::{self, Changing};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{
     Answer, Call, CallError, Exchange, Freshness, Goal, List, Listed, Problem, Ran, ServerMessage, Settings, Standing,
     Start,
@@ -28,6 +29,8 @@ const QUIET: Duration = Duration::from_secs(60 * 60);
 
 /// What is heard while an exchange runs.
 pub(super) enum Heard<'a> {
+    /// The exchange has this number: what is said of it elsewhere names that.
+    Began(u64),
     /// A message of the backend, in this conversation.
     Message(&'a ServerMessage, Option<&'a Arc<Standing>>),
     /// The conversation was opened; the request that is wanted has not been sent yet.
@@ -53,6 +56,8 @@ pub(super) struct Served {
     /// Of everything that nobody but the gateway waits for.
     for_errands: Patience,
     settings: Arc<Settings>,
+    /// Whose view of the backend this is: nobody's, where all callers see the same.
+    pub(super) who: Option<Arc<Principal>>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
     no_sessions: AtomicBool,
@@ -97,6 +102,7 @@ impl Served {
             heard: watch::Sender::new(None),
             for_errands: Patience::of(deadline.min(PROMPT)),
             settings,
+            who: None,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
             no_sessions: AtomicBool::new(false),
@@ -132,6 +138,7 @@ impl Served {
             _ => &self.for_errands,
         };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
+        hear(Heard::Began(number));
         let settings = match (conversation.start(), &conversation.settings) {
             // What a client can do is used where it can be asked.
             (Start::Standing(standing), Some(_)) if standing.era() == Era::Modern => &self.settings,
@@ -185,8 +192,8 @@ impl Served {
         conversation.learned(standing);
     }
 
-    /// Ends a conversation, on this thread. It is a courtesy: a backend that does not hear it forgets by itself.
-    pub(super) fn end(&self, standing: Arc<Standing>) {
+    /// Ends a conversation of `who`, on this thread. It is a courtesy: a backend that does not hear it forgets by itself.
+    pub(super) fn end(&self, standing: Arc<Standing>, _who: Option<&Arc<Principal>>) {
         if !standing.has_session() {
             return;
         }
@@ -198,7 +205,13 @@ impl Served {
     }
 
     /// Asks something in a conversation that is open, on this thread, and returns whether it was done.
-    pub(super) fn ask_in(&self, standing: &Arc<Standing>, call: Call, cancel: &Cancel) -> bool {
+    pub(super) fn ask_in(
+        &self,
+        standing: &Arc<Standing>,
+        who: Option<&Arc<Principal>>,
+        call: Call,
+        cancel: &Cancel,
+    ) -> bool {
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let method = call.method.clone();
         let start = Start::Standing(Arc::clone(standing));
@@ -211,7 +224,7 @@ impl Served {
         });
         // It was for the conversation that is gone.
         for standing in reopened {
-            self.end(standing);
+            self.end(standing, who);
         }
         match result {
             Ok(Answer::Reply(reply)) if reply.error().is_none() => true,
@@ -224,7 +237,7 @@ impl Served {
     }
 
     /// Sends what nobody waits for, on this thread.
-    pub(super) fn send_aside(&self, request: &http::Request) {
+    pub(super) fn send_aside(&self, request: &http::Request, _who: Option<&Arc<Principal>>) {
         let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
         if let Err(failure) = self.transport.send(request, &timeouts, &Cancel::new()) {
             tracing::debug!(backend = self.name, %failure, "message not delivered");

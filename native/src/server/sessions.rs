@@ -85,6 +85,16 @@ pub(super) enum NotOpened {
     NoRandom,
 }
 
+/// What there is under a name.
+pub(super) enum Found<T> {
+    /// The caller's session.
+    Yes(InUse<T>),
+    /// Nothing, or nothing any more.
+    No,
+    /// The session of somebody else.
+    SomebodyElses,
+}
+
 impl<T> Sessions<T> {
     pub(super) fn new(lifetime: Duration, limit: usize, random: &'static dyn SecureRandom, now: Instant) -> Self {
         Self { lifetime, limit, random, start: now, open: Mutex::new(HashMap::new()) }
@@ -107,17 +117,17 @@ impl<T> Sessions<T> {
         Ok(in_use)
     }
 
-    /// The session of this name, which does not expire before the result is dropped; `None` if there is none (any more).
-    /// One that has expired is left for [`Sessions::sweep`], whose caller winds it up.
-    pub(super) fn find(&self, id: SessionId, now: Instant) -> Option<InUse<T>> {
+    /// The session of this name if it is the caller's, which does not expire before the result is dropped. One that has
+    /// expired is left for [`Sessions::sweep`], whose caller winds it up. One of somebody else lives no longer for it.
+    pub(super) fn find(&self, id: SessionId, now: Instant, is_callers: impl FnOnce(&T) -> bool) -> Found<T> {
         let open = self.locked();
-        let session = open.get(&id)?;
-        if self.expired(session, now) {
-            return None;
+        let Some(session) = open.get(&id).filter(|session| !self.expired(session, now)) else { return Found::No };
+        if !is_callers(&session.state) {
+            return Found::SomebodyElses;
         }
         session.in_use.fetch_add(1, Ordering::Relaxed);
         session.last_used.store(self.millis(now), Ordering::Relaxed);
-        Some(InUse { session: Arc::clone(session), start: self.start })
+        Found::Yes(InUse { session: Arc::clone(session), start: self.start })
     }
 
     /// Takes a session out. Whoever still uses it goes on; winding it up is the caller's.
@@ -197,11 +207,30 @@ mod tests {
         let (sessions, now) = table(10);
         let id = sessions.open(7, now).unwrap().id;
         for minutes in [29, 58, 87] {
-            assert_eq!(sessions.find(id, now + minutes * MINUTE).unwrap().state, 7);
+            assert_eq!(find(&sessions, id, now + minutes * MINUTE).unwrap().state, 7);
         }
-        assert!(sessions.find(id, now + (87 + 30) * MINUTE).is_none());
+        assert!(find(&sessions, id, now + (87 + 30) * MINUTE).is_none());
         assert_eq!(sessions.sweep(now + (87 + 30) * MINUTE).len(), 1);
         assert!(sessions.all().is_empty());
+    }
+
+    fn find<T>(sessions: &Sessions<T>, id: SessionId, now: Instant) -> Option<InUse<T>> {
+        match sessions.find(id, now, |_| true) {
+            Found::Yes(session) => Some(session),
+            Found::No => None,
+            Found::SomebodyElses => unreachable!("it is everybody's"),
+        }
+    }
+
+    #[test]
+    fn somebody_elses_session_is_neither_given_nor_kept_alive() {
+        let (sessions, now) = table(10);
+        let id = sessions.open(7, now).unwrap().id;
+        let last = sessions.all()[0].last_used.load(Ordering::Relaxed);
+        assert!(matches!(sessions.find(id, now + 29 * MINUTE, |owner| *owner == 8), Found::SomebodyElses));
+        assert_eq!(sessions.all()[0].last_used.load(Ordering::Relaxed), last);
+        assert!(matches!(sessions.find(id, now + 31 * MINUTE, |owner| *owner == 8), Found::No));
+        assert!(matches!(sessions.find(id, now + 29 * MINUTE, |owner| *owner == 7), Found::Yes(_)));
     }
 
     #[test]
@@ -223,7 +252,7 @@ mod tests {
         let refused = sessions.open(3, now).err().unwrap();
         assert_eq!(refused.to_string(), "2 sessions are open, and no more are allowed; try again when one has ended");
         assert_eq!(sessions.end(first).unwrap().state, 1);
-        assert!(sessions.end(first).is_none() && sessions.find(first, now).is_none());
+        assert!(sessions.end(first).is_none() && find(&sessions, first, now).is_none());
         drop(sessions.open(3, now).unwrap());
         assert!(sessions.open(4, now + 31 * MINUTE).is_err());
         assert_eq!(sessions.sweep(now + 31 * MINUTE).len(), 2);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use vmcp_core::gateway::relay::NotAsked;
 use vmcp_core::gateway::suspended::PATIENCE;
 use vmcp_core::gateway::{Caller, Hop};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{ServerMessage, Standing};
 use vmcp_core::mcp::jsonrpc;
 
@@ -35,6 +36,8 @@ pub(super) struct Suspensions {
 pub(super) struct Suspendable {
     number: u64,
     place: usize,
+    /// Whose call it is. What is sealed for it opens for the same principal alone.
+    who: Option<Arc<Principal>>,
     pub(super) cancel: Cancel,
     state: Mutex<State>,
 }
@@ -79,10 +82,17 @@ impl Drop for Attached {
 
 impl Suspensions {
     /// A call that may have to wait for its client.
-    pub(super) fn begin(&self, place: usize, caller: Caller, outlet: Arc<Outlet>, cancel: Cancel) -> Arc<Suspendable> {
+    pub(super) fn begin(
+        &self,
+        place: usize,
+        who: Option<Arc<Principal>>,
+        caller: Caller,
+        outlet: Arc<Outlet>,
+        cancel: Cancel,
+    ) -> Arc<Suspendable> {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         let state = State { caller, outlet, round: 0, suspended: false, asked: 0, open: Vec::new() };
-        Arc::new(Suspendable { number, place, cancel, state: Mutex::new(state) })
+        Arc::new(Suspendable { number, place, who, cancel, state: Mutex::new(state) })
     }
 
     /// The call of this number.
@@ -119,11 +129,6 @@ impl Suspendable {
     pub(super) fn hears(&self) -> Option<(Caller, Arc<Outlet>)> {
         let state = self.lock();
         (!state.suspended).then(|| (state.caller.clone(), Arc::clone(&state.outlet)))
-    }
-
-    /// Who hears of progress: the token is the one of the first round.
-    pub(super) fn hears_progress(&self) -> Option<(Caller, Arc<Outlet>)> {
-        self.hears().filter(|_| self.lock().round == 0)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -167,6 +172,7 @@ impl App {
         self: &Arc<Self>,
         call: &Arc<Suspendable>,
         caller: Caller,
+        who: Option<Arc<Principal>>,
         outlet: Arc<Outlet>,
         answers: &[(String, String)],
     ) -> Result<Attached, NotAwaited> {
@@ -182,7 +188,7 @@ impl App {
             let answer = answers.iter().find(|(known, _)| *known == key);
             if let (Some((_, answer)), Some(id)) = (answer, &question.message.id) {
                 let (standing, message) = (Arc::clone(&question.standing), jsonrpc::result(id, answer));
-                self.backends.tell(Towards { place: call.place, standing, message });
+                self.backends.tell(Towards { place: call.place, standing, message }, who.clone());
             }
             answer.is_none()
         });
@@ -198,7 +204,7 @@ impl App {
         state.suspended = true;
         let caller = &state.caller;
         let questions = state.open.iter().map(|question| (question.key.as_str(), &question.message));
-        let hop = Hop { backend: "", server: &self.server, sealer: self.seals.sealer() };
+        let hop = Hop { backend: "", server: &self.server, sealer: self.seals.sealer(call.who.as_deref()) };
         let message = caller.asks(questions, &self.seals.token(call.number), hop);
         state.outlet.answer(|| Some(caller.asking(message.clone())), || Some(message.clone()));
         let (app, call, round) = (Arc::clone(self), Arc::clone(call), state.round);

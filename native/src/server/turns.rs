@@ -3,12 +3,15 @@
 //! It reads no HTTP body and calls no backend.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
+use vmcp_core::gateway::batch::batch;
 use vmcp_core::gateway::{self, Headers, Initialize, Serves, SessionState, Turn};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::List;
 use vmcp_core::mcp::{code, http};
 
@@ -16,17 +19,43 @@ use super::App;
 use super::client::{Client, NoStream};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::routes::refuse;
-use super::sessions::{InUse, NotOpened};
+use super::sessions::{Found, InUse, NotOpened};
 
 impl App {
     /// Answers a POST or DELETE.
-    pub(super) async fn turn(self: &Arc<Self>, method: &str, headers: &HeaderMap, body: Bytes) -> Reply {
+    pub(super) async fn turn(
+        self: &Arc<Self>,
+        method: &str,
+        sent: &HeaderMap,
+        body: Bytes,
+        who: Option<Arc<Principal>>,
+    ) -> Reply {
+        if method == "POST" && body.trim_ascii_start().first() == Some(&b'[') {
+            let headers = read(sent);
+            let session = self.session(&headers, who.as_ref());
+            match batch(&gateway::Request { method, headers, body: &body }, state(&session)) {
+                Some(Ok(batch)) => return self.answer_all(sent, &body, &batch, who.as_ref()).await,
+                Some(Err(refused)) => return written(refused),
+                None => {}
+            }
+        }
+        self.turn_of_one(method, sent, body, who).await
+    }
+
+    /// Answers a body that holds one message.
+    pub(super) async fn turn_of_one(
+        self: &Arc<Self>,
+        method: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+        who: Option<Arc<Principal>>,
+    ) -> Reply {
         let headers = read(headers);
-        let session = self.session(&headers);
+        let session = self.session(&headers, who.as_ref());
         let request = gateway::Request { method, headers, body: &body };
         match gateway::turn(&request, state(&session), Serves::Both) {
             Turn::Answer(response) => written(response),
-            Turn::Initialize(initialize) => self.initialize(&initialize),
+            Turn::Initialize(initialize) => self.initialize(&initialize, who),
             Turn::Discover(discover) => {
                 self.backends.fresh(&List::ALL).await;
                 written(discover.answer(&self.server, &self.backends.offering()))
@@ -34,14 +63,14 @@ impl App {
             Turn::List(list) => {
                 let merged = self.backends.fresh(&[list.kind]).await;
                 let freshness = self.backends.freshness(list.kind);
-                written(list.answer(&merged, freshness, &self.server, self.seals.sealer()))
+                written(list.answer(&merged, freshness, &self.server, self.seals.sealer(who.as_deref())))
             }
             Turn::Ask(ask) => {
                 // What stands alone has no session, whatever it names.
                 let session = session.ok().flatten().filter(|_| ask.asker.capabilities.is_none());
-                self.ask(ask, session).await
+                self.ask(ask, session, who).await
             }
-            Turn::Listen(listen) => self.subscribe(&listen),
+            Turn::Listen(listen) => self.subscribe(&listen, who),
             Turn::SetLogLevel(asker, level) => {
                 if let Ok(Some(session)) = &session {
                     session.state.set_log_level(level);
@@ -73,8 +102,8 @@ impl App {
     }
 
     /// Opens a session. No backend is asked: what is offered is what the gateway can do.
-    fn initialize(&self, initialize: &Initialize<'_>) -> Reply {
-        let open = || self.sessions.open(Client::new(initialize.session().clone()), Instant::now());
+    fn initialize(&self, initialize: &Initialize<'_>, who: Option<Arc<Principal>>) -> Reply {
+        let open = || self.sessions.open(Client::new(initialize.session().clone(), who.clone()), Instant::now());
         let opened = open().or_else(|refused| match refused {
             NotOpened::Full { .. } => {
                 self.sweep();
@@ -95,13 +124,13 @@ impl App {
     }
 
     /// Opens the stream of what concerns no request (GET). One a session; it ends with the session.
-    pub(super) fn listen(self: &Arc<Self>, headers: &HeaderMap) -> Reply {
+    pub(super) fn listen(self: &Arc<Self>, headers: &HeaderMap, who: Option<&Arc<Principal>>) -> Reply {
         let headers = read(headers);
         if !headers.accepts(http::EVENT_STREAM) {
             let message = "this stream is written as events only; expected `Accept: text/event-stream`";
             return refuse(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message);
         }
-        let session = match self.session(&headers) {
+        let session = match self.session(&headers, who) {
             Ok(Some(session)) => session,
             Ok(None) => {
                 let message = "a stream needs the `Mcp-Session-Id` that `initialize` gave";
@@ -127,11 +156,20 @@ impl App {
         }
     }
 
-    /// The session that a request names.
-    fn session(&self, headers: &Headers<'_>) -> Result<Option<InUse<Client>>, Unknown> {
+    /// The session that a request names. Another principal's is as unknown as one that never was: who learns an id
+    /// learns nothing by it, and its owner is not disturbed.
+    fn session(&self, headers: &Headers<'_>, who: Option<&Arc<Principal>>) -> Result<Option<InUse<Client>>, Unknown> {
         let Some(name) = headers.session_id() else { return Ok(None) };
-        let found = name.parse().ok().and_then(|id| self.sessions.find(id, Instant::now()));
-        found.map(Some).ok_or(Unknown)
+        let Ok(id) = name.parse() else { return Err(Unknown) };
+        match self.sessions.find(id, Instant::now(), |client| client.is_of(who)) {
+            Found::Yes(session) => Ok(Some(session)),
+            Found::No => Err(Unknown),
+            Found::SomebodyElses => {
+                let attempts = self.strangers.fetch_add(1, Ordering::Relaxed) + 1;
+                tracing::warn!(attempts, "somebody named the session of another principal; it is unknown to them");
+                Err(Unknown)
+            }
+        }
     }
 }
 

@@ -68,7 +68,8 @@ impl Block {
     }
 }
 
-const GIVEN: [&str; 20] = [
+const GIVEN: [&str; 21] = [
+    "era",
     "goal",
     "start",
     "limits",
@@ -180,7 +181,7 @@ fn exchange(given: &[Block], portions: Portions) -> String {
     let mut out = String::new();
     let mut settings = Settings { declared: Declared::new("vmcp", "0"), limits: Limits::default() };
     let mut asked = Asked::Decline;
-    let mut caller = None;
+    let (mut caller, mut era) = (None, Era::Legacy);
     let (mut goal, mut start) = (Goal::Open, Start::Unknown);
     let mut answers = given.iter();
     for block in answers.by_ref() {
@@ -194,7 +195,8 @@ fn exchange(given: &[Block], portions: Portions) -> String {
             "capabilities" => settings.declared.capabilities = block.rest().to_owned(),
             "asked" => asked = Asked::Relay,
             "caller" => caller = Some(block.rest().to_owned()),
-            "goal" => goal = goal_of(block, asked, caller.take()),
+            "era" => era = Era::Modern,
+            "goal" => goal = goal_of(block, asked, era, caller.take()),
             "start" => {
                 start = start_of(block.rest());
                 break;
@@ -331,7 +333,7 @@ impl Played {
     }
 }
 
-fn goal_of(block: &Block, asked: Asked, capabilities: Option<String>) -> Goal {
+fn goal_of(block: &Block, asked: Asked, era: Era, capabilities: Option<String>) -> Goal {
     match block.rest() {
         "open" => Goal::Open,
         "end" => Goal::End,
@@ -342,7 +344,7 @@ fn goal_of(block: &Block, asked: Asked, capabilities: Option<String>) -> Goal {
         call => {
             let method = call.strip_prefix("call ").unwrap_or_else(|| panic!("goal `{call}`"));
             let params = (!block.body.is_empty()).then(|| String::from_utf8(block.body.clone()).unwrap());
-            Goal::Call(Call { headers: block.headers.clone(), asked, capabilities, ..Call::new(method, params) })
+            Goal::Call(Call { headers: block.headers.clone(), asked, capabilities, era, ..Call::new(method, params) })
         }
     }
 }

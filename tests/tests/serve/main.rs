@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
+mod bridge;
 mod calls;
 mod http;
 mod kinds;

@@ -25,11 +25,22 @@ fn serve(stage: &Stage) -> Server {
 }
 
 /// Asks alone; the answer is read later.
-fn begin(address: SocketAddr, id: u32, method: &str, params: Value) -> impl FnOnce() -> Answer {
+pub(crate) fn begin(address: SocketAddr, id: u32, method: &str, params: Value) -> impl FnOnce() -> Answer {
+    begin_as(address, id, method, params, json!({"elicitation": {"form": {}}, "extensions": {TASKS: {}, "x/y": {}}}))
+}
+
+/// The same for a client that can do this.
+pub(crate) fn begin_as(
+    address: SocketAddr,
+    id: u32,
+    method: &str,
+    params: Value,
+    capabilities: Value,
+) -> impl FnOnce() -> Answer {
     let name = ["name", "uri", "taskId"].iter().find_map(|key| params[key].as_str().map(str::to_owned));
     let mut params = params;
-    params["_meta"] = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}, "extensions": {TASKS: {}, "x/y": {}}}});
+    params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = capabilities;
     let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
     let mut headers = vec![JSON, ACCEPT, ("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
     headers.extend(name.as_deref().map(|name| ("mcp-name", name)));
@@ -38,12 +49,12 @@ fn begin(address: SocketAddr, id: u32, method: &str, params: Value) -> impl FnOn
     || Answer::read(std::io::BufReader::new(connection))
 }
 
-fn ask(address: SocketAddr, id: u32, method: &str, params: Value) -> Value {
+pub(crate) fn ask(address: SocketAddr, id: u32, method: &str, params: Value) -> Value {
     begin(address, id, method, params)().json()
 }
 
 /// The backend acknowledges what it was asked to tell.
-fn acknowledge(stage: &Stage) -> Cue {
+pub(crate) fn acknowledge(stage: &Stage) -> Cue {
     let mut cue = stage.cue("subscriptions/listen");
     assert_eq!(cue.header("mcp-method"), Some("subscriptions/listen"));
     cue.stream();
@@ -52,14 +63,14 @@ fn acknowledge(stage: &Stage) -> Cue {
     cue
 }
 
-fn tell(cue: &mut Cue, method: &str, params: Value) {
+pub(crate) fn tell(cue: &mut Cue, method: &str, params: Value) {
     let mut params = params;
     params["_meta"] = json!({ID: cue.body["id"]});
     cue.say(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
 }
 
 /// Waits until the gateway knows the backend.
-fn known(address: SocketAddr) {
+pub(crate) fn known(address: SocketAddr) {
     eventually("the backend is listed", || {
         ask(address, 1, "tools/list", json!({}))["result"]["tools"].as_array().is_some_and(|tools| !tools.is_empty())
     });

@@ -132,6 +132,11 @@ impl Cue {
         plain(&mut self.out, 200, None, &answer(&self.body, "result", result)).unwrap();
     }
 
+    /// Answers with an error.
+    pub(crate) fn error(mut self, status: u16, error: Value) {
+        plain(&mut self.out, status, None, &answer(&self.body, "error", error)).unwrap();
+    }
+
     /// Begins a stream.
     pub(crate) fn stream(&mut self) {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";

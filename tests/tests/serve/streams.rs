@@ -12,7 +12,7 @@ use crate::http::{self, Answer, send};
 use crate::stage::Stage;
 use crate::{ACCEPT, JSON, eventually, offer, post, rpc, serve_all, tools};
 
-fn serve(stage: &Stage) -> Server {
+pub(crate) fn serve(stage: &Stage) -> Server {
     serve_all(offer(&[("b", &stage.url())], ""), Options::default())
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn open(address: SocketAddr, revision: &str, capabilities: Value) -> 
     id
 }
 
-fn get(address: SocketAddr, session: &str, last: Option<&str>) -> Answer {
+pub(crate) fn get(address: SocketAddr, session: &str, last: Option<&str>) -> Answer {
     let mut headers = vec![("accept", "text/event-stream"), ("mcp-session-id", session)];
     headers.extend(last.map(|last| ("last-event-id", last)));
     send(address, "GET", "/mcp", &headers, b"")

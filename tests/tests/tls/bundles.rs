@@ -3,13 +3,11 @@
 //! It makes no handshake; `rows.rs` does.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::Config;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use vmcp_core::diagnostic::{Diagnostic, File, Severity};
@@ -198,23 +196,5 @@ proptest! {
         prop_assert!(findings.iter().any(|finding| finding.code.id() == "trust/private-key"));
         let shown = format!("{findings:?}");
         prop_assert!(!shown.contains("U0VDUkVU"));
-    }
-}
-
-#[test]
-#[ignore = "writes files for another implementation, into VMCP_BUNDLES"]
-fn bundles_can_be_written_out_for_another_implementation() {
-    let directory = std::env::var_os("VMCP_BUNDLES").unwrap();
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    for number in 0..20_000 {
-        let file = edited().new_tree(&mut runner).unwrap().current();
-        let (bundle, _) = CaBundle::read("ca.crt", &file, now());
-        let read = bundle.iter().flat_map(CaBundle::trusted).fold(String::new(), |mut read, trusted| {
-            writeln!(read, "{}", trusted.fingerprint).unwrap();
-            read
-        });
-        let directory = Path::new(&directory);
-        std::fs::write(directory.join(format!("{number}.pem")), &file).unwrap();
-        std::fs::write(directory.join(format!("{number}.read")), read).unwrap();
     }
 }

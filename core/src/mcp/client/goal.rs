@@ -6,6 +6,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::mcp::Era;
+
 #[cfg(doc)]
 use super::{Answer, Exchange, Output};
 
@@ -36,13 +38,23 @@ pub struct Call {
     pub asked: Asked,
     /// What the caller can do, as JSON: sent to a modern backend in place of what is declared in general.
     pub capabilities: Option<String>,
+    /// How the caller speaks: what only its era knows (`inputResponses` and `requestState`, or `task`) goes to no backend
+    /// of the other one.
+    pub era: Era,
 }
 
 impl Call {
     /// A call whose caller cannot be asked anything.
     #[must_use]
     pub fn new(method: &str, params: Option<String>) -> Self {
-        Self { method: method.to_owned(), params, headers: Vec::new(), asked: Asked::Decline, capabilities: None }
+        Self {
+            method: method.to_owned(),
+            params,
+            headers: Vec::new(),
+            asked: Asked::Decline,
+            capabilities: None,
+            era: Era::Legacy,
+        }
     }
 }
 

@@ -40,6 +40,20 @@ impl Declared {
     }
 }
 
+impl Declared {
+    /// The same as a server of this revision may be told: before 2025-11-25 there were forms only, so that a client which
+    /// can do no more than open URLs has no elicitation (2025-11-25, client/elicitation, Capabilities). `None` if that is
+    /// no other.
+    pub(super) fn as_known_to(&self, revision: Revision) -> Option<Self> {
+        let elicitation = json::member(&self.capabilities, "elicitation")?;
+        let can = |mode| json::member(elicitation, mode).is_some_and(|value| value != "null");
+        (revision < Revision::V20251125 && can("url") && !can("form")).then(|| Self {
+            client_info: self.client_info.clone(),
+            capabilities: json::rewrite(&self.capabilities, |member| member.is("elicitation"), &[]),
+        })
+    }
+}
+
 /// How much is read. What exceeds a limit is an error, never cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

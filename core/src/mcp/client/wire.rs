@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::standing::{Declared, Legacy, Standing};
 use super::{Call, SERVER_DISCOVER};
 use crate::mcp::http::{self, Method, Request, header};
-use crate::mcp::{Revision, json, jsonrpc, meta};
+use crate::mcp::{Era, Revision, json, jsonrpc, meta};
 
 /// `server/discover` (2026-07-28, server/discover).
 pub(super) fn discover(declared: &Declared, id: u64) -> Request {
@@ -54,7 +54,8 @@ pub(super) fn delete(legacy: &Legacy) -> Request {
 
 /// Any request, and the progress token of the caller that ours stands for.
 pub(super) fn call(standing: &Standing, declared: &Declared, id: u64, call: &Call) -> (Request, Option<String>) {
-    let params = call.params.as_deref();
+    let own = call.params.as_deref().map(|params| of_both_eras(params, call.era, standing.era()));
+    let params = own.as_deref();
     let hop = params.and_then(|params| json::member(params, "_meta"));
     let token = hop.and_then(|hop| json::member(hop, meta::PROGRESS_TOKEN)).map(ToOwned::to_owned);
     let own_token = token.is_some().then(|| format!("{id}"));
@@ -113,6 +114,21 @@ fn name_of<'a>(method: &str, params: Option<&'a str>) -> Option<Cow<'a, str>> {
         _ => return None,
     };
     json::string(json::member(params?, key)?)
+}
+
+/// Parameters without what the other era does not know: the answers of a round and its state, and that a call is to be a
+/// task (2025-11-25, basic/utilities/tasks, Task Support 1: it is ignored where it is not supported).
+fn of_both_eras(params: &str, from: Era, to: Era) -> Cow<'_, str> {
+    let unknown: &[&str] = match (from, to) {
+        (Era::Modern, Era::Legacy) => &["inputResponses", "requestState"],
+        (Era::Legacy, Era::Modern) => &["task"],
+        _ => return Cow::Borrowed(params),
+    };
+    let goes = |member: &json::Member<'_>| unknown.iter().any(|key| member.is(key));
+    match json::members(params).into_iter().flatten().any(|member| goes(&member)) {
+        true => Cow::Owned(json::rewrite(params, goes, &[])),
+        false => Cow::Borrowed(params),
+    }
 }
 
 /// Parameters for a session: the caller's, less what belongs to another hop.

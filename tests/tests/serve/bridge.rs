@@ -1,0 +1,273 @@
+//! Cells of the table of both revisions (`docs/bridge.md`): what becomes of a message whose two sides speak otherwise, or
+//! would not know of it.
+//!
+//! Every word of the backend is the test's own.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::http::{self, Answer, send};
+use crate::modern::{begin_as, known};
+use crate::stage::Stage;
+use crate::streams::{asks, begin, everything, get, open, serve, tells};
+use crate::{ACCEPT, JSON, eventually, post};
+
+fn answers(answer: &mut Answer) -> Vec<Value> {
+    let mut all = answer.json().as_array().cloned().unwrap_or_default();
+    all.sort_by_key(|answer| answer["id"].as_u64());
+    all
+}
+
+#[test]
+fn a_batch_of_a_client_of_2025_03_26_is_split_and_joined() {
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    let session = open(address, "2025-03-26", everything());
+    let ping = |id: u32| json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+    let call = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "b_t", "arguments": {},
+        "_meta": {"progressToken": "p"}}});
+    let told = tells("notifications/x", json!({}));
+    let send_all = |all: Value| post(address, Some(&session), &all.to_string());
+    // Requests and notifications; a message that is none has its own error.
+    let mut answer = send_all(json!([ping(1), told, {"jsonrpc": "2.0", "id": 2, "method": "x/y"}, 7]));
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    let all = answers(&mut answer);
+    assert_eq!(all.len(), 3);
+    assert_eq!((&all[0]["id"], &all[0]["error"]["code"]), (&Value::Null, &json!(-32600)));
+    assert_eq!((&all[1]["result"], &all[2]["error"]["code"]), (&json!({}), &json!(-32601)));
+    // Notifications alone are accepted.
+    assert_eq!(send_all(json!([told, told])).status, 202);
+    for wrong in [json!([]), json!(vec![ping(1); 101])] {
+        let mut refused = send_all(wrong);
+        assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(-32600)));
+    }
+    // A call that streams makes a stream of it, on which the other answers are too.
+    let body = json!([ping(1), call]).to_string();
+    let mut connection = http::connect(address);
+    http::write(&mut connection, "POST", "/mcp", &[JSON, ACCEPT, ("mcp-session-id", &session)], body.as_bytes());
+    let mut cue = stage.cue("tools/call");
+    cue.stream();
+    cue.say(&asks(json!("q"), "roots/list", json!({})));
+    let mut answer = Answer::read(std::io::BufReader::new(connection));
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    let mut first: Vec<_> = (0..2).map(|_| answer.event().unwrap()).collect();
+    first.sort_by_key(|event| event["method"].is_null());
+    assert_eq!((&first[0]["method"], &first[1]["result"]), (&json!("roots/list"), &json!({})));
+    // The answer to it comes in an array too.
+    let response = json!({"jsonrpc": "2.0", "id": first[0]["id"], "result": {"roots": []}});
+    assert_eq!(send_all(json!([response])).status, 202);
+    assert_eq!(stage.cue("response").body["id"], "q");
+    cue.say_result(json!({"content": []}));
+    assert_eq!(answer.event().unwrap()["id"], 3);
+    assert_eq!(answer.event(), None);
+    // Who reads no stream gets a document.
+    let headers = [JSON, ("accept", "application/json"), ("mcp-session-id", session.as_str())];
+    let mut connection = http::connect(address);
+    http::write(&mut connection, "POST", "/mcp", &headers, json!([call, ping(4)]).to_string().as_bytes());
+    stage.cue("tools/call").result(json!({"content": []}));
+    let all = answers(&mut Answer::read(std::io::BufReader::new(connection)));
+    assert_eq!((&all[0]["id"], &all[1]["id"]), (&json!(3), &json!(4)));
+}
+
+#[test]
+fn no_other_revision_has_batches() {
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = serve(&stage);
+    let body = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#;
+    for revision in ["2024-11-05", "2025-06-18", "2025-11-25"] {
+        let session = open(server.address(), revision, json!({}));
+        let mut refused = post(server.address(), Some(&session), body);
+        assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(-32600)), "{revision}");
+    }
+    let headers = [JSON, ACCEPT, ("mcp-protocol-version", "2026-07-28"), ("mcp-method", "ping")];
+    let mut refused = send(server.address(), "POST", "/mcp", &headers, body.as_bytes());
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(-32600)));
+}
+
+fn url_required() -> Value {
+    json!({"code": -32042, "message": "log in first", "data": {"elicitations":
+        [{"mode": "url", "elicitationId": "e1", "url": "https://x/login", "message": "Log in"}]}})
+}
+
+#[test]
+fn what_has_to_be_opened_first_is_asked_in_a_result_and_the_retry_is_the_call_once_more() {
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let can = json!({"elicitation": {"url": {}}});
+    let call = json!({"name": "b_t", "arguments": {"n": 1.50}});
+    let answer = begin_as(address, 2, "tools/call", call.clone(), can.clone());
+    stage.cue("tools/call").error(200, url_required());
+    let asked = answer().json()["result"].clone();
+    assert_eq!(asked["resultType"], "input_required");
+    let params = json!({"mode": "url", "url": "https://x/login", "message": "Log in"});
+    assert_eq!(asked["inputRequests"], json!({"u1": {"method": "elicitation/create", "params": params}}));
+    let mut retry = call;
+    retry["inputResponses"] = json!({"u1": {"action": "accept"}});
+    let answer = begin_as(address, 3, "tools/call", retry, can);
+    let cue = stage.cue("tools/call");
+    assert_eq!(cue.body["params"], json!({"name": "t", "arguments": {"n": 1.50}, "_meta": {}}));
+    cue.result(json!({"content": []}));
+    assert_eq!(answer().json()["result"]["resultType"], "complete");
+    // Who cannot open URLs is told so.
+    let answer = begin_as(address, 4, "tools/call", json!({"name": "b_t"}), json!({"elicitation": {}}));
+    stage.cue("tools/call").error(200, url_required());
+    let mut refused = answer();
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(-32021)));
+}
+
+#[test]
+fn that_something_was_opened_is_told_to_the_client_that_was_asked_and_to_nobody_else() {
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    let (session, other) = (open(address, "2025-11-25", everything()), open(address, "2025-11-25", everything()));
+    let mut elsewhere = get(address, &other, None);
+    let answer = begin(address, &session, 7, json!({}));
+    let mut call = stage.cue("tools/call");
+    call.stream();
+    let complete = tells("notifications/elicitation/complete", json!({"elicitationId": "e-1"}));
+    call.say(&asks(json!(1), "elicitation/create", json!({"mode": "url", "url": "https://x", "elicitationId": "e-1"})));
+    call.say(&complete);
+    let mut answer = answer();
+    answer.primed();
+    assert_eq!(answer.event().unwrap()["params"]["elicitationId"], "e-1");
+    assert_eq!(answer.event().unwrap(), complete);
+    // In a session the error is one that its revision knows.
+    call.say(&json!({"jsonrpc": "2.0", "id": call.body["id"], "error": url_required()}));
+    call.end();
+    assert_eq!(answer.event().unwrap()["error"], url_required());
+    send(address, "DELETE", "/mcp", &[("mcp-session-id", &other)], b"");
+    elsewhere.primed();
+    assert_eq!(elsewhere.event(), None);
+}
+
+#[test]
+fn a_backend_that_finds_other_headers_than_it_expects_is_listed_and_called_once_more() {
+    let stage = Stage::modern(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let listed = stage.seen("tools/list").len();
+    let mismatch = || json!({"code": -32020, "message": "headers"});
+    let session = open(address, "2025-11-25", json!({}));
+    for session in [Some(&session), None] {
+        let before = stage.seen("tools/list").len();
+        let answer: Box<dyn FnOnce() -> Answer> = match session {
+            Some(session) => Box::new(begin(address, session, 2, json!({}))),
+            None => Box::new(begin_as(address, 2, "tools/call", json!({"name": "b_t", "arguments": {}}), json!({}))),
+        };
+        stage.cue("tools/call").error(400, mismatch());
+        let again = stage.cue("tools/call");
+        assert_eq!(stage.seen("tools/list").len(), before + 1, "it was asked what it expects");
+        again.result(json!({"resultType": "complete", "content": []}));
+        assert_eq!(answer().json()["result"]["content"], json!([]));
+    }
+    assert!(stage.seen("tools/list").len() > listed);
+    // Not a third time, and the client never hears of it.
+    let answer = begin_as(address, 3, "tools/call", json!({"name": "b_t", "arguments": {}}), json!({}));
+    stage.cue("tools/call").error(400, mismatch());
+    stage.cue("tools/call").error(400, mismatch());
+    let error = answer().json()["error"].clone();
+    let message = "the backend refused the gateway's request (JSON-RPC error -32020)";
+    assert_eq!(error, json!({"code": -32603, "message": message}));
+}
+
+#[test]
+fn progress_on_the_standing_stream_reaches_its_call() {
+    let stage = Stage::with_streams(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    let session = open(address, "2025-11-25", everything());
+    let answer = begin(address, &session, 7, json!({"_meta": {"progressToken": "up"}}));
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let mut call = stage.cue("tools/call");
+    let token = call.body["params"]["_meta"]["progressToken"].clone();
+    standing.say(&tells("notifications/progress", json!({"progressToken": 3, "progress": 9})));
+    standing.say(&tells("notifications/progress", json!({"progressToken": token, "progress": 1.50})));
+    let mut answer = answer();
+    answer.primed();
+    assert_eq!(answer.event().unwrap()["params"], json!({"progressToken": "up", "progress": 1.50}));
+    call.stream();
+    call.say_result(json!({"content": []}));
+    assert_eq!(answer.event().unwrap()["id"], 7);
+}
+
+/// The next round of a call that was asked something.
+fn round(address: SocketAddr, id: u32, asked: &Value, token: &str, can: &Value) -> impl FnOnce() -> Answer + use<> {
+    let params = json!({"name": "b_t", "arguments": {}, "requestState": asked["requestState"],
+        "inputResponses": {"q1": {"roots": []}}, "_meta": {"progressToken": token}});
+    begin_as(address, id, "tools/call", params, can.clone())
+}
+
+#[test]
+fn progress_of_a_later_round_has_the_token_of_that_round() {
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let can = json!({"roots": {}});
+    let params = json!({"name": "b_t", "arguments": {}, "_meta": {"progressToken": "one"}});
+    let answer = begin_as(address, 2, "tools/call", params, can.clone());
+    let mut call = stage.cue("tools/call");
+    let token = call.body["params"]["_meta"]["progressToken"].clone();
+    let progress = |value: f64| tells("notifications/progress", json!({"progressToken": token, "progress": value}));
+    call.stream();
+    call.say(&progress(1.5));
+    let mut answer = answer();
+    assert_eq!(answer.event().unwrap()["params"], json!({"progressToken": "one", "progress": 1.5}));
+    call.say(&asks(json!("q"), "roots/list", json!({})));
+    let asked = answer.event().unwrap()["result"].clone();
+    // Nobody hears this.
+    call.say(&progress(2.5));
+    let answer = round(address, 3, &asked, "two", &can);
+    stage.cue("response");
+    call.say(&progress(3.5));
+    let mut answer = answer();
+    let mut said = answer.event().unwrap();
+    if said["params"]["progress"] == json!(2.5) {
+        // It was said while the client was on its way.
+        said = answer.event().unwrap();
+    }
+    assert_eq!(said["params"], json!({"progressToken": "two", "progress": 3.5}));
+    call.say_result(json!({"content": []}));
+    assert_eq!(answer.event().unwrap()["id"], 3);
+}
+
+#[test]
+fn progress_of_a_call_that_is_repeated_for_a_session_does_not_fall_back() {
+    let stage = Stage::modern(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let session = open(address, "2025-06-18", json!({"roots": {}}));
+    let answer = begin(address, &session, 7, json!({"_meta": {"progressToken": "p"}}));
+    let mut call = stage.cue("tools/call");
+    let token = call.body["params"]["_meta"]["progressToken"].clone();
+    call.stream();
+    for value in [1.0, 5.0] {
+        call.say(&tells("notifications/progress", json!({"progressToken": token, "progress": value})));
+    }
+    let questions = json!({"r": {"method": "roots/list"}});
+    call.say_result(json!({"resultType": "input_required", "inputRequests": questions}));
+    let mut answer = answer();
+    assert_eq!(answer.event().unwrap()["params"]["progress"], json!(1.0));
+    assert_eq!(answer.event().unwrap()["params"]["progress"], json!(5.0));
+    let asked = answer.event().unwrap();
+    let response = json!({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": []}});
+    assert_eq!(post(address, Some(&session), &response.to_string()).status, 202);
+    let mut call = stage.cue("tools/call");
+    let token = call.body["params"]["_meta"]["progressToken"].clone();
+    call.stream();
+    for value in [2.0, 5.0, 6.0] {
+        call.say(&tells("notifications/progress", json!({"progressToken": token, "progress": value})));
+    }
+    assert_eq!(answer.event().unwrap()["params"], json!({"progressToken": "p", "progress": 6.0}));
+    call.say_result(json!({"resultType": "complete", "content": []}));
+    assert_eq!(answer.event().unwrap()["id"], 7);
+    eventually("all is over", || stage.waiting("tools/call") == 0);
+}
