@@ -171,7 +171,8 @@ impl<'c> Applied<'c> {
             AuthStrategy::AwsSts(block) => &[("awsSts/region", STS_URL, &block.region)],
             AuthStrategy::Unauthenticated | AuthStrategy::HeaderInjection(_) | AuthStrategy::UpstreamInject(_) => &[],
         };
-        let plain = |text: &str| Endpoint::parse(text).is_ok_and(|url| url.scheme() == Scheme::Http && !url.is_loopback());
+        let plain =
+            |text: &str| Endpoint::parse(text).is_ok_and(|url| url.scheme() == Scheme::Http && !url.is_loopback());
         let mut variables: Vec<SecretVariable> = Vec::new();
         for (key, name, text) in urls {
             let Some(text) = text else { continue };

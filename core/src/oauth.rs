@@ -177,12 +177,10 @@ impl Flow {
             },
             // As OAuth clients in Go find out: first the header, then the body.
             Awaits::ClientInHeader => match self.token(answer) {
-                Err(TokenError::Refused { status: 400..=499, .. }) => {
-                    match self.client_credentials(ClientIn::Body) {
-                        Some(request) => return self.send(request, Awaits::ClientInBody),
-                        None => self.token(answer),
-                    }
-                }
+                Err(TokenError::Refused { status: 400..=499, .. }) => match self.client_credentials(ClientIn::Body) {
+                    Some(request) => return self.send(request, Awaits::ClientInBody),
+                    None => self.token(answer),
+                },
                 result => result,
             },
         };
@@ -237,7 +235,8 @@ impl Flow {
         {
             return Err(TokenError::TokenType { endpoint: endpoint.url.clone(), kind: kind.clone() });
         }
-        let token = answered.bearer().ok_or_else(|| TokenError::malformed(endpoint, "has a token that no header can hold"))?;
+        let token =
+            answered.bearer().ok_or_else(|| TokenError::malformed(endpoint, "has a token that no header can hold"))?;
         Ok(Issued { credentials: IssuedCredentials::Bearer(token), expires: answered.expires })
     }
 
@@ -271,9 +270,11 @@ impl Flow {
         let form = Form::new().with("grant_type", "client_credentials").and("audience", audience).scopes(scopes);
         Some(match place {
             ClientIn::Header => request(endpoint, Some(client), form),
-            ClientIn::Body => {
-                request(endpoint, None, form.with("client_id", &client.id).with("client_secret", client.secret.expose()))
-            }
+            ClientIn::Body => request(
+                endpoint,
+                None,
+                form.with("client_id", &client.id).with("client_secret", client.secret.expose()),
+            ),
         })
     }
 }
@@ -315,8 +316,7 @@ impl Xaa {
 
     /// RFC 7523 section 2.1.
     fn redeeming_request(&self, grant: &Secret) -> TokenRequest {
-        let form =
-            Form::new().with("grant_type", JWT_BEARER).with("assertion", grant.expose()).scopes(&self.scopes);
+        let form = Form::new().with("grant_type", JWT_BEARER).with("assertion", grant.expose()).scopes(&self.scopes);
         request(&self.target, self.target_client.as_ref(), form)
     }
 }
@@ -388,7 +388,10 @@ impl fmt::Debug for TokenAnswer<'_> {
 
 impl fmt::Debug for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flow").field("strategy", &self.strategy.word()).field("awaits", &self.awaits).finish_non_exhaustive()
+        f.debug_struct("Flow")
+            .field("strategy", &self.strategy.word())
+            .field("awaits", &self.awaits)
+            .finish_non_exhaustive()
     }
 }
 

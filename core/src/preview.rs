@@ -479,7 +479,7 @@ outgoingAuth:
   source: inline
   backends:
     a: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: A_KEY}}
-    é: {type: xaa, xaa: {idpTokenUrl: 'https://i.example/t', targetTokenUrl: 'https://t.example/t', targetAudience: b}}
+    é: {type: upstream_inject, upstreamInject: {providerName: p}}
 aggregation: {conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: '{workload}_'}}
 backends:
 - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: /ca/a.crt}
@@ -500,7 +500,7 @@ backends:
     fn the_verdict_is_one_line() {
         assert_eq!(
             verdict(SOUND),
-            "starts; 2 of 4 served; `é` rejected: strategy `xaa` is not built into this version; a backend is never called without it (and 1 more); the pod needs 1 variable and 1 file"
+            "starts; 2 of 4 served; `é` rejected: strategy `upstream_inject` needs the embedded authorization server, which is not built into this version; a backend is never called without it (and 1 more); the pod needs 1 variable and 1 file"
         );
         assert_eq!(
             verdict("name: x\n"),
@@ -525,7 +525,7 @@ backends:
             told(&view),
             [
                 row("a", Standing::Served, Vouching::Bundle, "header_injection"),
-                row("é", Standing::Rejected, Vouching::System, "xaa"),
+                row("é", Standing::Rejected, Vouching::System, "upstream_inject"),
                 row("c", Standing::Rejected, Vouching::Nobody, "unauthenticated"),
                 row("d", Standing::Served, Vouching::Nobody, "unauthenticated"),
             ]

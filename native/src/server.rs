@@ -27,6 +27,7 @@ mod sessions;
 mod stream;
 mod suspended;
 mod turns;
+mod ways;
 
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +47,7 @@ use vmcp_core::gateway::ServerInfo;
 use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
 use vmcp_core::seal::Keys;
 
+use crate::tokens::{Sender, Tokens};
 use crate::transport::{TransportError, TransportOptions};
 use backends::Backends;
 use client::Client;
@@ -211,7 +213,8 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         .map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    let served = offer.backends.iter().map(served).collect::<Result<Vec<_>, _>>()?;
+    let tokens = Tokens::new(Sender::new(&TransportOptions::default()), runtime.handle().clone());
+    let served = offer.backends.iter().map(|offered| served(offered, &tokens)).collect::<Result<Vec<_>, _>>()?;
     let backends = Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone());
     let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
     if options.state_keys.is_none() {
@@ -249,11 +252,11 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     Ok(Server { address, stop, listener, runtime, signals, app })
 }
 
-fn served(offered: &Offered) -> Result<Served, StartError> {
+fn served(offered: &Offered, tokens: &Tokens) -> Result<Served, StartError> {
     let backend = &offered.backend;
     // What a client could answer (sampling, elicitation, roots) is not relayed, so nothing is declared.
     let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
-    Served::new(backend, offered.deadline, Arc::new(settings), &TransportOptions::default())
+    Served::new(backend, offered.deadline, Arc::new(settings), &TransportOptions::default(), tokens)
         .map_err(|source| StartError::Backend { backend: backend.name.clone(), source })
 }
 

@@ -36,6 +36,7 @@ use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage, header};
 use vmcp_core::secret::Secret;
 use vmcp_core::trust::{Pool, TrustError, TrustedBy, UnixTime};
 
+use crate::credentials::Grant;
 use crate::verifier;
 use call::{Call, Connections, Making};
 use connector::{Dialer, NoResolver};
@@ -104,7 +105,8 @@ pub enum TransportError {
     ProtocolHeader(String),
 }
 
-/// The way to one backend. It is shared by all calls to it; each waits on its own connection.
+/// The way to one backend. It is shared by all calls to it; each waits on its own connection. Clones are the same way.
+#[derive(Clone)]
 pub struct BackendTransport {
     agent: Agent,
     endpoint: Endpoint,
@@ -115,9 +117,11 @@ pub struct BackendTransport {
     body_limit: u64,
     pool: Option<Arc<Pool>>,
     /// How many answers to come are not waited for to their end.
-    no_rest: AtomicU32,
+    no_rest: Arc<AtomicU32>,
     /// Of a backend that speaks HTTP with SSE.
-    sse: Option<sse::Streams>,
+    sse: Option<Arc<sse::Streams>>,
+    /// What requests carry beside that.
+    grant: Grant,
 }
 
 impl BackendTransport {
@@ -136,8 +140,37 @@ impl BackendTransport {
             options,
         )?;
         transport.pool = Some(Arc::clone(&backend.pool));
-        transport.sse = (backend.transport == Transport::Sse).then(sse::Streams::default);
+        transport.sse = (backend.transport == Transport::Sse).then(Arc::default);
         Ok(transport)
+    }
+
+    /// The way to a server that is no backend: nothing is sent but what a grant gives.
+    ///
+    /// # Errors
+    /// Its URL is none for the HTTP client.
+    pub fn to_endpoint(
+        endpoint: &Endpoint,
+        pool: &Arc<Pool>,
+        options: &TransportOptions,
+    ) -> Result<Self, TransportError> {
+        let system = Arc::new(Pool::new(Arc::clone(&pool.system), None));
+        let tls = [verifier::client_config(Arc::clone(pool)), verifier::client_config(system)];
+        Self::with_tls(endpoint, &Credentials::Unauthenticated, &[], tls, options)
+    }
+
+    /// The same way, over the same connections, for a caller whose requests carry this.
+    #[must_use]
+    pub fn with_grant(&self, grant: Grant) -> Self {
+        Self { grant, ..self.clone() }
+    }
+
+    /// As [`BackendTransport::send`], and whatever the answer is, nothing is followed: a redirect is an answer.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_here(&self, request: &Request, timeouts: &Timeouts, cancel: &Cancel) -> Result<Response, Failure> {
+        let total = timeouts.total.and_then(|total| Instant::now().checked_add(total));
+        self.attempt(&(self.endpoint.clone(), self.uri.clone()), request, timeouts, total, cancel).0
     }
 
     /// `tls` is for the backend and for a proxy, in this order.
@@ -168,7 +201,8 @@ impl BackendTransport {
     ) -> Result<Self, TransportError> {
         let uri = endpoint.to_url().parse().map_err(|_| TransportError::Url(endpoint.clone()))?;
         let credentials = match credentials {
-            Credentials::Unauthenticated => None,
+            // What is made for each caller comes with a grant.
+            Credentials::Unauthenticated | Credentials::Made(_) => None,
             Credentials::Header { name, value } => {
                 if is_protocol(name) {
                     return Err(TransportError::ProtocolHeader(name.clone()));
@@ -203,8 +237,9 @@ impl BackendTransport {
             forwarded,
             body_limit: options.body_limit,
             pool: None,
-            no_rest: AtomicU32::new(0),
+            no_rest: Arc::new(AtomicU32::new(0)),
             sse: None,
+            grant: Grant::default(),
         })
     }
 
@@ -351,6 +386,7 @@ impl BackendTransport {
         if let Some((name, value)) = &self.credentials {
             headers.insert(name, value.clone());
         }
+        self.grant.complete(&mut prepared, &request.body)?;
         Ok(prepared)
     }
 }

@@ -139,7 +139,11 @@ impl Resolve<'_, '_> {
             endpoint: endpoint?,
             client: Client { id: text(&block.client_id), secret: secret?? },
             // Entra names what is asked for by scopes alone; `.default` is everything that the resource has allowed.
-            scope: if scopes.is_empty() { format!("{}/.default", audience.trim_end_matches('/')) } else { scopes.join(" ") },
+            scope: if scopes.is_empty() {
+                format!("{}/.default", audience.trim_end_matches('/'))
+            } else {
+                scopes.join(" ")
+            },
             skew: block.cache_skew_seconds.0.as_ref().and_then(|skew| u32::try_from(skew.value).ok()),
         })
     }

@@ -160,7 +160,8 @@ impl<'m> Pools<'m> {
 
     /// The pool of a token endpoint: the system roots, and the bundle of its strategy.
     fn of_endpoint(&mut self, trust: &Trust<'_>, found: &mut Vec<Diagnostic>) -> Option<Arc<Pool>> {
-        let report = |finding: Diagnostic| finding.at(trust.span).path(trust.pointer.clone()).scope(trust.scope.clone());
+        let report =
+            |finding: Diagnostic| finding.at(trust.span).path(trust.pointer.clone()).scope(trust.scope.clone());
         let Some(path) = trust.bundle else {
             if self.materials.system_roots.is_empty() && trust.url.scheme() == Scheme::Https {
                 let message = format!(
@@ -242,7 +243,8 @@ impl<'c> Candidate<'c> {
 
     fn credentials(&mut self, auth: &Applied<'_>, pools: &mut Pools<'_>) -> Option<Credentials> {
         let mut found = Vec::new();
-        let credentials = auth.credentials(&self.materials.variables, &mut |trust| pools.of_endpoint(trust, &mut found));
+        let credentials =
+            auth.credentials(&self.materials.variables, &mut |trust| pools.of_endpoint(trust, &mut found));
         self.findings.extend(found);
         credentials.map_err(|findings| self.findings.extend(findings)).ok()
     }

@@ -54,10 +54,13 @@ impl Answered {
         let written = written.ok_or_else(|| wrong("is no JSON object of tokens"))?;
         let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
         // Taken over at once, so that it is wiped whatever comes next.
-        let access_token = filled(written.access_token).map(Secret::new).ok_or_else(|| wrong("has no `access_token`"))?;
+        let access_token =
+            filled(written.access_token).map(Secret::new).ok_or_else(|| wrong("has no `access_token`"))?;
         let token_type = filled(written.token_type).ok_or_else(|| wrong("has no `token_type`"))?;
         let lifetime = written.expires_in.as_ref().and_then(seconds);
-        let expires = lifetime.map(|lifetime| UnixTime::since_unix_epoch(Duration::from_secs(answer.now.as_secs().saturating_add(lifetime))));
+        let expires = lifetime.map(|lifetime| {
+            UnixTime::since_unix_epoch(Duration::from_secs(answer.now.as_secs().saturating_add(lifetime)))
+        });
         Ok(Self { access_token, token_type, issued_token_type: filled(written.issued_token_type), expires })
     }
 

@@ -56,6 +56,12 @@ pub enum TokenError {
         /// A predicate.
         problem: &'static str,
     },
+    /// Too many callers at once.
+    #[error("too many token exchanges are under way; try again later")]
+    Crowded,
+    /// Inside of the gateway.
+    #[error("the token exchange broke off inside of the gateway")]
+    BrokeOff,
     /// It issued something that is no access token.
     #[error(
         "token endpoint {endpoint} issued a `{}`; expected an access token (`urn:ietf:params:oauth:token-type:access_token` or `…:jwt`)",
@@ -92,7 +98,8 @@ struct Kind<'a>(&'a str);
 impl core::fmt::Display for Kind<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let urn = self.0.strip_prefix("urn:").is_some_and(|rest| {
-            rest.len() <= 80 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'-' | b'_' | b'.'))
+            rest.len() <= 80
+                && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'-' | b'_' | b'.'))
         });
         f.write_str(if urn { self.0 } else { "token of an unknown type" })
     }

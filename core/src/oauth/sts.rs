@@ -10,14 +10,12 @@ use crate::auth::TokenEndpoint;
 use crate::secret::Secret;
 use crate::trust::Rfc3339;
 
-pub(super) fn read(
-    endpoint: &TokenEndpoint,
-    answer: &TokenAnswer<'_>,
-    sent: &[Secret],
-) -> Result<Issued, TokenError> {
+pub(super) fn read(endpoint: &TokenEndpoint, answer: &TokenAnswer<'_>, sent: &[Secret]) -> Result<Issued, TokenError> {
     let text = core::str::from_utf8(answer.body).unwrap_or_default();
     if !(200..300).contains(&answer.status) {
-        let code = element(text, "Error").and_then(|error| element(error, "Code")).and_then(|code| shown_code(code.trim(), sent));
+        let code = element(text, "Error")
+            .and_then(|error| element(error, "Code"))
+            .and_then(|code| shown_code(code.trim(), sent));
         return Err(TokenError::Refused { endpoint: endpoint.url.clone(), status: answer.status, code });
     }
     let wrong = |problem| TokenError::malformed(endpoint, problem);
@@ -34,7 +32,10 @@ pub(super) fn read(
     }
     let expires = element(keys, "Expiration").and_then(|text| Rfc3339::parse(text.trim()));
     let expires = expires.ok_or_else(|| wrong("has no `Expiration` as RFC 3339 says"))?;
-    Ok(Issued { credentials: IssuedCredentials::AwsKeys(AwsKeys { id, secret: key, session_token }), expires: Some(expires.0) })
+    Ok(Issued {
+        credentials: IssuedCredentials::AwsKeys(AwsKeys { id, secret: key, session_token }),
+        expires: Some(expires.0),
+    })
 }
 
 /// What stands in the only element of this name; `None` if there is none or more than one.
@@ -48,12 +49,17 @@ fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
         // `<Name>` or `<Name attribute="…">`, not `<NameOfAnother>`.
         let end = after.find('>')?;
         let attributes = after.get(..end)?;
-        if !(attributes.is_empty() || attributes.starts_with(|c: char| c.is_ascii_whitespace())) || attributes.ends_with('/') {
+        if !(attributes.is_empty() || attributes.starts_with(|c: char| c.is_ascii_whitespace()))
+            || attributes.ends_with('/')
+        {
             continue;
         }
         let content = after.get(end + 1..)?;
         let close = content.match_indices("</").find(|(at, _)| {
-            content.get(at + 2..).and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.trim_start().starts_with('>'))
+            content
+                .get(at + 2..)
+                .and_then(|rest| rest.strip_prefix(name))
+                .is_some_and(|rest| rest.trim_start().starts_with('>'))
         });
         let (length, _) = close?;
         if found.is_some() {

@@ -354,12 +354,17 @@ fn on_behalf_of_is_these_bytes() {
          &requested_token_use=on_behalf_of\
          &scope=api%3A%2F%2Fbackend%2F.default"
     );
-    let issued = answered(&strategy, 200, r#"{"token_type":"Bearer","scope":"x","expires_in":3269,"access_token":"e.y.J"}"#);
+    let issued =
+        answered(&strategy, 200, r#"{"token_type":"Bearer","scope":"x","expires_in":3269,"access_token":"e.y.J"}"#);
     assert_eq!(bearer(&issued.unwrap()), "e.y.J");
     assert_eq!(
-        answered(&strategy, 400, r#"{"error":"interaction_required","error_description":"AADSTS50079: …","claims":"{}"}"#)
-            .unwrap_err()
-            .to_string(),
+        answered(
+            &strategy,
+            400,
+            r#"{"error":"interaction_required","error_description":"AADSTS50079: …","claims":"{}"}"#
+        )
+        .unwrap_err()
+        .to_string(),
         "token endpoint https://login.microsoftonline.com/tenant/oauth2/v2.0/token refused with status 400 and error \
          `interaction_required`"
     );
@@ -454,7 +459,11 @@ fn the_mapping_with_the_least_priority_decides_and_the_first_of_equals() {
     };
     assert_eq!(select(&only(matcher("true"), "groups", None)).as_deref(), Some("role"));
     assert_eq!(select(&only(claim("admins"), "dotted", None)).as_deref(), Some("role"));
-    assert_eq!(select(&only(claim("devs"), "text", Some("fallback"))).as_deref(), Some("fallback"), "a text is no list");
+    assert_eq!(
+        select(&only(claim("devs"), "text", Some("fallback"))).as_deref(),
+        Some("fallback"),
+        "a text is no list"
+    );
     assert_eq!(select(&only(claim("devs"), "missing", None)), None);
 
     let strategy = Arc::new(Strategy::AwsSts(only(claim("others"), "groups", None)));

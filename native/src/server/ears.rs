@@ -19,6 +19,7 @@ use super::client::Client;
 use super::link::Link;
 use super::served::{Heard, Served};
 use super::sessions::Session;
+use super::ways::Asker;
 use crate::transport::{Cancel, Timeouts};
 
 /// Bytes of one event.
@@ -110,7 +111,14 @@ impl Served {
         began: &mut dyn FnMut(),
     ) -> End {
         let timeouts = Timeouts { first_byte: HEAD, idle: None, ..Timeouts::default() };
-        let mut response = match self.transport().send(request, &timeouts, cancel) {
+        let way = match self.tokens.wait(self.way(ear.who().as_ref(), Asker::Gateway)) {
+            Ok(way) => way,
+            Err(error) => {
+                tracing::debug!(backend = self.name, %error, "no stream");
+                return End::Lost(None);
+            }
+        };
+        let mut response = match way.transport.send(request, &timeouts, cancel) {
             Ok(response) => response,
             Err(_) if cancel.is_cancelled() => return End::Stopped,
             Err(failure) => {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use vmcp_core::auth::{Credentials, Strategy};
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::listen::{self, Changing};
 use vmcp_core::identity::Principal;
@@ -19,6 +20,8 @@ use vmcp_core::mcp::{Era, http};
 
 use super::known::Known;
 use super::link::{Conversation, Link};
+use super::ways::{Asker, no_way};
+use crate::tokens::Tokens;
 use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
 
 /// How long everything but a call may take.
@@ -47,7 +50,10 @@ pub(super) struct Served {
     pub(super) own: Arc<Link>,
     /// Calls that run.
     pub(super) running: AtomicUsize,
-    transport: BackendTransport,
+    pub(super) transport: BackendTransport,
+    /// Makes credentials for each caller, if that is how it is asked.
+    pub(super) strategy: Option<Arc<Strategy>>,
+    pub(super) tokens: Tokens,
     for_calls: Patience,
     /// Of streams on which a backend may have nothing to say for hours.
     for_listening: Patience,
@@ -91,12 +97,18 @@ impl Served {
         deadline: Duration,
         settings: Arc<Settings>,
         options: &TransportOptions,
+        tokens: &Tokens,
     ) -> Result<Self, TransportError> {
         Ok(Self {
             name: backend.name.clone(),
             own: Arc::default(),
             running: AtomicUsize::new(0),
             transport: BackendTransport::new(backend, options)?,
+            strategy: match &backend.credentials {
+                Credentials::Made(strategy) => Some(Arc::clone(strategy)),
+                Credentials::Unauthenticated | Credentials::Header { .. } => None,
+            },
+            tokens: tokens.clone(),
             for_calls: Patience::of(deadline),
             for_listening: Patience { call: QUIET, ..Patience::of(deadline.min(PROMPT)) },
             heard: watch::Sender::new(None),
@@ -127,7 +139,7 @@ impl Served {
     /// has been told.
     pub(super) fn run(
         &self,
-        goal: Goal,
+        mut goal: Goal,
         conversation: &mut Conversation,
         cancel: &Cancel,
         mut hear: impl FnMut(Heard<'_>) -> Option<String>,
@@ -145,21 +157,38 @@ impl Served {
             (Start::Remembered(Era::Modern), _) => &self.settings,
             (_, own) => own.as_ref().unwrap_or(&self.settings),
         };
-        let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(settings));
-        let result = self.transport.run(&mut exchange, patience, cancel, |exchange, said| match said {
-            Said::Event(message) => {
-                if let Some(response) = hear(Heard::Message(&message, conversation.standing())) {
-                    exchange.answer(response);
+        let settings = Arc::clone(settings);
+        let asker = match &goal {
+            Goal::Call(call) if call.method != listen::METHOD => Asker::Client,
+            _ => Asker::Gateway,
+        };
+        // What may have to be said again is kept where credentials may be refused, and nowhere else.
+        let mut again = self.strategy.as_ref().map(|_| goal.clone());
+        let (exchange, result) = loop {
+            let way = match self.tokens.wait(self.way(conversation.who.as_ref(), asker)) {
+                Ok(way) => way,
+                Err(error) => return (Err(no_way(&goal, error)), None),
+            };
+            let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(&settings));
+            let result = way.transport.run(&mut exchange, patience, cancel, |exchange, said| match said {
+                Said::Event(message) => {
+                    if let Some(response) = hear(Heard::Message(&message, conversation.standing())) {
+                        exchange.answer(response);
+                    }
                 }
-            }
-            Said::Learned(standing) => {
-                self.learned(&standing, conversation);
-                if conversation.standing().is_some_and(|kept| Arc::ptr_eq(kept, &standing)) {
-                    hear(Heard::Opened(&standing));
+                Said::Learned(standing) => {
+                    self.learned(&standing, conversation);
+                    if conversation.standing().is_some_and(|kept| Arc::ptr_eq(kept, &standing)) {
+                        hear(Heard::Opened(&standing));
+                    }
                 }
+                Said::Paused => drop(hear(Heard::Paused)),
+            });
+            match (&result, again.take()) {
+                (Err(error), Some(same)) if self.is_refused(&way, error) => goal = same,
+                _ => break (exchange, result),
             }
-            Said::Paused => drop(hear(Heard::Paused)),
-        });
+        };
         let withdrawal = match &result {
             Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
                 if matches!(failure.stage, Stage::Cancelled | Stage::FirstByte | Stage::Body) =>
@@ -193,13 +222,17 @@ impl Served {
     }
 
     /// Ends a conversation of `who`, on this thread. It is a courtesy: a backend that does not hear it forgets by itself.
-    pub(super) fn end(&self, standing: Arc<Standing>, _who: Option<&Arc<Principal>>) {
+    pub(super) fn end(&self, standing: Arc<Standing>, who: Option<&Arc<Principal>>) {
         if !standing.has_session() {
             return;
         }
+        let way = match self.tokens.wait(self.way(who, Asker::Gateway)) {
+            Ok(way) => way,
+            Err(error) => return tracing::debug!(backend = self.name, %error, "session not ended"),
+        };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let mut exchange = Exchange::new(Goal::End, Start::Standing(standing), number, Arc::clone(&self.settings));
-        if let Err(error) = self.transport.run(&mut exchange, &self.for_errands, &Cancel::new(), |_, _| {}) {
+        if let Err(error) = way.transport.run(&mut exchange, &self.for_errands, &Cancel::new(), |_, _| {}) {
             tracing::debug!(backend = self.name, %error, "session not ended");
         }
     }
@@ -214,10 +247,17 @@ impl Served {
     ) -> bool {
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let method = call.method.clone();
+        let way = match self.tokens.wait(self.way(who, Asker::Client)) {
+            Ok(way) => way,
+            Err(error) => {
+                tracing::debug!(backend = self.name, method, %error, "not done");
+                return false;
+            }
+        };
         let start = Start::Standing(Arc::clone(standing));
         let mut exchange = Exchange::new(Goal::Call(call), start, number, Arc::clone(&self.settings));
         let mut reopened = Vec::new();
-        let result = self.transport.run(&mut exchange, &self.for_errands, cancel, |_, said| {
+        let result = way.transport.run(&mut exchange, &self.for_errands, cancel, |_, said| {
             if let Said::Learned(standing) = said {
                 reopened.push(standing);
             }
@@ -237,9 +277,13 @@ impl Served {
     }
 
     /// Sends what nobody waits for, on this thread.
-    pub(super) fn send_aside(&self, request: &http::Request, _who: Option<&Arc<Principal>>) {
+    pub(super) fn send_aside(&self, request: &http::Request, who: Option<&Arc<Principal>>) {
+        let way = match self.tokens.wait(self.way(who, Asker::Client)) {
+            Ok(way) => way,
+            Err(error) => return tracing::debug!(backend = self.name, %error, "message not delivered"),
+        };
         let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
-        if let Err(failure) = self.transport.send(request, &timeouts, &Cancel::new()) {
+        if let Err(failure) = way.transport.send(request, &timeouts, &Cancel::new()) {
             tracing::debug!(backend = self.name, %failure, "message not delivered");
         }
     }
@@ -262,11 +306,6 @@ impl Served {
     /// As [`Known::is_outdated`].
     pub(super) fn is_outdated(&self, kind: List) -> bool {
         self.known.of(kind).borrow().is_outdated()
-    }
-
-    /// The way to it.
-    pub(super) fn transport(&self) -> &BackendTransport {
-        &self.transport
     }
 
     /// How a conversation for a client with a session begins: in one too, if the backend has sessions, whatever else

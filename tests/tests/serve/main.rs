@@ -11,6 +11,7 @@ mod http;
 mod kinds;
 mod listener;
 mod modern;
+mod outgoing;
 #[cfg(unix)]
 mod program;
 mod sse;
@@ -39,8 +40,13 @@ fn offer(backends: &[(&str, &str)], more: &str) -> Offer {
 
 /// The same, over another transport.
 fn offer_over(transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
+    offer_text(transport, backends, "outgoingAuth: {source: inline}", more)
+}
+
+/// The same, with another `outgoingAuth`.
+fn offer_text(transport: &str, backends: &[(&str, &str)], outgoing: &str, more: &str) -> Offer {
     let mut text = format!(
-        "name: gateway\ngroupRef: g\nincomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline}}\n\
+        "name: gateway\ngroupRef: g\nincomingAuth: {{type: anonymous}}\n{outgoing}\n\
          aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}}}\n\
          {more}\nbackends:\n"
     );

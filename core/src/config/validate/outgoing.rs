@@ -125,12 +125,12 @@ fn header(block: &HeaderInjectionConfig, path: &Path<'_>, findings: &mut Finding
 fn exchange(block: &TokenExchangeConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     token_url(block, "tokenUrl", &block.token_url, path, findings);
     bundle("caBundlePath", &block.ca_bundle_path, path, findings);
-    let secrets = [("clientSecret", filled_secret(&block.client_secret)), ("clientSecretEnv", filled(&block.client_secret_env))];
+    let secrets =
+        [("clientSecret", filled_secret(&block.client_secret)), ("clientSecretEnv", filled(&block.client_secret_env))];
     nameless(("clientId", &block.client_id), secrets, path, findings);
     // RFC 8693 section 3 knows more; of a SAML assertion, for one, no header could be made.
-    let known = |text: &str| {
-        matches!(text.strip_prefix(TOKEN_TYPE).unwrap_or(text), "access_token" | "id_token" | "jwt")
-    };
+    let known =
+        |text: &str| matches!(text.strip_prefix(TOKEN_TYPE).unwrap_or(text), "access_token" | "id_token" | "jwt");
     if let Some(kind) = block.subject_token_type.as_ref().filter(|kind| !kind.is_empty() && !known(kind)) {
         findings.report(code::CONFIG_BAD_VALUE, kind.span, &path.key("subjectTokenType"), || {
             format!(
@@ -157,7 +157,8 @@ fn aws(block: &AwsStsConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     bundle("caBundlePath", &block.ca_bundle_path, path, findings);
     if let Some(role) = block.fallback_role_arn.as_ref().filter(|role| !role.is_empty()) {
         role_arn("fallbackRoleArn", role, path, findings);
-    } else if block.role_mappings.is_empty() && !block.is_unread("fallbackRoleArn") && !block.is_unread("roleMappings") {
+    } else if block.role_mappings.is_empty() && !block.is_unread("fallbackRoleArn") && !block.is_unread("roleMappings")
+    {
         findings.missing(block, "fallbackRoleArn", "it, or `roleMappings`", path);
     }
     if let Some(seconds) = block.session_duration.0 {
@@ -298,6 +299,9 @@ fn filled_secret(secret: &Hidden) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
     use crate::config::testing::findings;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -584,7 +588,7 @@ outgoingAuth:
     }
 
     #[test]
-    fn strategies_that_are_not_built_are_checked_all_the_same() {
+    fn strategies_are_checked_as_far_as_they_are_written() {
         assert_eq!(
             findings(
                 "
@@ -596,7 +600,7 @@ outgoingAuth:
             ),
             [
                 "auth/bad-url /outgoingAuth/backends/a/tokenExchange/tokenUrl «'idp.example'» `tokenUrl` cannot be called: it is not an absolute URL; expected `http://host[:port]/path` or `https://…` [strategy of a]",
-                "config/bad-value /outgoingAuth/backends/a/tokenExchange/subjectTokenType «saml» `subjectTokenType` is `saml`; expected `access_token`, `id_token`, `jwt` or a URN that begins with `urn:ietf:params:oauth:token-type:` [strategy of a]",
+                "config/bad-value /outgoingAuth/backends/a/tokenExchange/subjectTokenType «saml» `subjectTokenType` is `saml`; expected `access_token`, `id_token` or `jwt`, alone or after `urn:ietf:params:oauth:token-type:` [strategy of a]",
             ]
         );
         assert_eq!(
@@ -640,6 +644,7 @@ outgoingAuth:
                 "config/missing-key /outgoingAuth/backends/a/awsSts/roleMappings/0 «claim» a role mapping has no `roleArn`; expected the role [strategy of a]",
                 "auth/conflicting-keys /outgoingAuth/backends/a/awsSts/roleMappings/0/matcher «b» `matcher` stands beside `claim`; expected one of the two [strategy of a] (the other one: «a»)",
                 "config/missing-key /outgoingAuth/backends/a/awsSts/roleMappings/1 «roleArn» a role mapping has no `claim`; expected it, or a `matcher` [strategy of a]",
+                "config/bad-value /outgoingAuth/backends/a/awsSts/roleMappings/1/roleArn «r» `roleArn` is `r`; expected a role such as `arn:aws:iam::123456789012:role/name` [strategy of a]",
             ]
         );
         assert_eq!(
@@ -652,6 +657,8 @@ outgoingAuth:
 "
             ),
             [
+                "config/missing-key /outgoingAuth/backends/a/obo «obo» `obo` has no `clientId`; expected the id of the confidential client [strategy of a]",
+                "config/missing-key /outgoingAuth/backends/a/obo «obo» `obo` has no `scopes`; expected it, or an `audience` [strategy of a]",
                 "config/missing-key /outgoingAuth/backends/a/obo «obo» `obo` has no `tokenUrl`; expected the URL of a token endpoint [strategy of a]",
                 "auth/conflicting-keys /outgoingAuth/backends/a/obo/clientSecretEnv «S» `clientSecretEnv` stands beside `clientSecret`; expected one of the two [strategy of a] (the other one: «s»)",
             ]
@@ -669,6 +676,66 @@ outgoingAuth:
                 "config/missing-key /outgoingAuth/backends/a/xaa «xaa» `xaa` has no `targetAudience`; expected the issuer of the backend's authorization server [strategy of a]",
                 "config/missing-key /outgoingAuth/backends/a/xaa «xaa» `xaa` has no `targetTokenUrl`; expected the URL of a token endpoint [strategy of a]",
                 "config/bad-value /outgoingAuth/backends/a/xaa/subjectTokenType «jwt» `subjectTokenType` is `jwt`; expected `urn:ietf:params:oauth:token-type:id_token` [strategy of a]",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_strategy_that_could_not_be_carried_out_is_refused_where_it_is_written() {
+        let of = |strategy: &str| {
+            findings(&format!("outgoingAuth: {{source: inline, backends: {{a: {strategy}}}}}"))
+                .iter()
+                .map(|text| text.replace("/outgoingAuth/backends/a/", "").replace(" [strategy of a]", ""))
+                .collect::<Vec<_>>()
+        };
+        for kind in ["saml1", "saml2", "refresh_token", "id-jag"] {
+            let urn = format!("urn:ietf:params:oauth:token-type:{kind}");
+            assert_eq!(
+                of(&format!(
+                    "{{type: token_exchange, tokenExchange: {{tokenUrl: 'https://i/', subjectTokenType: '{urn}'}}}}"
+                )),
+                [format!(
+                    "config/bad-value tokenExchange/subjectTokenType «'{urn}'» `subjectTokenType` is `{urn}`; expected `access_token`, `id_token` or `jwt`, alone or after `urn:ietf:params:oauth:token-type:`"
+                )]
+            );
+        }
+        assert_eq!(
+            of(
+                "{type: token_exchange, tokenExchange: {tokenUrl: 'https://i/', clientSecretEnv: S, caBundlePath: ca.crt}}"
+            ),
+            [
+                "config/missing-key tokenExchange/clientSecretEnv «S» `clientSecretEnv` stands there without `clientId`; expected the id of the client whose secret it is",
+                "config/bad-path tokenExchange/caBundlePath «ca.crt» `caBundlePath` is `ca.crt`, which is not absolute; expected an absolute path without `..`",
+            ]
+        );
+        assert_eq!(
+            of("{type: aws_sts, awsSts: {region: 'eu.evil.example/', fallbackRoleArn: 'arn:aws:iam::12:role/r'}}"),
+            [
+                "config/bad-value awsSts/region «'eu.evil.example/'» `region` is `eu.evil.example/`; expected an AWS region such as `eu-central-1`",
+                "config/bad-value awsSts/fallbackRoleArn «'arn:aws:iam::12:role/r'» `fallbackRoleArn` is `arn:aws:iam::12:role/r`; expected a role such as `arn:aws:iam::123456789012:role/name`",
+            ]
+        );
+        assert_eq!(
+            of("{type: aws_sts, awsSts: {region: eu-central-1}}"),
+            ["config/missing-key awsSts «awsSts» `awsSts` has no `fallbackRoleArn`; expected it, or `roleMappings`"]
+        );
+        assert_eq!(
+            of("{type: obo, obo: {tokenUrl: 'https://i/', cacheSkewSeconds: -1}}"),
+            [
+                "config/missing-key obo «obo» `obo` has no `clientId`; expected the id of the confidential client",
+                "config/missing-key obo «obo» `obo` has no `clientSecretEnv`; expected it, or a literal `clientSecret`",
+                "config/missing-key obo «obo» `obo` has no `scopes`; expected it, or an `audience`",
+                "config/out-of-range obo/cacheSkewSeconds «-1» `cacheSkewSeconds` is -1; expected 0 to 3600",
+            ]
+        );
+        assert_eq!(
+            of(
+                "{type: xaa, xaa: {idpTokenUrl: 'https://i/', targetTokenUrl: 'https://t/', targetAudience: a, idpClientSecret: s, targetClientSecretEnv: T, targetCaBundlePath: /a/../b}}"
+            ),
+            [
+                "config/missing-key xaa/idpClientSecret «s» `idpClientSecret` stands there without `idpClientId`; expected the id of the client whose secret it is",
+                "config/missing-key xaa/targetClientSecretEnv «T» `targetClientSecretEnv` stands there without `targetClientId`; expected the id of the client whose secret it is",
+                "config/bad-path xaa/targetCaBundlePath «/a/../b» `targetCaBundlePath` is `/a/../b`, which contains `..`; expected an absolute path without `..`",
             ]
         );
     }

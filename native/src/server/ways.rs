@@ -1,0 +1,73 @@
+//! The way to a backend for one caller: with the credentials that the backend's strategy makes for that caller, and for
+//! the gateway itself with those that are nobody's.
+//!
+//! Nobody ever goes with what was made for somebody else: where there is nothing for a caller, there is no way.
+
+use std::sync::Arc;
+
+use vmcp_core::identity::Principal;
+use vmcp_core::mcp::client::{CallError, Goal, Problem, Ran};
+use vmcp_core::oauth::TokenError;
+
+use super::served::Served;
+use crate::tokens::Given;
+use crate::transport::BackendTransport;
+
+/// For whom a backend is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A client wants it.
+    Client,
+    /// Nobody but the gateway does: a list, a probe, the end of a session.
+    Gateway,
+}
+
+/// A way to a backend.
+pub(super) struct Way {
+    pub(super) transport: BackendTransport,
+    /// What was given for it, if it was made for it.
+    given: Option<Given>,
+}
+
+impl Served {
+    /// The way for `who`; if that is nobody, for a client without a name, or for the gateway itself.
+    pub(super) async fn way(&self, who: Option<&Arc<Principal>>, asker: Asker) -> Result<Way, TokenError> {
+        let Some(strategy) = &self.strategy else { return Ok(Way { transport: self.transport.clone(), given: None }) };
+        let (grant, given) = match (who, asker) {
+            (Some(who), _) => {
+                let (grant, given) = self.tokens.of_caller(strategy, who).await?;
+                (grant, Some(given))
+            }
+            (None, Asker::Gateway) => self.tokens.of_nobody(strategy).await?,
+            (None, Asker::Client) => return Err(TokenError::NoToken { strategy: strategy.word() }),
+        };
+        Ok(Way { transport: self.transport.with_grant(grant), given })
+    }
+
+    /// Whether an exchange is to be made once more with new credentials: the backend did not take these.
+    pub(super) fn is_refused(&self, way: &Way, error: &CallError) -> bool {
+        match (&way.given, error) {
+            // RFC 6750 section 3.1. Nothing was done: the request was refused before it was looked at.
+            (Some(given), CallError { problem: Problem::Status(401), ran: Ran::No, .. }) => {
+                self.tokens.forget(given);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// That there is no way, as the error of the exchange that would have gone it.
+pub(super) fn no_way(goal: &Goal, error: TokenError) -> CallError {
+    let method = match goal {
+        Goal::Call(call) => call.method.clone(),
+        Goal::List(list) => list.method().to_owned(),
+        Goal::Open | Goal::End => "initialize".to_owned(),
+    };
+    let message = error.to_string();
+    let failure = match error {
+        TokenError::NoAnswer { failure, .. } => Some(failure),
+        _ => None,
+    };
+    CallError { method, problem: Problem::NoCredentials { message, failure }, ran: Ran::No }
+}
