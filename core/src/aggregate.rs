@@ -18,7 +18,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use entry::{Entry, Reason};
+pub use entry::{Entry, Reason, Runs};
 pub use headers::Fault;
 pub use policy::{BackendPolicy, Override, Policy, Shows, Strategy, Visible};
 pub use tools::{Hidden, Why};

@@ -5,6 +5,7 @@
 //! A host answers a request in three steps: it fills [`Headers`], looks up the session they name, and acts on the
 //! [`Turn`] that [`turn`] returns. Most turns are answered already.
 
+pub mod as_task;
 mod asks;
 pub mod batch;
 mod by_url;
@@ -18,6 +19,7 @@ mod offering;
 pub mod relay;
 pub mod rounds;
 pub mod suspended;
+pub mod task_ids;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -31,6 +33,7 @@ pub use listen::Listen;
 pub use lists::{ListItems, PAGE};
 pub use modern::Discover;
 pub use offering::Offering;
+pub use task_ids::ListTasks;
 
 use crate::mcp::client::List;
 use crate::mcp::jsonrpc::{self, Id, Message};
@@ -95,6 +98,8 @@ pub enum Turn<'a> {
     List(ListItems<'a>),
     /// What one backend answers.
     Ask(Ask<'a>),
+    /// All tasks of its client (2025-11-25).
+    ListTasks(ListTasks<'a>),
     /// To hear of changes, for as long as its stream is open.
     Listen(Listen<'a>),
     /// To hear of log messages from this level on; answered by [`Asker::done`].
@@ -169,7 +174,7 @@ impl Initialize<'_> {
         let mut result = format!(
             r#"{{"protocolVersion":"{}","capabilities":{},"serverInfo":{}"#,
             self.session.revision,
-            offering.everything(),
+            offering.everything(self.session.revision),
             server.json()
         );
         if let Some(instructions) = offering.instructions() {
@@ -267,6 +272,7 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
             let asker = Asker { id: request.id, era: Era::Legacy, capabilities: None, streams };
             match request.method.as_ref() {
                 "ping" => Ok(Turn::Answer(asker.respond(jsonrpc::result(request.id.text(), "{}")))),
+                "tasks/list" => ListTasks::read(asker, request.params).map(Turn::ListTasks),
                 "logging/setLevel" => log_level(&asker, request.params).map(|level| Turn::SetLogLevel(asker, level)),
                 method => named(asker, method, request.params, Vec::new())
                     .unwrap_or_else(|| Err(no_such_method(200, request.id))),

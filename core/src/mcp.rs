@@ -145,6 +145,8 @@ pub mod meta {
     pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
     /// To which subscription a notification belongs.
     pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+    /// To which task of a session a message belongs (2025-11-25, basic/utilities/tasks).
+    pub const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
     /// Who answers.
     pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 

@@ -33,6 +33,7 @@ pub const NONCE_BYTES: usize = 24;
 pub const DERIVED_LABEL: &str = "vmcp state key v1";
 
 const ID_LABEL: &str = "vmcp state key id v1";
+const ALIKE_LABEL: &str = "vmcp state name v1";
 const CIPHER_LABEL: &str = "vmcp state cipher v1";
 const VERSION: u8 = 1;
 const HEAD: usize = 1 + 1 + 4 + 8;
@@ -159,6 +160,8 @@ pub struct Sealer<'k> {
 #[derive(Clone)]
 struct Key {
     id: [u8; 4],
+    /// Makes nonces.
+    alike: Zeroizing<[u8; KEY_BYTES]>,
     cipher: XChaCha20Poly1305,
 }
 
@@ -235,6 +238,20 @@ impl Keys {
         base64::encode(Alphabet::Url, &out)
     }
 
+    /// Seals so that the same for the same is the same text, as long as the first key is: a name by which something is known
+    /// for long. The nonce is made of all that is sealed (HKDF-SHA256 under a key of its own), so that no two texts share
+    /// one.
+    #[must_use]
+    pub fn seal_alike(&self, purpose: Purpose, bound: Bound<'_>, plain: &[u8]) -> String {
+        let mut all = associated(&[purpose.byte()], bound);
+        all.extend(plain);
+        let mut nonce = [0; NONCE_BYTES];
+        // It fails for more than 255 blocks only; this is one.
+        let made = Hkdf::<Sha256>::new(Some(&*self.first.alike), &all).expand(ALIKE_LABEL.as_bytes(), &mut nonce);
+        debug_assert!(made.is_ok());
+        self.seal(purpose, bound, Expires::Never, nonce, plain)
+    }
+
     /// Opens; `now` is in seconds since 1970.
     ///
     /// # Errors
@@ -286,6 +303,12 @@ impl<'k> Sealer<'k> {
         self.keys.seal(purpose, Bound { principal: &self.principal, method, name }, expires, self.nonce, plain)
     }
 
+    /// As [`Keys::seal_alike`].
+    #[must_use]
+    pub fn seal_alike(&self, purpose: Purpose, method: &str, name: &str, plain: &str) -> String {
+        self.keys.seal_alike(purpose, Bound { principal: &self.principal, method, name }, plain.as_bytes())
+    }
+
     /// As [`Keys::open`]; what is sealed is always text here.
     ///
     /// # Errors
@@ -306,7 +329,8 @@ impl Key {
     fn new(key: &[u8; KEY_BYTES]) -> Self {
         let id = expand(key, ID_LABEL);
         let cipher = expand(key, CIPHER_LABEL);
-        Self { id: [id[0], id[1], id[2], id[3]], cipher: XChaCha20Poly1305::new((&*cipher).into()) }
+        let alike = expand(key, ALIKE_LABEL);
+        Self { id: [id[0], id[1], id[2], id[3]], alike, cipher: XChaCha20Poly1305::new((&*cipher).into()) }
     }
 }
 
@@ -367,6 +391,25 @@ mod tests {
         }
         let text = keys.seal(Purpose::Task, Bound::default(), Expires::Never, [7; 24], b"");
         assert_eq!(keys.open(Purpose::Task, Bound::default(), u64::MAX, &text).as_deref(), Ok(&b""[..]));
+    }
+
+    #[test]
+    fn a_name_is_the_same_each_time_and_another_for_everything_else() {
+        let keys = keys(1);
+        let seal = |bound, plain: &[u8]| keys.seal_alike(Purpose::Task, bound, plain);
+        let name = seal(CALL, b"t");
+        assert_eq!(name, seal(CALL, b"t"));
+        assert_eq!(keys.open(Purpose::Task, CALL, u64::MAX, &name).as_deref(), Ok(&b"t"[..]));
+        let nonce = |text: &str| base64::decode(Alphabet::Url, text).unwrap()[HEAD..HEAD + NONCE_BYTES].to_vec();
+        let others = [
+            seal(CALL, b"u"),
+            seal(Bound { principal: "p", ..CALL }, b"t"),
+            seal(Bound { name: "a_", ..CALL }, b"tt"),
+            Keys::one(&[2; KEY_BYTES]).seal_alike(Purpose::Task, CALL, b"t"),
+        ];
+        for other in others {
+            assert_ne!(nonce(&other), nonce(&name));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! It decides nothing about MCP, trust or configuration: it is handed backends that discovery has made, drives the core's
 //! state machines, and keeps clients from waiting for each other.
 
+mod aside;
 mod backends;
 mod batch;
 mod calls;
@@ -26,6 +27,7 @@ mod served;
 mod sessions;
 mod stream;
 mod suspended;
+mod tasks;
 mod turns;
 mod ways;
 

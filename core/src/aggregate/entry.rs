@@ -25,6 +25,16 @@ pub struct Entry {
     for_legacy: Option<String>,
     for_modern: Option<String>,
     header_schema: Option<String>,
+    runs: Runs,
+}
+
+/// How a tool can be called (2025-11-25, schema, ToolExecution).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// Like any other.
+    AtOnce,
+    /// As a task alone.
+    AsTask,
 }
 
 /// Why an entry of a list cannot be advertised.
@@ -121,6 +131,9 @@ impl<'a> Raw<'a> {
         // Whether it can be run as a task is said otherwise since (2026-07-28, schema, Tool).
         let legacy_tool = (self.kind, self.era) == (List::Tools, Era::Legacy);
         let for_modern = legacy_tool.then(|| rewritten(&|member| member.is("execution"))).flatten();
+        let support = legacy_tool.then(|| json::member(&text, "execution")).flatten();
+        let support = support.and_then(|execution| json::member(execution, "taskSupport"));
+        let runs = if support.is_some_and(|it| json::says(it, "required")) { Runs::AsTask } else { Runs::AtOnce };
         let schema = (self.kind == List::Tools).then(|| json::member(&text, "inputSchema")).flatten();
         let header_schema = schema.filter(|schema| headers::may_annotate(schema)).map(ToOwned::to_owned);
         Entry {
@@ -131,6 +144,7 @@ impl<'a> Raw<'a> {
             for_legacy,
             for_modern,
             header_schema,
+            runs,
         }
     }
 }
@@ -144,6 +158,12 @@ impl Entry {
             Era::Modern => &self.for_modern,
         };
         own.as_deref().unwrap_or(&self.text)
+    }
+
+    /// How it can be called.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        self.runs
     }
 
     /// The schema of a tool's arguments, if headers may repeat some of them.

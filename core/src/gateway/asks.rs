@@ -11,6 +11,7 @@ use super::by_url::{self, NotAskedFirst};
 use super::front::Response;
 use super::modern::{Cached, complete};
 use super::offering::EXTENSIONS;
+use super::task_ids::{self, Names, TaskIds};
 use super::{Asker, Or, ServerInfo, Streams, mirror, refuse_params, relay, shown};
 use crate::aggregate::{Entry, Owner};
 use crate::mcp::client::{Call, CallError, Freshness, Ran, Reply, ServerMessage};
@@ -36,7 +37,7 @@ pub struct Ask<'a> {
 
 /// What a client brought back, unsealed.
 #[derive(Clone, PartialEq, Eq)]
-struct Opened {
+pub(super) struct Opened {
     /// Whose it is.
     backend: String,
     /// What that backend called it, as JSON.
@@ -87,6 +88,8 @@ pub enum OfTask {
     Update,
     /// `tasks/cancel`.
     Cancel,
+    /// `tasks/result`, in a session (2025-11-25).
+    Result,
 }
 
 impl Subject {
@@ -103,6 +106,7 @@ impl Subject {
             Self::Task(OfTask::Get) => "tasks/get",
             Self::Task(OfTask::Update) => "tasks/update",
             Self::Task(OfTask::Cancel) => "tasks/cancel",
+            Self::Task(OfTask::Result) => "tasks/result",
         }
     }
 
@@ -128,9 +132,10 @@ impl<'a> Ask<'a> {
             "completion/complete" => Subject::PromptArgument,
             "resources/subscribe" if asker.era == Era::Legacy => Subject::Subscription,
             "resources/unsubscribe" if asker.era == Era::Legacy => Subject::EndOfSubscription,
-            "tasks/get" if asker.era == Era::Modern => Subject::Task(OfTask::Get),
+            "tasks/get" => Subject::Task(OfTask::Get),
             "tasks/update" if asker.era == Era::Modern => Subject::Task(OfTask::Update),
-            "tasks/cancel" if asker.era == Era::Modern => Subject::Task(OfTask::Cancel),
+            "tasks/cancel" => Subject::Task(OfTask::Cancel),
+            "tasks/result" if asker.era == Era::Legacy => Subject::Task(OfTask::Result),
             _ => return None,
         };
         Some(Self::parts(asker.clone(), subject, params).map(|(subject, name, params, raw_name)| Self {
@@ -226,7 +231,13 @@ impl<'a> Ask<'a> {
     /// # Errors
     /// It does not open, or needs what the client did not declare; this is the answer.
     pub fn open(&mut self, sealer: &Sealer<'_>) -> Result<(), Response> {
-        let Some(capabilities) = self.asker.capabilities else { return Ok(()) };
+        let Some(capabilities) = self.asker.capabilities else {
+            if let Subject::Task(_) = self.subject {
+                self.opened = task_ids::open(sealer, &self.name);
+                return if self.opened.is_some() { Ok(()) } else { Err(self.unknown()) };
+            }
+            return Ok(());
+        };
         let id = self.asker.id.text();
         if let Subject::Task(_) = self.subject {
             needs_tasks(capabilities, id)?;
@@ -300,6 +311,10 @@ impl<'a> Ask<'a> {
             original: None,
             repeats: if retry { Repeats::Retry } else { Repeats::First },
             capabilities: self.asker.capabilities.map(ToOwned::to_owned),
+            names: match (self.asker.era, self.subject) {
+                (Era::Modern, _) => Names::Nothing,
+                (Era::Legacy, subject) => Names::in_answer_to(subject.method(), Some(self.params)),
+            },
             progress_token: json::member(self.params, "_meta")
                 .and_then(|own_meta| json::member(own_meta, meta::PROGRESS_TOKEN))
                 .map(ToOwned::to_owned),
@@ -345,6 +360,8 @@ pub struct Caller {
     repeats: Repeats,
     /// Of a caller that stands alone.
     capabilities: Option<String>,
+    /// Which tasks of a session its result may name.
+    names: Names,
     /// Under which it wants to hear how far its call is, as JSON.
     progress_token: Option<String>,
 }
@@ -378,14 +395,22 @@ pub(super) fn open_task(sealer: &Sealer<'_>, id: &str) -> Option<Owner> {
 }
 
 impl Opened {
-    fn read(plain: &str) -> Option<Self> {
+    pub(super) fn read(plain: &str) -> Option<Self> {
         let (backend, original) = plain.split_once('\n')?;
         json::string(original)?;
         Some(Self { backend: backend.to_owned(), original: original.to_owned() })
     }
 
-    fn plain(backend: &str, original: &str) -> String {
+    pub(super) fn plain(backend: &str, original: &str) -> String {
         format!("{backend}\n{original}")
+    }
+
+    pub(super) fn is_of(&self, backend: &str) -> bool {
+        self.backend == backend
+    }
+
+    pub(super) fn original(&self) -> &str {
+        &self.original
     }
 }
 
@@ -535,6 +560,12 @@ impl Caller {
         }
         let result = &*self.as_asked(result);
         match (self.era, reply.era) {
+            (Era::Legacy, Era::Legacy) if self.names != Names::Nothing || matches!(self.subject, Subject::Task(_)) => {
+                let owner = Owner { backend: hop.backend.into(), original: self.original.clone().unwrap_or_default() };
+                let ids = TaskIds::new(&hop.sealer, hop.backend);
+                let named = task_ids::result_to_client(self, result, self.names, &owner, &ids);
+                named.map_or_else(|| reply.with_id(id), |result| reply.with_id_and_result(id, &result))
+            }
             (Era::Legacy, Era::Legacy) => match self.original {
                 Some(_) => reply.with_id_and_result(id, result),
                 None => reply.with_id(id),

@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::mcp::client::Facts;
-use crate::mcp::{extension, json};
+use crate::mcp::{Revision, extension, json};
 
 /// What backends say of themselves, joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Offering {
     changing: BTreeSet<&'static str>,
     /// Whether updates of single resources are told.
     subscribe: bool,
+    /// Tasks of sessions, of any backend that has sessions.
+    tasks: BTreeSet<&'static str>,
     /// By name: what the first backend that has it says of it, as JSON.
     extensions: BTreeMap<&'static str, String>,
     /// By backend.
@@ -29,6 +31,19 @@ const CORE: [&str; 5] = ["completions", "logging", "prompts", "resources", "tool
 
 /// Extensions that work through the gateway: tasks (SEP-2663) and apps, which are resources.
 pub(super) const EXTENSIONS: [&str; 2] = [extension::TASKS, extension::APPS];
+
+/// What a server may say of its tasks, and how it is offered (2025-11-25, basic/utilities/tasks, Capabilities).
+const TASKS: [(&[&str], &str); 3] = [
+    (&["cancel"], r#""cancel":{}"#),
+    (&["list"], r#""list":{}"#),
+    (&["requests", "tools", "call"], r#""requests":{"tools":{"call":{}}}"#),
+];
+
+/// Whether an object has an object at the end of this path.
+fn within(object: &str, path: &[&str]) -> bool {
+    let found = path.iter().try_fold(object, |object, key| json::member(object, key));
+    found.is_some_and(|value| value.starts_with('{'))
+}
 
 impl Offering {
     /// All that the gateway knows how to pass on: what a session is offered, which outlives what backends offer now.
@@ -48,6 +63,9 @@ impl Offering {
                 capability.and_then(|capability| json::member(capability, what)) == Some("true")
             };
             offering.changing.extend(CORE.into_iter().filter(|name| says(name, "listChanged")));
+            if let Some(tasks) = json::member(&facts.capabilities, "tasks").filter(|tasks| tasks.starts_with('{')) {
+                offering.tasks.extend(TASKS.iter().filter(|(path, _)| within(tasks, path)).map(|(_, text)| *text));
+            }
             offering.subscribe |= says("resources", "subscribe");
             let extensions = json::member(&facts.capabilities, "extensions").unwrap_or("{}");
             for name in EXTENSIONS {
@@ -76,15 +94,16 @@ impl Offering {
         format!("{{{}}}", members.join(","))
     }
 
-    /// All that a session is offered, as JSON: tasks are another thing there.
-    pub(super) fn everything(&self) -> String {
-        match self.extensions(&[extension::APPS]) {
-            Some(extensions) => {
-                let open = Self::EVERYTHING.strip_suffix('}').unwrap_or_default();
-                format!("{open},{extensions}}}")
-            }
-            None => Self::EVERYTHING.to_string(),
-        }
+    /// All that a session of this revision is offered, as JSON: tasks are another thing there.
+    pub(super) fn everything(&self, revision: Revision) -> String {
+        let tasks = (revision >= Revision::V20251125 && !self.tasks.is_empty()).then(|| {
+            let tasks: Vec<_> = self.tasks.iter().copied().collect();
+            format!("\"tasks\":{{{}}}", tasks.join(","))
+        });
+        let open = Self::EVERYTHING.strip_suffix('}').unwrap_or_default();
+        let all: Vec<_> =
+            [open.to_string()].into_iter().chain(tasks).chain(self.extensions(&[extension::APPS])).collect();
+        format!("{}}}", all.join(","))
     }
 
     fn extensions(&self, names: &[&str]) -> Option<String> {
@@ -128,8 +147,16 @@ mod tests {
             r#"{"completions":{},"tools":{"listChanged":true},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"a":1}}}"#
         );
         let apps = r#","extensions":{"io.modelcontextprotocol/ui":{"a":1}}}"#;
-        assert_eq!(offering.everything(), format!("{}{apps}", Offering::EVERYTHING.strip_suffix('}').unwrap()));
-        assert_eq!(Offering::default().everything(), Offering::EVERYTHING);
+        let everything = Offering::EVERYTHING.strip_suffix('}').unwrap();
+        assert_eq!(offering.everything(Revision::V20250618), format!("{everything}{apps}"));
+        assert_eq!(Offering::default().everything(Revision::V20251125), Offering::EVERYTHING);
+        let some = |tasks: &str| facts(&format!(r#"{{"tasks":{tasks}}}"#), None);
+        let (d, e) =
+            (some(r#"{"list":{},"requests":{"tools":{}}}"#), some(r#"{"cancel":{},"requests":{"tools":{"call":{}}}}"#));
+        let both = Offering::of([("d", &d), ("e", &e)]);
+        let tasks = r#","tasks":{"cancel":{},"list":{},"requests":{"tools":{"call":{}}}}}"#;
+        assert_eq!(both.everything(Revision::V20251125), format!("{everything}{tasks}"));
+        assert_eq!(both.everything(Revision::V20250618), Offering::EVERYTHING);
         assert_eq!(offering.instructions().as_deref(), Some("## a\n\nBe kind.\n\n## b\n\nBe brief."));
         assert_eq!(Offering::default().capabilities(), "{}");
         assert_eq!(Offering::default().instructions(), None);

@@ -90,6 +90,9 @@ pub fn may_be_asked(capabilities: &str, question: &ServerMessage) -> Result<(), 
             if with_tools && !part(sampling, "tools") { Err(NotAsked::Mode("sampling.tools")) } else { Ok(()) }
         }
         ROOTS => declared("roots").map(|_| ()).ok_or(NotAsked::Undeclared("roots")),
+        // Its tasks are those of several backends: none may see them all.
+        "tasks/get" | "tasks/result" if declared("tasks").is_some() => Ok(()),
+        "tasks/cancel" if declared("tasks").is_some_and(|tasks| part(tasks, "cancel")) => Ok(()),
         method if method.starts_with("tasks/") => Err(NotAsked::NotRelayed),
         _ => Ok(()),
     }
@@ -152,10 +155,20 @@ pub fn is_wanted(least: Option<LogLevel>, message: &ServerMessage) -> bool {
     }
 }
 
-/// What a backend is told of a client's capabilities (JSON): all of them, so that it offers what it would offer the
-/// client itself, but for tasks, which are not relayed.
+/// What a backend with sessions is told of the capabilities (JSON) of a client that has one: all of them, so that it offers
+/// what it would offer the client itself, but for the list of its tasks, which are those of several backends.
 #[must_use]
 pub fn declared_to_backend(capabilities: &str) -> String {
+    let Some(tasks) = json::member(capabilities, "tasks").filter(|tasks| tasks.starts_with('{')) else {
+        return capabilities.to_owned();
+    };
+    let tasks = json::rewrite(tasks, |member| member.is("list"), &[]);
+    json::rewrite(capabilities, |member| member.is("tasks"), &[("tasks", &tasks)])
+}
+
+/// The same for a client that stands alone: it knows no tasks of sessions.
+#[must_use]
+pub fn declared_for_one_call(capabilities: &str) -> String {
     json::rewrite(capabilities, |member| member.is("tasks"), &[])
 }
 
@@ -248,7 +261,16 @@ mod tests {
             assert_eq!(codes, expected, "{capabilities}");
         }
         assert_eq!(may_be_asked("{}", &asks("x/y", "{}")), Ok(()));
-        assert_eq!(may_be_asked("{}", &asks("tasks/get", "{}")), Err(NotAsked::NotRelayed));
+        for (capabilities, relayed) in [
+            ("{}", &[][..]),
+            (r#"{"tasks":{"list":{}}}"#, &["tasks/get", "tasks/result"]),
+            (r#"{"tasks":{"cancel":{}}}"#, &["tasks/get", "tasks/result", "tasks/cancel"]),
+        ] {
+            for method in ["tasks/get", "tasks/result", "tasks/cancel", "tasks/list"] {
+                let expected = if relayed.contains(&method) { Ok(()) } else { Err(NotAsked::NotRelayed) };
+                assert_eq!(may_be_asked(capabilities, &asks(method, "{}")), expected, "{method} {capabilities}");
+            }
+        }
         assert!(can_be_asked(r#"{"roots":{}}"#) && !can_be_asked(r#"{"experimental":{}}"#));
     }
 
@@ -326,9 +348,10 @@ mod tests {
     #[test]
     fn backends_are_told_what_the_client_can_do() {
         assert_eq!(
-            declared_to_backend(r#"{"tasks":{"x":1},"elicitation":{"url":{}},"extensions":{"a":{}}}"#),
-            r#"{"elicitation":{"url":{}},"extensions":{"a":{}}}"#
+            declared_to_backend(r#"{"tasks":{"list":{},"cancel":{}},"elicitation":{"url":{}},"extensions":{"a":{}}}"#),
+            r#"{"elicitation":{"url":{}},"extensions":{"a":{}},"tasks":{"cancel":{}}}"#
         );
+        assert_eq!(declared_for_one_call(r#"{"tasks":{},"roots":{}}"#), r#"{"roots":{}}"#);
         assert_eq!(declared_to_backend("{}"), "{}");
         assert_eq!(
             declared_without_sessions(r#"{"tasks":{},"roots":{"listChanged":true},"sampling":{}}"#),

@@ -3,6 +3,7 @@
 //!
 //! It asks no client and repeats nothing; the host does.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -33,16 +34,22 @@ impl Round {
     pub fn read(reply: &Reply, token: &str) -> Option<Result<Self, String>> {
         let asks = reply.era == Era::Modern && reply.result_type().as_deref() == Some("input_required");
         let result = reply.result().filter(|_| asks)?;
+        let state = json::member(result, "requestState").map(String::from);
+        Some(Self::questions(result, token, &BTreeSet::new()).map(|questions| Self { questions, state }))
+    }
+
+    /// What a task asks that was not answered before (SEP-2663, Task Polling).
+    pub(super) fn of_task(task: &str, token: &str, answered: &BTreeSet<String>) -> Result<Self, String> {
+        Ok(Self { questions: Self::questions(task, token, answered)?, state: None })
+    }
+
+    fn questions(of: &str, token: &str, answered: &BTreeSet<String>) -> Result<Vec<(String, ServerMessage)>, String> {
         let mut questions = Vec::new();
-        for (index, asked) in
-            json::member(result, "inputRequests").and_then(json::members).into_iter().flatten().enumerate()
-        {
+        let asked = json::member(of, "inputRequests").and_then(json::members).into_iter().flatten();
+        for (index, asked) in asked.filter(|asked| !answered.contains(asked.key)).enumerate() {
             let method = json::member(asked.value, "method").and_then(json::string).unwrap_or_default();
             if !ASKED_IN_RESULTS.contains(&method.as_ref()) {
-                return Some(Err(format!(
-                    "the backend asks for input with `{}`, which is not relayed",
-                    shown(&method)
-                )));
+                return Err(format!("the backend asks for input with `{}`, which is not relayed", shown(&method)));
             }
             let params = json::member(asked.value, "params");
             let by_url =
@@ -55,8 +62,7 @@ impl Round {
             let id = Some("0".to_string());
             questions.push((asked.key.to_string(), ServerMessage { text, method: method.into_owned(), id }));
         }
-        let state = json::member(result, "requestState").map(String::from);
-        Some(Ok(Self { questions, state }))
+        Ok(questions)
     }
 
     /// The parameters of the repetition: with the answers by key (all JSON), the exact state, and every other byte as it

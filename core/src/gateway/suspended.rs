@@ -83,8 +83,8 @@ impl Caller {
 fn request(question: &ServerMessage) -> String {
     let method = json::quote(&question.method);
     let Some(params) = question.params() else { return format!(r#"{{"method":{method}}}"#) };
-    let own_meta = json::member(params, "_meta")
-        .map(|own_meta| json::rewrite(own_meta, |member| member.is(meta::PROGRESS_TOKEN), &[]));
+    let of_sessions = |member: &json::Member<'_>| member.is(meta::PROGRESS_TOKEN) || member.is(meta::RELATED_TASK);
+    let own_meta = json::member(params, "_meta").map(|own_meta| json::rewrite(own_meta, of_sessions, &[]));
     let gone = |member: &json::Member<'_>| ["elicitationId", "task", "_meta"].iter().any(|name| member.is(name));
     let with = own_meta.as_deref().filter(|own_meta| *own_meta != "{}").map(|own_meta| ("_meta", own_meta));
     format!(r#"{{"method":{method},"params":{}}}"#, json::rewrite(params, gone, with.as_slice()))

@@ -206,6 +206,9 @@ pub struct Exchange {
     listed: Listed,
     listed_bytes: usize,
     cursors: BTreeSet<String>,
+    /// The cursor that the page in flight was asked with, and where the items of the page before it begin.
+    asked_with: Option<String>,
+    page_before: usize,
 }
 
 /// A stream of a call that ended before its response.
@@ -283,6 +286,8 @@ impl Exchange {
             listed: Listed::none(Era::Legacy),
             listed_bytes: 0,
             cursors: BTreeSet::new(),
+            asked_with: None,
+            page_before: 0,
         }
     }
 
@@ -347,6 +352,10 @@ impl Exchange {
     fn receive(&mut self, received: Received) {
         match received {
             Received::Message(message) => self.message(message),
+            // Of how a server speaks, trouble tells nothing.
+            Received::Reply(_, status @ 500..) if !matches!(self.state, State::Calling) => {
+                self.receive(Received::Refused(status));
+            }
             last => {
                 let (session, ended) =
                     self.reading.take().map(|reading| (reading.session, reading.ended)).unwrap_or_default();
@@ -513,6 +522,7 @@ impl Exchange {
                 self.listed = Listed::none(standing.era());
                 self.listed_bytes = 0;
                 self.cursors.clear();
+                self.page_before = 0;
                 self.page(list, None);
             }
             Goal::End => match standing.legacy() {
@@ -528,6 +538,7 @@ impl Exchange {
     fn page(&mut self, list: List, cursor: Option<&str>) {
         let Some(standing) = self.standing.clone() else { return };
         let params = cursor.map(|cursor| format!(r#"{{"cursor":{cursor}}}"#));
+        self.asked_with = cursor.map(ToOwned::to_owned);
         self.call(&standing, Some(&Call::new(list.facts().0, params)), Wait::List);
     }
 
@@ -563,7 +574,7 @@ impl Exchange {
         let method = self.method();
         match (received, &self.goal) {
             (Received::Reply(reply, _), Goal::Call(_)) => self.done(Ok(Answer::Reply(reply))),
-            (Received::Reply(reply, _), Goal::List(list)) => {
+            (Received::Reply(reply, status), Goal::List(list)) if status < 500 || lacks_the_method(&reply) => {
                 let list = *list;
                 self.paged(&reply, list);
             }
@@ -664,6 +675,7 @@ impl Exchange {
         let Some(items) = json::member(result, member).and_then(json::elements) else {
             return self.fail(method, Problem::BadResult(missing), Ran::No);
         };
+        let begin = self.listed.items.len();
         for item in items {
             self.listed_bytes += item.len();
             self.listed.items.push(item.to_owned());
@@ -686,14 +698,30 @@ impl Exchange {
                 let listed = core::mem::replace(&mut self.listed, Listed::none(reply.era));
                 self.done(Ok(Answer::Listed(listed)));
             }
+            // The page before once more, its cursor included: a server that has one page and looks at no cursor, as
+            // those do that write `"nextCursor":""` for none.
+            Some(cursor) if self.asked_with.as_deref() == Some(cursor) && self.says_again(begin) => {
+                self.listed.items.truncate(begin);
+                self.listed.pages -= 1;
+                let listed = core::mem::replace(&mut self.listed, Listed::none(reply.era));
+                self.done(Ok(Answer::Listed(listed)));
+            }
             Some(_) if self.listed.pages >= limits.pages => {
                 self.fail(method, Problem::TooManyPages { limit: limits.pages }, Ran::No);
             }
             Some(cursor) if !self.cursors.insert(cursor.to_owned()) => {
                 self.fail(method, Problem::RepeatedCursor { page: self.listed.pages }, Ran::No);
             }
-            Some(cursor) => self.page(list, Some(cursor)),
+            Some(cursor) => {
+                self.page_before = begin;
+                self.page(list, Some(cursor));
+            }
         }
+    }
+
+    /// Whether the page whose items begin there has the items of the page before it.
+    fn says_again(&self, begin: usize) -> bool {
+        self.listed.items.get(self.page_before..begin) == self.listed.items.get(begin..)
     }
 
     /// A message before the response.
@@ -774,6 +802,10 @@ fn problem_of(received: &Received) -> Problem {
         Received::Refused(status) | Received::Reply(_, status) => Problem::Status(*status),
         Received::Acknowledged | Received::Message(_) => Problem::Empty,
     }
+}
+
+fn lacks_the_method(reply: &Reply) -> bool {
+    reply.error().is_some_and(|error| error.code == code::METHOD_NOT_FOUND)
 }
 
 /// Statuses that tell of credentials or load and nothing of the protocol.

@@ -224,6 +224,18 @@ pub fn parse_text(text: &str) -> Result<Message<'_>, Malformed<'_>> {
     }
 }
 
+/// A response with both `result` and `error`, without the one that is `null`: libraries that know JSON-RPC 1.0 write
+/// both. `None` where neither is `null`, or one is missing.
+#[must_use]
+pub fn without_null_outcome(text: &str) -> Option<String> {
+    let null = match (json::member(text, "result")?, json::member(text, "error")?) {
+        (_, "null") => "error",
+        ("null", _) => "result",
+        _ => return None,
+    };
+    Some(json::rewrite(text, |member| member.is(null), &[]))
+}
+
 /// What an `error` member says (JSON-RPC 2.0 section 5.1), read leniently: what is missing is filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorObject<'a> {
@@ -478,6 +490,17 @@ mod tests {
             assert_eq!((wrong.id.map(Id::text), wrong.fault.code()), (id, code), "{text}");
         }
         assert_eq!(parse(b"{\xff").unwrap_err().to_string(), "byte 1 is not UTF-8");
+    }
+
+    #[test]
+    fn an_outcome_that_is_null_beside_the_other_is_none() {
+        let without = |members| without_null_outcome(&format!(r#"{{"jsonrpc":"2.0",{members},"id":1}}"#));
+        let left = |members| Some(format!(r#"{{"jsonrpc":"2.0",{members},"id":1}}"#));
+        assert_eq!(without(r#""result":{ "a":1.0},"error":null"#), left(r#""result":{ "a":1.0}"#));
+        assert_eq!(without(r#""error":{},"result":null"#), left(r#""error":{}"#));
+        assert_eq!(without(r#""error":null,"result":null"#), left(r#""result":null"#));
+        assert_eq!(without(r#""error":{},"result":{}"#), None);
+        assert_eq!(without(r#""result":null"#), None);
     }
 
     #[test]

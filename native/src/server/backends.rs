@@ -362,6 +362,11 @@ impl Backends {
         });
     }
 
+    /// Runs what is asked beside calls, on a thread of its own.
+    pub(super) fn aside(&self, job: impl FnOnce() + Send + 'static) -> Result<(), pool::Refused> {
+        self.words.try_spawn(job)
+    }
+
     /// Sends a message of `who` to a backend; nobody waits for that.
     pub(super) fn tell(&self, towards: Towards, who: Option<Arc<Principal>>) {
         let Some(served) = self.all.get(towards.place).cloned() else { return };

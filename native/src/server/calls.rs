@@ -10,15 +10,16 @@ use std::time::Instant;
 use hyper::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use vmcp_core::aggregate::Owner;
+use vmcp_core::aggregate::{Owner, Runs};
+use vmcp_core::gateway::as_task::{AsTask, Step};
 use vmcp_core::gateway::listen::Changing;
-use vmcp_core::gateway::relay::{declared_to_backend, declared_without_sessions};
+use vmcp_core::gateway::relay::{declared_for_one_call, declared_without_sessions};
 use vmcp_core::gateway::{self, Ask, Caller, Hop, Streams, Subject};
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{
     Answer, Asked, Call, CallError, Class, Declared, Goal, Limits, List, ServerMessage, Settings, Standing,
 };
-use vmcp_core::mcp::{Era, code};
+use vmcp_core::mcp::{Era, Revision, code};
 
 use super::backends::Refused;
 use super::client::Client;
@@ -71,11 +72,18 @@ impl App {
         if owners.is_empty() {
             return written(ask.unknown());
         }
+        let mut runs = Runs::AtOnce;
         if let (Subject::Tool, merged) = (ask.subject, self.backends.merged())
             && let Some(tool) = merged.find(List::Tools, &ask.name)
-            && let Err(differs) = ask.mirror(tool)
         {
-            return written(differs);
+            if let Err(differs) = ask.mirror(tool) {
+                return written(differs);
+            }
+            // A client whose revision has tasks of sessions makes them itself.
+            let revision = in_flight.session.as_ref().map(|session| session.state.session.revision);
+            if revision.is_none_or(|revision| revision < Revision::V20251125) {
+                runs = tool.runs();
+            }
         }
         let mut left = VecDeque::new();
         for owner in &owners {
@@ -117,6 +125,7 @@ impl App {
             cancel: cancel.clone(),
             asked: 0,
             subscribes,
+            runs,
             trouble: None,
         };
         if let Err(refused) = errand.next().await {
@@ -190,6 +199,34 @@ enum Mismatch {
     Seen,
 }
 
+/// What follows from what came of a call: it is a task that is looked at, it asks something, or it is over.
+fn then(
+    task: &mut AsTask,
+    rounds: Option<&mut Rounds<'_>>,
+    cancel: &Cancel,
+    call: &Call,
+    result: Result<Answer, CallError>,
+) -> Then {
+    let client = rounds.as_ref().and(call.capabilities.as_deref());
+    let step = match &result {
+        Ok(Answer::Reply(reply)) => task.next(call, reply, client),
+        _ => Step::Pass,
+    };
+    match (step, rounds) {
+        (Step::Again(next, pause), _) => {
+            cancel.pause(pause);
+            Then::Again(next)
+        }
+        (Step::Ask(round), Some(rounds)) => match rounds.answers(&round) {
+            Ok(answers) => Then::Again(task.update(call, &answers)),
+            Err(then) => then,
+        },
+        (Step::Done(reply), _) => Then::Done(Ok(Answer::Reply(reply))),
+        (Step::Pass, Some(rounds)) => rounds.next(call, result),
+        (Step::Pass | Step::Ask(_), None) => Then::Done(result),
+    }
+}
+
 /// A wish to hear when a resource changes, and the end of it, by URI.
 enum Subscribes {
     To(Box<str>),
@@ -225,6 +262,8 @@ struct Errand {
     asked: usize,
     /// What changes for the client if it is done.
     subscribes: Option<Subscribes>,
+    /// How the tool can be called.
+    runs: Runs,
     /// The first that could not be asked.
     trouble: Option<(String, CallError)>,
 }
@@ -264,14 +303,18 @@ impl Errand {
             let started = Instant::now();
             slot.run(move |served| {
                 let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
-                let mut rounds = session.map(|session| {
-                    let token = format!("{}-{}", session.id, self.in_flight.id.trim_matches('"'));
-                    Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token)
-                });
+                let id = self.in_flight.id.trim_matches('"');
+                let token = session.map(|session| format!("{}-{id}", session.id)).unwrap_or_default();
+                let mut task = AsTask::perhaps(&token);
+                if self.runs == Runs::AsTask {
+                    (task, call) = AsTask::required(&token, call);
+                }
+                let mut rounds =
+                    session.map(|session| Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token));
                 let mut mismatch = Mismatch::Unseen;
                 let (result, withdrawal) = loop {
                     let modern = conversation.standing().is_some_and(|standing| standing.era() == Era::Modern);
-                    let again = (rounds.is_some() || modern).then(|| call.clone());
+                    let again = (rounds.is_some() || modern || self.runs == Runs::AsTask).then(|| call.clone());
                     let (result, withdrawal) =
                         served.run(Goal::Call(call), &mut conversation, &self.cancel, |heard| match heard {
                             Heard::Message(message, standing) => {
@@ -280,7 +323,7 @@ impl Errand {
                                 }
                                 match session {
                                     Some(session) => {
-                                        session.state.told(place, standing, message, Some(&self.teller.outlet))
+                                        app.told(session, place, standing, message, Some(&self.teller.outlet))
                                     }
                                     None if message.id.is_some() => {
                                         suspendable.as_ref().and_then(|call| self.app.suspend(call, standing, message))
@@ -322,14 +365,21 @@ impl Errand {
                             continue;
                         }
                     }
-                    match (&mut rounds, again) {
-                        (Some(rounds), Some(again)) => match rounds.next(&again, result) {
-                            Then::Again(next) => call = next,
-                            Then::Done(result) => break (result, withdrawal),
-                        },
-                        _ => break (result, withdrawal),
+                    let then = match again {
+                        Some(again) => then(&mut task, rounds.as_mut(), &self.cancel, &again, result),
+                        None => Then::Done(result),
+                    };
+                    match then {
+                        Then::Again(next) => call = next,
+                        Then::Done(result) => break (result, withdrawal),
                     }
                 };
+                // A task goes on until it is told not to (2025-11-25, basic/utilities/tasks; SEP-2663).
+                if let (Err(_), Some(standing)) = (&result, conversation.standing())
+                    && let Some(stop) = task.cancel(&Call::new("tasks/cancel", None))
+                {
+                    served.ask_in(standing, conversation.who.as_ref(), stop, &Cancel::new());
+                }
                 if let (Some(session), Err(_)) = (session, &result) {
                     session.state.questions.withdraw(&self.teller.outlet);
                 }
@@ -415,7 +465,7 @@ impl Drop for InFlight {
 /// What a backend is told of a client that it can ask.
 fn settings_of(capabilities: &str) -> Arc<Settings> {
     let mut declared = Declared::new("vmcp", VERSION);
-    declared.capabilities = declared_to_backend(capabilities);
+    declared.capabilities = declared_for_one_call(capabilities);
     Arc::new(Settings { declared, limits: Limits::default() })
 }
 

@@ -3,6 +3,7 @@
 //!
 //! It sends nothing to backends.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +21,9 @@ use crate::transport::Cancel;
 
 /// Streams of calls that can be resumed; the oldest that has ended goes first.
 const STREAMS: usize = 16;
+
+/// Tasks of a client of which it is known for whom they are.
+const TASKS: usize = 256;
 
 /// Subscriptions that outlive a backend's restart.
 const SUBSCRIPTIONS: usize = 1000;
@@ -44,6 +48,8 @@ pub(super) struct Client {
     calls: Mutex<Vec<Running>>,
     /// Resources of whose changes it wants to hear: the backend's place and the URI.
     subscriptions: Mutex<Vec<(usize, Box<str>)>>,
+    /// Its own tasks, by id (JSON), and the place of the backend that each was made for; the oldest goes first.
+    tasks: Mutex<VecDeque<(Box<str>, usize)>>,
     /// By the backend's place; `None` once the session has ended.
     links: Mutex<Option<Links>>,
 }
@@ -92,6 +98,7 @@ impl Client {
             last_stream: AtomicU64::new(0),
             calls: Mutex::default(),
             subscriptions: Mutex::default(),
+            tasks: Mutex::default(),
             links: Mutex::new(Some(Vec::new())),
         }
     }
@@ -254,6 +261,20 @@ impl Client {
     pub(super) fn open_links(&self) -> Vec<(usize, Arc<Standing>)> {
         let links = lock(&self.links);
         links.iter().flatten().filter_map(|(place, link)| Some((*place, link.standing()?))).collect()
+    }
+
+    /// It made a task of this id (JSON) for the backend at this place.
+    pub(super) fn made_task(&self, id: &str, place: usize) {
+        let mut tasks = lock(&self.tasks);
+        if tasks.len() >= TASKS {
+            tasks.pop_front();
+        }
+        tasks.push_back((id.into(), place));
+    }
+
+    /// The place of the backend for which it made the task of this id (JSON).
+    pub(super) fn task_made_for(&self, id: &str) -> Option<usize> {
+        lock(&self.tasks).iter().rev().find(|(known, _)| **known == *id).map(|(_, place)| *place)
     }
 
     /// It wants to hear when this resource changes.

@@ -212,7 +212,7 @@ impl Ear for ClientEar {
 
     fn hear(&self, standing: &Arc<Standing>, message: &ServerMessage) -> Option<String> {
         self.app.backends.heard_of(self.place, message);
-        self.session.state.told(self.place, Some(standing), message, None)
+        self.app.told(&self.session, self.place, Some(standing), message, None)
     }
 
     fn opened(&self, standing: &Arc<Standing>) {

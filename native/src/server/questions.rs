@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vmcp_core::gateway::relay::{self, NotAsked};
+use vmcp_core::gateway::task_ids::Names;
 use vmcp_core::mcp::client::{ServerMessage, Standing};
 use vmcp_core::mcp::{json, jsonrpc};
 
@@ -31,6 +32,8 @@ struct Question {
     id: u64,
     /// The progress token that the id stands for.
     token: Option<String>,
+    /// Which tasks its answer may name.
+    names: Names,
     asker: Asker,
     on: On,
 }
@@ -54,8 +57,8 @@ impl Asker {
 
 /// What a client's answer is good for.
 pub(super) enum Answered {
-    /// It goes to the backend that asked.
-    Towards(Towards),
+    /// It goes to the backend that asked, and may name these tasks.
+    Towards(Towards, Names),
     /// The call that asked goes on with it.
     Taken,
     /// Nobody asked, or no longer.
@@ -136,9 +139,10 @@ impl Questions {
             state.last
         };
         let (text, token) = relay::question(message, id);
+        let names = Names::in_answer_to(&message.method, message.params());
         for on in on {
             // It is noted first: the answer may come at once.
-            self.lock().open.push(Question { id, token: token.clone(), asker: asker.clone(), on: on.clone() });
+            self.lock().open.push(Question { id, token: token.clone(), names, asker: asker.clone(), on: on.clone() });
             if on.say(&text) == Told::Yes {
                 return Ok(());
             }
@@ -162,7 +166,7 @@ impl Questions {
         match question.asker {
             Asker::Backend(source) => {
                 let message = relay::answer(response, &source.id);
-                Answered::Towards(Towards { place: source.place, standing: source.standing, message })
+                Answered::Towards(Towards { place: source.place, standing: source.standing, message }, question.names)
             }
             // A call that has ended is told nothing.
             Asker::Call(waits) => match waits.send(response.text.to_owned()) {

@@ -160,7 +160,13 @@ impl App {
             }
             "notifications/progress" => {
                 if let Some(towards) = notified.params.and_then(|params| client.questions.progress(params)) {
+                    let towards = self.notice_for_backend(client, towards, &notified.method);
                     self.backends.tell(towards, client.who());
+                }
+            }
+            "notifications/tasks/status" => {
+                if let Some(params) = notified.params {
+                    self.task_is(client, jsonrpc::notification(&notified.method, Some(params)), params);
                 }
             }
             "notifications/roots/list_changed" => {
@@ -176,7 +182,10 @@ impl App {
     /// A client answers what it was asked.
     pub(super) fn responded(&self, client: &Client, response: &jsonrpc::Response<'_>) {
         match client.questions.answered(response) {
-            Answered::Towards(towards) => self.backends.tell(towards, client.who()),
+            Answered::Towards(towards, names) => {
+                let towards = self.answer_for_backend(client, towards, names);
+                self.backends.tell(towards, client.who());
+            }
             Answered::Taken => {}
             Answered::Unasked => tracing::debug!("a client answered what it was not asked, or no longer"),
         }

@@ -77,7 +77,7 @@ impl<'c> Rounds<'c> {
     }
 
     /// All answers by key. The client is asked everything at once and may answer in any order.
-    fn answers(&mut self, round: &Round) -> Result<Vec<(String, String)>, Then> {
+    pub(super) fn answers(&mut self, round: &Round) -> Result<Vec<(String, String)>, Then> {
         let mut asked = Vec::new();
         let mut answers = Vec::new();
         let mut elsewhere = false;

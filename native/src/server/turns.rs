@@ -70,6 +70,10 @@ impl App {
                 let session = session.ok().flatten().filter(|_| ask.asker.capabilities.is_none());
                 self.ask(ask, session, who).await
             }
+            Turn::ListTasks(list) => match &session {
+                Ok(Some(session)) => self.list_tasks(&list, session).await,
+                _ => written(list.nobody_has_any()),
+            },
             Turn::Listen(listen) => self.subscribe(&listen, who),
             Turn::SetLogLevel(asker, level) => {
                 if let Ok(Some(session)) = &session {

@@ -1,15 +1,19 @@
-// Preloaded into a server that listens in the clear on every interface: makes it listen with TLS, on a free port of
-// loopback, and prints {"port": N}.
+// Preloaded into a server that listens in the clear on every interface: makes it listen on a free port of loopback, with
+// TLS where it is given a certificate, and prints {"port": N}.
 //
-//   CERTIFICATE=… KEY=… node --require ./loopback.cjs SERVER
+//   [CERTIFICATE=… KEY=…] node --require ./loopback.cjs SERVER
 "use strict";
 const { readFileSync } = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
 
-const options = { cert: readFileSync(process.env.CERTIFICATE), key: readFileSync(process.env.KEY) };
+const { CERTIFICATE, KEY } = process.env;
+const inTheClear = http.createServer;
+const create = CERTIFICATE
+  ? (application) => https.createServer({ cert: readFileSync(CERTIFICATE), key: readFileSync(KEY) }, application)
+  : inTheClear;
 http.createServer = (application) => {
-  const server = https.createServer(options, application);
+  const server = create(application);
   const listen = server.listen.bind(server);
   server.listen = (_port, ready) =>
     listen(0, "127.0.0.1", () => {

@@ -2,6 +2,7 @@
 //!
 //! What they offer is written in `tests/peers/fixtures`.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -16,6 +17,14 @@ pub(crate) enum Fixture {
     Python,
     /// TypeScript SDK 2.
     TypeScript,
+    /// rmcp 3, the only one with the tasks extension.
+    Rust,
+    /// Python SDK 1, which knows no revision after 2025-11-25.
+    Older,
+    /// The reference server with every feature, on the TypeScript SDK 1: older revisions, and its own tools.
+    Everything,
+    /// TypeScript SDK 2, told to know none before 2026-07-28.
+    Newer,
 }
 
 /// One that runs.
@@ -29,6 +38,10 @@ impl Fixture {
         match self {
             Self::Python => "python",
             Self::TypeScript => "typescript",
+            Self::Rust => "rmcp",
+            Self::Older => "python1",
+            Self::Everything => "everything",
+            Self::Newer => "typescript-modern",
         }
     }
 
@@ -40,25 +53,53 @@ impl Fixture {
         let mut command = match self {
             Self::Python => program(python(2), "python.py"),
             Self::TypeScript => program(node(), "typescript.mjs"),
+            Self::Rust => Command::new(rmcp()),
+            Self::Older => program(python(1), "python1.py"),
+            Self::Everything => {
+                let mut command = node();
+                command.arg("--require").arg(peers().join("servers/loopback.cjs"));
+                command.arg(peers().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js"));
+                command.arg("streamableHttp");
+                command
+            }
+            Self::Newer => {
+                let mut command = program(node(), "typescript.mjs");
+                command.arg("modern");
+                command
+            }
         };
         let process = Process::start(self.name(), &mut command);
         let port = process.wait_for("its port", |line| serde_json::from_str::<Value>(line).ok()?.get("port")?.as_u64());
         Server { port, _process: process }
     }
 
-    /// Holds the reference itself to what the SDK's own team reaches: all, but for the tasks extension, which neither
-    /// SDK has.
+    /// Holds the reference itself to what the SDK's own team reaches: all, but for the tasks extension where the SDK has
+    /// none.
     pub(crate) fn check_reference(self, revision: Revision, direct: &Report) {
         let reached = match (self, revision) {
+            // It has no way to close a call's stream before the answer: there is one check less.
+            (Self::Rust, Revision::Legacy) => (83, 83),
             (_, Revision::Legacy) => (84, 84),
+            (Self::Rust, Revision::Modern) => (197, 197),
             (Self::Python, Revision::Modern) => (169, 194),
+            (Self::Older | Self::Everything | Self::Newer, Revision::Modern) => {
+                unreachable!("it is asked across revisions only")
+            }
             (Self::TypeScript, Revision::Modern) => (164, 194),
         };
         let name = self.name();
-        let missed: Vec<_> = direct.failing().filter(|(scenario, _)| !scenario.starts_with("tasks-")).collect();
+        let missed: Vec<_> =
+            direct.failing().filter(|(scenario, _)| self == Self::Rust || !scenario.starts_with("tasks-")).collect();
         assert!(missed.is_empty(), "{name} {revision}: without the gateway fail {missed:?}");
         assert_eq!(direct.total(), reached, "{name} {revision}: without the gateway");
     }
+}
+
+/// The program of the workspace in `fixtures/rmcp`.
+fn rmcp() -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".peers/rmcp/debug/fixture-rmcp");
+    assert!(path.exists(), "{} is missing: `make conformance` builds it", path.display());
+    path
 }
 
 impl Server {

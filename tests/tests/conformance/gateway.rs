@@ -17,6 +17,17 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start(scratch: &Scratch, backend: &str) -> Self {
+        Self::with(scratch, backend, &[])
+    }
+
+    /// One of several that share the keys of what clients bring back.
+    pub(crate) fn replica(scratch: &Scratch, backend: &str) -> Self {
+        scratch.write("state-keys", "dGhpcnR5LXR3byBieXRlcyBmb3IgdGVzdHMgb25seSE=\n");
+        let keys = scratch.path().join("state-keys");
+        Self::with(scratch, backend, &["--state-key-file", keys.to_str().unwrap()])
+    }
+
+    fn with(scratch: &Scratch, backend: &str, arguments: &[&str]) -> Self {
         scratch.write(
             "config.yaml",
             &format!(
@@ -33,7 +44,7 @@ impl Gateway {
         );
         let mut command = Command::new(program());
         command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--log-format", "json", "--config"]);
-        command.arg(scratch.path().join("config.yaml")).env_clear();
+        command.arg(scratch.path().join("config.yaml")).args(arguments).env_clear();
         let process = Process::start("vmcp", &mut command);
         let address = process.wait_for("where it listens", |line| {
             let said: Value = serde_json::from_str(line).ok()?;
@@ -44,6 +55,10 @@ impl Gateway {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Stops it as a pod is stopped, and gives what it said.

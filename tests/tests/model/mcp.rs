@@ -416,6 +416,7 @@ proptest! {
             Turn::Initialize(initialize) => initialize.answer(&server, "s", &offering),
             Turn::Discover(discover) => discover.answer(&server, &offering),
             Turn::List(list) => list.answer(&merged, Freshness::STALE, &server, Sealer::new(&keys, "", 0, [7; NONCE_BYTES])),
+            Turn::ListTasks(list) => list.nobody_has_any(),
             Turn::Listen(listen) => listen.refused("no"),
             Turn::SetLogLevel(asker, _) => asker.done(),
             Turn::Ask(ask) => match merged.owner(List::Tools, &ask.name).filter(|_| ask.subject == Subject::Tool) {

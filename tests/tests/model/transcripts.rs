@@ -523,6 +523,11 @@ fn turn(given: &[Block]) -> String {
                     Turn::List(list) => {
                         out.push_str(&response_text(&list.answer(&merged, freshness, &server, sealer())))
                     }
+                    Turn::ListTasks(list) => {
+                        out.push_str("\nturn list tasks\n");
+                        out.push_str(&response_text(&list.answer(&[])));
+                        out.push_str(&response_text(&list.nobody_has_any()));
+                    }
                     Turn::Listen(listen) => {
                         writeln!(out, "\nturn listen {}", listen.wanted.json()).unwrap();
                         out.push_str(&details(&[], listen.subscription().acknowledged(&listen.wanted).as_bytes()));

@@ -68,6 +68,13 @@ fn every_dependency_has_a_licence_of_the_list() {
 }
 
 #[test]
+fn the_product_is_built_without_the_sdk_that_a_fixture_is_made_of() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    assert!(lock.contains("name = \"vmcp-core\""), "the lock file was not read");
+    assert!(!lock.contains("name = \"rmcp\""), "rmcp belongs to tests/peers/fixtures/rmcp alone");
+}
+
+#[test]
 fn a_licence_expression_is_permitted_when_one_choice_of_each_part_is() {
     let allowed = BTreeSet::from(["MIT", "ISC"]);
     for expression in

@@ -17,6 +17,7 @@ mod program;
 mod sse;
 mod stage;
 mod streams;
+mod tasks;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

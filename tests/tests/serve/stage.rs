@@ -205,7 +205,13 @@ impl Shared {
                 "DELETE" => plain(out, 200, None, ""),
                 "GET" if !self.streams.load(Ordering::SeqCst) => plain(out, 405, None, ""),
                 "tools/list" => {
-                    let tool = |name| json!({"name": name, "inputSchema": {"type": "object"}});
+                    // A tool of this name runs as a task only.
+                    let tool = |name: &&str| match *name {
+                        "task" => {
+                            json!({"name": name, "inputSchema": {"type": "object"}, "execution": {"taskSupport": "required"}})
+                        }
+                        _ => json!({"name": name, "inputSchema": {"type": "object"}}),
+                    };
                     let tools: Vec<_> = self.tools.lock().unwrap().iter().map(tool).collect();
                     plain(out, 200, None, &answer(&body, "result", json!({"tools": tools})))
                 }

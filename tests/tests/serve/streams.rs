@@ -67,7 +67,7 @@ fn a_question_reaches_the_client_on_the_stream_of_its_call_and_the_answer_comes_
     let declared = stage.seen("initialize").pop().unwrap()["params"]["capabilities"].clone();
     assert_eq!(
         declared,
-        json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": true}})
+        json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": true}, "tasks": {}})
     );
     call.stream();
     for (theirs, method, params) in [

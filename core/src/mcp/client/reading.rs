@@ -68,7 +68,7 @@ enum Form {
     Stream(Parser),
     /// 2xx without a content type: empty, or wrong.
     Untyped,
-    /// A status from 400 with JSON, perhaps an error to our request.
+    /// A status from 400 with JSON, perhaps an error to our request; under 500 one that names it.
     Refusal(u16, Vec<u8>),
     Over,
 }
@@ -109,7 +109,7 @@ impl Reading {
             }
             // What these say about credentials and load is in the status; their bodies are not looked at.
             (Due::Response(_), Some(http::JSON))
-                if (400..500).contains(&status) && !matches!(status, 401 | 403 | 407 | 408 | 429) =>
+                if (400..=500).contains(&status) && !matches!(status, 401 | 403 | 407 | 408 | 429) =>
             {
                 Form::Refusal(status, Vec::new())
             }
@@ -168,7 +168,7 @@ impl Reading {
                 Received::Broken(Problem::Truncated { id })
             }
             (Form::Refusal(status, body), Due::Response(id)) => match String::from_utf8(body).ok() {
-                Some(text) if is_error_to(&text, id) => match Reply::read(text, self.era) {
+                Some(text) if is_error_to(&text, id, status) => match Reply::read(text, self.era) {
                     Some(reply) => Received::Reply(reply, status),
                     None => Received::Refused(status),
                 },
@@ -189,6 +189,12 @@ impl Reading {
         };
         let message = match jsonrpc::parse_text(&text) {
             Ok(message) => message,
+            Err(wrong) if wrong.fault == Fault::Ambiguous => {
+                return match jsonrpc::without_null_outcome(&text) {
+                    Some(text) => self.message(text.into_bytes(), out),
+                    None => Some(malformed(wrong.fault)),
+                };
+            }
             Err(wrong) if wrong.fault == Fault::Empty => return Some(Received::Broken(Problem::Empty)),
             Err(wrong) => return Some(malformed(wrong.fault)),
         };
@@ -216,7 +222,10 @@ fn malformed(fault: Fault) -> Received {
     Received::Broken(Problem::Malformed { fault })
 }
 
-fn is_error_to(text: &str, due: u64) -> bool {
+/// Whether the body of a refusal answers our request. Of a server that broke, what names no request is its trouble
+/// and not what it says to us.
+fn is_error_to(text: &str, due: u64, status: u16) -> bool {
     matches!(jsonrpc::parse_text(text), Ok(Message::Response(response))
-        if matches!(response.outcome, jsonrpc::Outcome::Error(_)) && response.id.is_none_or(|id| id.is_number(due)))
+        if matches!(response.outcome, jsonrpc::Outcome::Error(_))
+            && response.id.map_or(status < 500, |id| id.is_number(due)))
 }

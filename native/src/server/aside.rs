@@ -1,0 +1,60 @@
+//! What is asked of a backend in a client's own session there, beside the client's calls.
+//!
+//! It answers no client.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use vmcp_core::gateway::listen::Changing;
+use vmcp_core::mcp::client::{Answer, CallError, Goal};
+
+use super::App;
+use super::client::Client;
+use super::ears::Wait;
+use super::served::Heard;
+use super::sessions::InUse;
+use crate::logging::chain;
+
+impl App {
+    /// What comes of it; `None` if it could not be asked. The session is opened if the client has not used it yet.
+    pub(super) async fn ask_in_session(
+        self: &Arc<Self>,
+        place: usize,
+        session: &InUse<Client>,
+        goal: Goal,
+    ) -> Option<Result<Answer, CallError>> {
+        let served = self.backends.at(place).cloned()?;
+        let link = session.state.link(place);
+        let conversation = link.join(session.state.who(), || served.opening_for_session()).await;
+        let mut conversation = conversation.on_behalf_of(&session.state.settings);
+        let (done, result) = oneshot::channel();
+        let (app, session, stop) = (Arc::clone(self), session.clone(), link.cancel.clone());
+        let job = move || {
+            let (result, withdrawal) = served.run(goal, &mut conversation, &stop, |heard| match heard {
+                Heard::Message(message, standing) => {
+                    if let Some(kind) = Changing::of(&message.method) {
+                        app.backends.announce(&served, kind);
+                    }
+                    app.told(&session, place, standing, message, None)
+                }
+                Heard::Opened(standing) => {
+                    session.state.replay(place, &served, standing, &stop);
+                    app.listen_to(&session, place, Wait::ForIt);
+                    None
+                }
+                Heard::Began(_) | Heard::Paused => None,
+            });
+            // Whoever asked may not wait any longer.
+            drop(done.send(result));
+            if let Some(request) = withdrawal {
+                served.send_aside(&request, conversation.who.as_ref());
+            }
+            app.backends.end(place, conversation.superfluous(), conversation.who.take());
+        };
+        if let Err(refused) = self.backends.aside(job) {
+            tracing::warn!(error = chain(&refused), "what a client wants of a backend was not asked");
+            return None;
+        }
+        result.await.ok()
+    }
+}
