@@ -219,7 +219,7 @@ impl Resolve<'_, '_> {
         if url.scheme() == Scheme::Http
             && !url.is_loopback()
             && plain == Plain::Loopback
-            && !self.variables.get(ANY_URL).and_then(Option::as_ref).is_some_and(|value| value.expose() == "true")
+            && self.variables.get(ANY_URL).and_then(Option::as_ref).is_none_or(|value| value.expose() != "true")
         {
             let message = format!(
                 "`{key}` is `http` at `{}`, so callers' tokens would travel unencrypted; expected `https`, or `http` to a \
