@@ -307,6 +307,11 @@ fn manners(headers: &Headers<'_>) -> Or<Streams> {
         Some(_) => return Err(refuse(415, "content type is not application/json")),
         None => return Err(refuse(415, "there is no content type; expected application/json")),
     }
+    if headers.encoding().is_some() {
+        // RFC 9110 section 12.5.3: what would have been taken is said in the answer too.
+        let refusal = refuse(415, "the body is compressed; expected one without content-encoding");
+        return Err(refusal.with("accept-encoding", "identity"));
+    }
     Ok(streams)
 }
 

@@ -25,6 +25,7 @@ pub struct Request<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Headers<'a> {
     content_type: Option<&'a str>,
+    content_encoding: Option<&'a str>,
     accept: Vec<&'a str>,
     pub(super) session: Option<&'a str>,
     pub(super) protocol_version: Option<&'a str>,
@@ -43,6 +44,7 @@ impl<'a> Headers<'a> {
         let value = value.trim_matches([' ', '\t']);
         let single = [
             (header::CONTENT_TYPE, &mut self.content_type),
+            (header::CONTENT_ENCODING, &mut self.content_encoding),
             (header::SESSION_ID, &mut self.session),
             (header::PROTOCOL_VERSION, &mut self.protocol_version),
             (header::METHOD, &mut self.method),
@@ -79,6 +81,11 @@ impl<'a> Headers<'a> {
     /// Whether the client reads this media type; without `Accept` it reads all (RFC 9110 section 12.5.1).
     pub fn accepts(&self, media_type: &str) -> bool {
         self.accept.is_empty() || http::accepts(&self.accept.join(","), media_type)
+    }
+
+    /// How the body is compressed, if it is.
+    pub(super) fn encoding(&self) -> Option<&'a str> {
+        self.content_encoding.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
     }
 
     pub(super) fn media_type(&self) -> Option<String> {

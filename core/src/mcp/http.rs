@@ -16,6 +16,8 @@ pub mod header {
     pub const ACCEPT: &str = "accept";
     /// What the body is.
     pub const CONTENT_TYPE: &str = "content-type";
+    /// How the body is compressed.
+    pub const CONTENT_ENCODING: &str = "content-encoding";
     /// The session (legacy).
     pub const SESSION_ID: &str = "mcp-session-id";
     /// The revision.

@@ -187,6 +187,8 @@ pub fn parse_text(text: &str) -> Result<Message<'_>, Malformed<'_>> {
             kind => kind,
         }))
     });
+    // Clients that write `null` for what they do not have mean none (JSON-RPC 2.0 section 4: it may be omitted).
+    let params = params.filter(|params| *params != "null");
     let readable = id_or_fault.clone().and_then(Result::ok);
     let fail = |fault| Malformed { fault, id: readable };
     if let Some(name) = members.duplicate {
@@ -409,7 +411,7 @@ mod tests {
         assert_eq!((request.params, request.text), (Some(r#"{"a" : 1.50}"#), text));
         let text = r#"{"jsonrpc":"2.0","method":"m","params":null}"#;
         let Ok(Message::Notification(notification)) = parse_text(text) else { panic!("a notification") };
-        assert_eq!((notification.method.as_ref(), notification.params), ("m", Some("null")));
+        assert_eq!((notification.method.as_ref(), notification.params, notification.text), ("m", None, text));
         for (text, id, outcome) in [
             (r#"{"jsonrpc":"2.0","id":-7,"result":null}"#, Some("-7"), Outcome::Result("null")),
             (r#"{"jsonrpc":"2.0","id":null,"error":{}}"#, None, Outcome::Error("{}")),

@@ -4,8 +4,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::HeaderMap;
 use hyper::header::{HOST, ORIGIN};
+use hyper::{HeaderMap, StatusCode, Uri};
 
 /// The rules of one listener.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Guard {
     hosts: Vec<String>,
 }
 
-/// Why a request is refused; always HTTP 403.
+/// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     /// The page that sent it is not allowed (MCP, Streamable HTTP, Security Warning: Origin must be validated).
@@ -24,6 +24,19 @@ pub(super) enum Refused {
     /// It was sent to a name that is not this listener's: DNS rebinding.
     #[error("host `{0}` is not served here; --allowed-host lists further names")]
     Host(String),
+    /// It does not say where it was sent to.
+    #[error("there is no `Host` header; expected one with the name that was called")]
+    NoHost,
+}
+
+impl Refused {
+    /// Under which status: HTTP itself wants a `Host` (RFC 9112 section 3.2), the rest is forbidden.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoHost => StatusCode::BAD_REQUEST,
+            Self::Origin(_) | Self::Host(_) => StatusCode::FORBIDDEN,
+        }
+    }
 }
 
 impl Guard {
@@ -33,14 +46,15 @@ impl Guard {
         Self { loopback: address.ip().is_loopback(), origins: lower(origins), hosts: lower(hosts) }
     }
 
-    /// Whether a request with these headers may pass.
+    /// Whether a request for this target with these headers may pass.
     ///
-    /// An absent `Origin` passes: no browser sent it, or not across origins. `Host` is checked on a loopback listener,
+    /// A target that names a host takes the place of the header (RFC 9112 section 3.2.2). An absent `Origin` passes: no browser sent it, or not across origins. `Host` is checked on a loopback listener,
     /// which only local names reach honestly, and wherever names are listed.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    pub(super) fn check(&self, target: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
         let lower = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
         if self.loopback || !self.hosts.is_empty() {
-            let host = headers.get(HOST).map(lower).unwrap_or_default();
+            let named = target.authority().map(|authority| authority.as_str().to_ascii_lowercase());
+            let host = named.or_else(|| headers.get(HOST).map(lower)).ok_or(Refused::NoHost)?;
             let listed = self.hosts.iter().any(|known| *known == host || *known == without_port(&host));
             let local = self.loopback && is_loopback_name(without_port(&host));
             if !listed && !local {
@@ -92,7 +106,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        guard.check(&headers).map_err(|refused| refused.to_string())
+        guard.check(&Uri::from_static("/mcp"), &headers).map_err(|refused| refused.to_string())
     }
 
     #[test]
@@ -119,6 +133,17 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_names_a_host_takes_the_place_of_the_header() {
+        let guard = Guard::new("127.0.0.1:4483".parse().unwrap(), &[], &[]);
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, "localhost:4483".parse().unwrap());
+        let evil = "http://evil.example/mcp".parse().unwrap();
+        assert_eq!(guard.check(&evil, &headers), Err(Refused::Host("evil.example".into())));
+        let local = "http://LOCALHOST:4483/mcp".parse().unwrap();
+        assert_eq!(guard.check(&local, &HeaderMap::new()), Ok(()));
+    }
+
+    #[test]
     fn an_open_listener_takes_listed_pages_only_and_any_host_until_one_is_listed() {
         let any = "0.0.0.0:4483".parse().unwrap();
         let guard = Guard::new(any, &["https://App.example/".into()], &[]);
@@ -137,6 +162,14 @@ mod tests {
         assert_eq!(
             verdict(&guard, "evil.example", None).unwrap_err(),
             "host `evil.example` is not served here; --allowed-host lists further names"
+        );
+        assert_eq!(
+            verdict(&guard, "", None).unwrap_err(),
+            "there is no `Host` header; expected one with the name that was called"
+        );
+        assert_eq!(
+            [Refused::NoHost, Refused::Host(String::new())].map(|refused| refused.status().as_u16()),
+            [400, 403]
         );
         assert_eq!(
             verdict(&guard, "localhost", Some("https://evil.example")).unwrap_err(),

@@ -42,8 +42,8 @@ impl Service for App {
 impl App {
     /// The MCP endpoint: every path that is not taken, as in the Go program.
     async fn endpoint(self: Arc<Self>, head: Parts, body: Incoming) -> Reply {
-        if let Err(refused) = self.guard.check(&head.headers) {
-            return refuse(StatusCode::FORBIDDEN, code::REFUSED, &refused.to_string());
+        if let Err(refused) = self.guard.check(&head.uri, &head.headers) {
+            return refuse(refused.status(), code::REFUSED, &refused.to_string());
         }
         match head.method {
             Method::GET => self.listen(&head.headers, None),

@@ -4,20 +4,17 @@
 //! It reads no answer and logs none.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage};
 use vmcp_core::oauth::{BODY_BYTES, TokenRequest};
 use vmcp_core::secret::Secret;
 
 use crate::credentials::{Grant, Proof};
-use crate::pool::Pool;
-use crate::transport::{BackendTransport, Cancel, Timeouts, TransportOptions};
+use crate::transport::asynchronous::AsyncTransport;
+use crate::transport::{Cancel, Timeouts, TransportOptions};
 
-/// Threads that wait for token endpoints, and with them requests on their way.
-const THREADS: usize = 1024;
 /// Endpoints whose connections are kept.
 const ENDPOINTS: usize = 1024;
 /// How long an endpoint may take for all of its answer, as in the Go program.
@@ -27,8 +24,7 @@ const REACHING: Duration = Duration::from_secs(10);
 
 /// The ways to token endpoints.
 pub struct Sender {
-    threads: Pool,
-    ways: Mutex<HashMap<String, Arc<BackendTransport>>>,
+    ways: Mutex<HashMap<String, AsyncTransport>>,
     options: TransportOptions,
 }
 
@@ -37,19 +33,15 @@ impl Sender {
     #[must_use]
     pub fn new(options: &TransportOptions) -> Self {
         let options = TransportOptions { body_limit: BODY_BYTES as u64, ..options.clone() };
-        Self { threads: Pool::new(THREADS), ways: Mutex::default(), options }
+        Self { ways: Mutex::default(), options }
     }
 
     /// The status and the body.
     pub(super) async fn send(&self, request: TokenRequest) -> Result<(u16, Secret), Failure> {
-        let way = self.way(&request)?;
-        let (done, result) = oneshot::channel();
-        let job = move || drop(done.send(post(&way, request)));
-        self.threads.try_spawn(job).map_err(|refused| unsent(refused.to_string()))?;
-        result.await.unwrap_or_else(|_| Err(unsent("the request was given up".to_owned())))
+        post(&self.way(&request)?, request).await
     }
 
-    fn way(&self, request: &TokenRequest) -> Result<Arc<BackendTransport>, Failure> {
+    fn way(&self, request: &TokenRequest) -> Result<AsyncTransport, Failure> {
         let endpoint = &request.endpoint;
         // Two strategies may be at one place and trust differently.
         let own = endpoint.pool.bundle.as_deref().map(|bundle| bundle.trusted()).unwrap_or_default();
@@ -57,19 +49,19 @@ impl Sender {
         let name = format!("{} {}", endpoint.url.to_url(), trusts.join(" "));
         let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(way) = ways.get(&name) {
-            return Ok(Arc::clone(way));
+            return Ok(way.clone());
         }
-        let way = BackendTransport::to_endpoint(&endpoint.url, &endpoint.pool, &self.options);
-        let way = Arc::new(way.map_err(|error| unsent(error.to_string()))?);
+        let way = AsyncTransport::to_endpoint(&endpoint.url, &endpoint.pool, &self.options);
+        let way = way.map_err(|error| unsent(error.to_string()))?;
         if ways.len() >= ENDPOINTS {
             ways.clear();
         }
-        ways.insert(name, Arc::clone(&way));
+        ways.insert(name, way.clone());
         Ok(way)
     }
 }
 
-fn post(way: &BackendTransport, request: TokenRequest) -> Result<(u16, Secret), Failure> {
+async fn post(way: &AsyncTransport, request: TokenRequest) -> Result<(u16, Secret), Failure> {
     let proof = request.authorization.map_or(Proof::None, Proof::Authorization);
     let form = Request {
         method: Method::Post,
@@ -86,9 +78,9 @@ fn post(way: &BackendTransport, request: TokenRequest) -> Result<(u16, Secret), 
         idle: Some(PATIENCE),
         total: Some(PATIENCE),
     };
-    let mut answer = way.with_grant(Grant::proving(proof)).send_here(&form, &timeouts, &Cancel::new())?;
+    let mut answer = way.with_grant(Grant::proving(proof)).send_here(&form, &timeouts, &Cancel::new()).await?;
     let mut body = zeroize::Zeroizing::new(Vec::new());
-    while let Some(bytes) = answer.read()? {
+    while let Some(bytes) = answer.read().await? {
         body.extend_from_slice(bytes);
     }
     // What is not text is no answer of a token endpoint; it is read as one that says nothing.

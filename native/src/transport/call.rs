@@ -7,6 +7,8 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+#[cfg(feature = "server")]
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::CertificateDer;
@@ -14,8 +16,11 @@ use socket2::Socket;
 use vmcp_core::endpoint::Endpoint;
 use vmcp_core::mcp::http::{Failure, Sent, Stage};
 
+use super::channels::Inbox;
 use super::resolver::Lookup;
-use super::sse::Inbox;
+
+/// How often a thread looks whether silence counts again.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How long each part of a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +50,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Stops a request from another thread. Clones stop the same requests.
+/// Stops a request from elsewhere, or lets it wait. Clones concern the same requests.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<CancelState>);
 
@@ -56,6 +61,19 @@ struct CancelState {
     waiting: Mutex<Vec<(u64, Waiting)>>,
     /// Rings when it is stopped.
     bell: Condvar,
+    silence: Mutex<Silence>,
+}
+
+/// Whether the silence of the backend counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Silence {
+    /// From the last byte on.
+    #[default]
+    Counts,
+    /// It is the backend that waits.
+    Excused,
+    /// From the last byte on, but not from before this.
+    CountsSince(Instant),
 }
 
 /// What a request waits for. Weak: a handle that is kept must not keep a connection open.
@@ -67,6 +85,33 @@ pub(super) enum Waiting {
     Lookup(Weak<Lookup>),
     /// What comes on a stream that others read too.
     Inbox(Weak<Inbox>),
+    /// A task that waits for anything.
+    #[cfg(feature = "server")]
+    Task(Weak<Slot>),
+}
+
+/// The waker of a task, while it waits.
+#[cfg(feature = "server")]
+#[derive(Debug, Default)]
+pub(super) struct Slot(Mutex<Option<Waker>>);
+
+#[cfg(feature = "server")]
+impl Slot {
+    /// The task that is woken from now on.
+    pub(super) fn set(&self, waker: &Waker) {
+        let mut slot = lock(&self.0);
+        if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+
+    /// Wakes it, if one waits.
+    pub(super) fn wake(&self) {
+        let waker = lock(&self.0).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
 impl Waiting {
@@ -86,6 +131,12 @@ impl Waiting {
             Self::Lookup(lookup) => {
                 if let Some(lookup) = lookup.upgrade() {
                     lookup.wake();
+                }
+            }
+            #[cfg(feature = "server")]
+            Self::Task(slot) => {
+                if let Some(slot) = slot.upgrade() {
+                    slot.wake();
                 }
             }
         }
@@ -126,6 +177,32 @@ impl Cancel {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// From now on the backend may be silent for as long as it likes: it waits for something itself. What sets a bound to
+    /// that is the caller's to stop it.
+    pub fn excuse_silence(&self) {
+        self.set_silence(Silence::Excused);
+    }
+
+    /// From now on its silence counts again, from nothing.
+    pub fn count_silence(&self) {
+        self.set_silence(Silence::CountsSince(Instant::now()));
+    }
+
+    fn set_silence(&self, silence: Silence) {
+        *lock(&self.0.silence) = silence;
+        #[cfg(feature = "server")]
+        for (_, waiting) in lock(&self.0.waiting).iter() {
+            // A thread looks again when its time is over.
+            if let Waiting::Task(_) = waiting {
+                waiting.wake();
+            }
+        }
+    }
+
+    pub(super) fn silence(&self) -> Silence {
+        *lock(&self.0.silence)
     }
 
     /// From now on `waiting` is woken by [`Cancel::cancel`]; at once, if that was before.
@@ -327,18 +404,35 @@ impl Call {
         self.state().failure.take()
     }
 
-    /// What reading waits for now, and until when.
-    pub(super) fn reading(&self) -> (Stage, Until) {
+    /// What reading waits for, and until when, if nothing has come since `since`.
+    pub(super) fn reading(&self, since: Instant) -> (Stage, Until) {
         let (head, written, hurry) = {
             let state = self.state();
             (state.head, state.written, state.hurry)
         };
         if let Some(hurry) = hurry {
-            (Stage::Body, Until { at: Some(hurry), limit: Duration::ZERO, bound: Bound::Stage })
-        } else if head {
-            (Stage::Body, self.until(self.timeouts.idle, Instant::now()))
-        } else {
-            (Stage::FirstByte, self.until(Some(self.timeouts.first_byte), written.unwrap_or_else(Instant::now)))
+            return (Stage::Body, Until { at: Some(hurry), limit: Duration::ZERO, bound: Bound::Stage });
+        }
+        let (stage, limit, since) = match head {
+            true => (Stage::Body, self.timeouts.idle, since),
+            false => (Stage::FirstByte, Some(self.timeouts.first_byte), written.unwrap_or(since)),
+        };
+        let until = match self.cancel.silence() {
+            Silence::Counts => self.until(limit, since),
+            Silence::Excused => self.until(None, since),
+            Silence::CountsSince(at) => self.until(limit, since.max(at)),
+        };
+        (stage, until)
+    }
+
+    /// Until when a thread waits before it looks again: at most as long as `until` says, less where that may change.
+    pub(super) fn look_again(&self, until: Until) -> Option<Instant> {
+        match self.cancel.silence() {
+            Silence::Excused => {
+                let soon = Instant::now() + LOOK;
+                Some(until.at.map_or(soon, |at| at.min(soon)))
+            }
+            Silence::Counts | Silence::CountsSince(_) => until.at,
         }
     }
 
@@ -432,6 +526,13 @@ pub(super) struct Until {
     /// The limit that set it.
     pub(super) limit: Duration,
     pub(super) bound: Bound,
+}
+
+impl Until {
+    /// Whether it has passed.
+    pub(super) fn is_over(&self) -> bool {
+        self.at.is_some_and(|at| at <= Instant::now())
+    }
 }
 
 /// Which limit sets a deadline.

@@ -35,7 +35,7 @@ impl Patience {
         Self { connect: short, tls: short, handshake: call, list: call, call, acknowledgement: short }
     }
 
-    fn timeouts(&self, wait: Wait) -> Timeouts {
+    pub(super) fn timeouts(&self, wait: Wait) -> Timeouts {
         let (answer, total) = match wait {
             Wait::Handshake => (self.handshake, Some(self.handshake)),
             Wait::List => (self.list, Some(self.list)),
@@ -170,7 +170,7 @@ impl BackendTransport {
     }
 }
 
-fn unasked() -> Failure {
+pub(super) fn unasked() -> Failure {
     use vmcp_core::mcp::http::{Sent, Stage};
     Failure { stage: Stage::Send, sent: Sent::Nothing, message: "the exchange asked for nothing to be sent".to_owned() }
 }

@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex};
+#[cfg(feature = "server")]
+use std::task::Poll;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::call::{Cancel, Waiting, lock};
@@ -34,6 +37,8 @@ enum Known {
 pub(super) struct Lookup {
     answer: Mutex<Option<Result<Arc<[SocketAddr]>, String>>>,
     ready: Condvar,
+    /// Tasks that wait.
+    tasks: Mutex<Vec<Waker>>,
 }
 
 /// Why there are no addresses.
@@ -76,6 +81,15 @@ impl Resolver {
         let answer = lookup.wait(until, cancel);
         cancel.unwatch(key);
         answer
+    }
+
+    /// The same for a task: the addresses if they are known, or the look-up that will tell.
+    #[cfg(feature = "server")]
+    pub(super) fn begin(&self, host: &str, port: u16) -> Result<Arc<[SocketAddr]>, Result<Arc<Lookup>, Unresolved>> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Ok(Arc::new([SocketAddr::new(ip, port)]));
+        }
+        self.known_or_asked(host, port, Instant::now()).map_err(|lookup| lookup.map_err(Unresolved::Failed))
     }
 
     /// Drops what is known of a name, because no address of it could be reached.
@@ -123,6 +137,9 @@ impl Resolver {
             drop(names);
             *lock(&asked.answer) = Some(answer);
             asked.ready.notify_all();
+            for task in std::mem::take(&mut *lock(&asked.tasks)) {
+                task.wake();
+            }
         });
         if let Err(error) = begun {
             return Err(Err(format!("no thread to look it up: {error}")));
@@ -137,6 +154,16 @@ impl Lookup {
     pub(super) fn wake(&self) {
         drop(lock(&self.answer));
         self.ready.notify_all();
+    }
+
+    /// The answer if it is there. If not, `waker` is woken when it is.
+    #[cfg(feature = "server")]
+    pub(super) fn poll(&self, waker: &Waker) -> Poll<Result<Arc<[SocketAddr]>, Unresolved>> {
+        lock(&self.tasks).push(waker.clone());
+        match &*lock(&self.answer) {
+            Some(answer) => Poll::Ready(answer.clone().map_err(Unresolved::Failed)),
+            None => Poll::Pending,
+        }
     }
 
     fn wait(&self, until: Option<Instant>, cancel: &Cancel) -> Result<Arc<[SocketAddr]>, Unresolved> {

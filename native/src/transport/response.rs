@@ -6,15 +6,15 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ureq::http::{HeaderMap, Version};
 use ureq::{Body, BodyReader};
-use vmcp_core::mcp::http::{EVENT_STREAM, Failure, Head, Method, Stage};
+use vmcp_core::mcp::http::{Failure, Head, Method};
 
 use super::call::{Call, Observed};
-use super::sse::InboxReader;
+use super::channels::InboxReader;
+use super::route;
 
 /// Bytes of one portion.
-const PORTION: usize = 16 * 1024;
+pub(super) const PORTION: usize = 16 * 1024;
 
 /// An answer that has begun.
 pub struct Response {
@@ -66,23 +66,9 @@ impl Response {
         method: Method,
         limit: u64,
     ) -> Result<Self, Failure> {
-        call.note_head();
         let (parts, body) = answer.into_parts();
-        if let Some(message) = doubtful(parts.status.as_u16(), parts.version, &parts.headers) {
-            return Err(call.failure(Stage::FirstByte, format!("the answer of {} {message}", call.peer())));
-        }
-        let headers = parts.headers.iter().filter_map(|(name, value)| {
-            std::str::from_utf8(value.as_bytes()).ok().map(|value| (name.as_str().to_owned(), value.to_owned()))
-        });
-        let head = Head { status: parts.status.as_u16(), headers: headers.collect() };
-        let standing = method == Method::Get && head.media_type().is_some_and(|kind| kind == EVENT_STREAM);
-        let limit = (!standing).then_some(limit);
-        if let (Some(limit), Some(length)) = (limit, body.content_length())
-            && length > limit
-        {
-            let message = format!("the answer of {} has {length} bytes; at most {limit} are read", call.peer());
-            return Err(call.failure(Stage::Body, message));
-        }
+        let begun = (parts.status.as_u16(), parts.version, &parts.headers);
+        let (head, limit) = route::begun(&call, method, begun, body.content_length(), limit)?;
         Ok(Self { head, call, body: Ok(Some(Source::Http(body.into_reader()))), portion: Vec::new(), taken: 0, limit })
     }
 
@@ -121,16 +107,12 @@ impl Response {
             Ok(n) => {
                 self.taken += n as u64;
                 match self.limit {
-                    Some(limit) if self.taken > limit => {
-                        let peer = self.call.peer();
-                        let message = format!("the answer of {peer} has more than {limit} bytes, all that are read");
-                        Err(self.fail(self.call.failure(Stage::Body, message)))
-                    }
+                    Some(limit) if self.taken > limit => Err(self.fail(route::too_large(&self.call, limit))),
                     _ => Ok(Some(&self.portion[..n])),
                 }
             }
             Err(error) => {
-                let failure = self.call.kept().unwrap_or_else(|| self.incomplete(&error));
+                let failure = self.call.kept().unwrap_or_else(|| self.incomplete(error));
                 Err(self.fail(failure))
             }
         }
@@ -159,19 +141,10 @@ impl Response {
         failure
     }
 
-    fn incomplete(&self, error: &std::io::Error) -> Failure {
-        let (peer, taken) = (self.call.peer(), self.taken);
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
-        let message = match inner {
-            Some(ureq::Error::Protocol(protocol)) => {
-                format!("the answer of {peer} is not framed as HTTP/1.1 after {taken} bytes: {protocol}")
-            }
-            _ if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                format!("{peer} closed the connection after {taken} bytes of its answer, before its end")
-            }
-            _ => format!("reading the answer of {peer} after {taken} bytes: {error}"),
-        };
-        self.call.failure(Stage::Body, message)
+    fn incomplete(&self, error: std::io::Error) -> Failure {
+        // ureq's own errors come inside of an I/O error.
+        let error = error.downcast::<ureq::Error>().unwrap_or_else(ureq::Error::Io);
+        route::incomplete(&self.call, self.taken, &error)
     }
 }
 
@@ -191,30 +164,4 @@ impl std::fmt::Debug for Response {
             .field("taken", &self.taken)
             .finish_non_exhaustive()
     }
-}
-
-/// Why nobody could say where the body ends or what its bytes mean.
-fn doubtful(status: u16, version: Version, headers: &HeaderMap) -> Option<String> {
-    if status == 101 {
-        return Some("switches the protocol, which was not asked for".to_owned());
-    }
-    let mut codings = headers.get_all("transfer-encoding").iter();
-    if let Some(coding) = codings.next() {
-        // RFC 9112 section 6.3: both at once is a sign of smuggling; section 6.1: HTTP/1.0 knows no transfer coding.
-        if headers.contains_key("content-length") {
-            return Some("has both transfer-encoding and content-length; expected one of them".to_owned());
-        }
-        if version != Version::HTTP_11 {
-            return Some("has transfer-encoding in HTTP/1.0, which knows none".to_owned());
-        }
-        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Some("has a transfer-encoding other than `chunked`".to_owned());
-        }
-    }
-    let plain = |value: &ureq::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if let Some(coding) = headers.get_all("content-encoding").iter().find(|value| !plain(value)) {
-        let coding = String::from_utf8_lossy(coding.as_bytes()).escape_debug().to_string();
-        return Some(format!("has the content-encoding `{coding}`, which was not asked for"));
-    }
-    None
 }

@@ -1,5 +1,25 @@
-//! The transport against servers on loopback that do as each test says. No test sleeps; one that waits for a deadline
-//! waits for a server that never answers.
+//! Both transports, on threads and on tasks, against servers on loopback that do as each test says. No test sleeps; one
+//! that waits for a deadline waits for a server that never answers.
+
+/// A test that both transports pass: on threads, and on tasks.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            use super::super::{Kind, on};
+
+            #[test]
+            fn on_threads() {
+                on(Kind::Threads, super::$name);
+            }
+
+            #[cfg(feature = "server")]
+            #[test]
+            fn on_tasks() {
+                on(Kind::Tasks, super::$name);
+            }
+        }
+    };
+}
 
 mod cancelling;
 mod connecting;
@@ -9,11 +29,158 @@ mod framing;
 mod headers;
 mod redirects;
 
+use super::resolver::Resolver;
 use super::*;
+use rustls::ClientConfig;
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
+use vmcp_core::auth::Credentials;
+use vmcp_core::mcp::http::Head;
+use vmcp_core::secret::Secret;
+
+/// On what a test runs its transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Threads,
+    #[cfg(feature = "server")]
+    Tasks,
+}
+
+thread_local! {
+    static KIND: Cell<Kind> = const { Cell::new(Kind::Threads) };
+}
+
+/// Runs a test on one of them.
+fn on(kind: Kind, test: fn()) {
+    KIND.set(kind);
+    test();
+}
+
+/// The transport that a test is about.
+enum Either {
+    Threads(Box<BackendTransport>),
+    #[cfg(feature = "server")]
+    Tasks(asynchronous::AsyncTransport),
+}
+
+/// An answer of it.
+enum Answer {
+    Threads(Box<Response>),
+    #[cfg(feature = "server")]
+    Tasks(Box<asynchronous::Response>),
+}
+
+struct AnyResponse {
+    head: Head,
+    answer: Answer,
+}
+
+/// Where tasks of tests run.
+#[cfg(feature = "server")]
+fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: std::sync::OnceLock<tokio::runtime::Runtime> = std::sync::OnceLock::new();
+    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap())
+}
+
+impl Either {
+    fn with(
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+        forwarded: &[(String, Secret)],
+        dialer: Dialer,
+        options: &TransportOptions,
+    ) -> Result<Self, TransportError> {
+        let route = Route::to(endpoint, credentials, forwarded, options)?;
+        Ok(match KIND.get() {
+            Kind::Threads => Self::Threads(Box::new(BackendTransport::with_dialer(route, dialer, options))),
+            #[cfg(feature = "server")]
+            Kind::Tasks => Self::Tasks(asynchronous::AsyncTransport::with(route, dialer, None, options)),
+        })
+    }
+
+    fn with_tls(
+        endpoint: &Endpoint,
+        credentials: &Credentials,
+        forwarded: &[(String, Secret)],
+        tls: [Arc<ClientConfig>; 2],
+        options: &TransportOptions,
+    ) -> Result<Self, TransportError> {
+        let dialer = Dialer::with(Resolver::system(), options.proxies.clone(), tls);
+        Self::with(endpoint, credentials, forwarded, dialer, options)
+    }
+
+    fn observe(
+        &self,
+        request: &Request,
+        timeouts: &Timeouts,
+        cancel: &Cancel,
+    ) -> (Result<AnyResponse, Failure>, Observed) {
+        match self {
+            Self::Threads(transport) => {
+                let (result, observed) = transport.observe(request, timeouts, cancel);
+                let answered = |answer: Response| AnyResponse {
+                    head: answer.head.clone(),
+                    answer: Answer::Threads(Box::new(answer)),
+                };
+                (result.map(answered), observed)
+            }
+            #[cfg(feature = "server")]
+            Self::Tasks(transport) => {
+                let (result, observed) = runtime().block_on(transport.observe(request, timeouts, cancel));
+                let answered = |answer: asynchronous::Response| AnyResponse {
+                    head: answer.head.clone(),
+                    answer: Answer::Tasks(Box::new(answer)),
+                };
+                (result.map(answered), observed)
+            }
+        }
+    }
+
+    fn send(&self, request: &Request, timeouts: &Timeouts, cancel: &Cancel) -> Result<AnyResponse, Failure> {
+        self.observe(request, timeouts, cancel).0
+    }
+}
+
+impl fmt::Debug for Either {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Threads(transport) => transport.fmt(f),
+            #[cfg(feature = "server")]
+            Self::Tasks(transport) => transport.fmt(f),
+        }
+    }
+}
+
+impl AnyResponse {
+    fn observed(&self) -> Observed {
+        match &self.answer {
+            Answer::Threads(response) => response.observed(),
+            #[cfg(feature = "server")]
+            Answer::Tasks(response) => response.observed(),
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<&[u8]>, Failure> {
+        match &mut self.answer {
+            Answer::Threads(response) => response.read(),
+            #[cfg(feature = "server")]
+            Answer::Tasks(response) => runtime().block_on(response.read()),
+        }
+    }
+}
+
+impl fmt::Debug for AnyResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.answer {
+            Answer::Threads(response) => response.fmt(f),
+            #[cfg(feature = "server")]
+            Answer::Tasks(response) => response.fmt(f),
+        }
+    }
+}
 
 /// What a server does after an answer.
 enum Then {
@@ -86,7 +253,7 @@ impl Server {
         format!("http://{}/mcp", self.address)
     }
 
-    fn transport(&self) -> BackendTransport {
+    fn transport(&self) -> Either {
         transport(&self.url(), &plain())
     }
 
@@ -132,7 +299,7 @@ fn plain() -> TransportOptions {
     TransportOptions { proxies: Proxies::none(), user_agent: "vmcp/test".to_owned(), ..TransportOptions::default() }
 }
 
-fn transport(url: &str, options: &TransportOptions) -> BackendTransport {
+fn transport(url: &str, options: &TransportOptions) -> Either {
     transport_with(url, &Credentials::Unauthenticated, &[], options)
 }
 
@@ -141,10 +308,10 @@ fn transport_with(
     credentials: &Credentials,
     forwarded: &[(String, Secret)],
     options: &TransportOptions,
-) -> BackendTransport {
+) -> Either {
     let tls = trusting(Vec::new());
     let endpoint = Endpoint::parse(url).unwrap();
-    BackendTransport::with_tls(&endpoint, credentials, forwarded, [Arc::clone(&tls), tls], options).unwrap()
+    Either::with_tls(&endpoint, credentials, forwarded, [Arc::clone(&tls), tls], options).unwrap()
 }
 
 /// A client configuration that trusts these certificates. What trusts whom is tested elsewhere.
@@ -172,11 +339,11 @@ fn request(method: Method) -> Request {
     Request { method, headers: Vec::new(), body: Vec::new() }
 }
 
-fn send(transport: &BackendTransport, request: &Request) -> Result<Response, Failure> {
+fn send(transport: &Either, request: &Request) -> Result<AnyResponse, Failure> {
     transport.send(request, &Timeouts::default(), &Cancel::new())
 }
 
-fn whole(mut response: Response) -> Result<String, Failure> {
+fn whole(mut response: AnyResponse) -> Result<String, Failure> {
     let mut body = Vec::new();
     while let Some(bytes) = response.read()? {
         body.extend_from_slice(bytes);
@@ -184,7 +351,7 @@ fn whole(mut response: Response) -> Result<String, Failure> {
     Ok(String::from_utf8(body).unwrap())
 }
 
-fn call(transport: &BackendTransport, request: &Request) -> Result<String, Failure> {
+fn call(transport: &Either, request: &Request) -> Result<String, Failure> {
     whole(send(transport, request)?)
 }
 

@@ -12,6 +12,11 @@ use rustls::{ClientConfig, ClientConnection};
 use rustls_pki_types::ServerName;
 use socket2::Socket;
 
+/// What is said of a connection that ends before TLS stands, and of one that ends without TLS's own end.
+pub(super) const CLOSED_IN_HANDSHAKE: &str = "the connection was closed during the handshake";
+pub(super) const CLOSED_WITHOUT_ALERT: &str =
+    "the connection was closed without TLS's closure alert, so the answer may be cut off";
+
 /// A connection, opened.
 pub(super) struct Wire {
     base: Base,
@@ -201,7 +206,7 @@ fn handshake(session: &mut ClientConnection, below: &mut (impl Read + Write)) ->
             return Ok(());
         }
         if session.read_tls(below)? == 0 {
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the connection was closed during the handshake"));
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, CLOSED_IN_HANDSHAKE));
         }
         if let Err(error) = session.process_new_packets() {
             // The alert tells the server why. If it cannot be sent, the error itself still tells us.
@@ -221,10 +226,7 @@ fn session_read(
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             // RFC 9112 section 9.8: without the closure alert nobody knows whether this was all.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                return Err(io::Error::new(
-                    ErrorKind::UnexpectedEof,
-                    "the connection was closed without TLS's closure alert, so the answer may be cut off",
-                ));
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, CLOSED_WITHOUT_ALERT));
             }
             result => return result,
         }
@@ -258,14 +260,14 @@ fn wait(until: Option<Instant>) -> io::Result<Option<Duration>> {
 }
 
 #[cfg(unix)]
-fn nothing_to_read(socket: &Socket) -> bool {
+pub(super) fn nothing_to_read(socket: &Socket) -> bool {
     let mut byte = [MaybeUninit::uninit()];
     let looked = socket.recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
     matches!(looked, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 #[cfg(not(unix))]
-fn nothing_to_read(socket: &Socket) -> bool {
+pub(super) fn nothing_to_read(socket: &Socket) -> bool {
     let mut byte = [MaybeUninit::uninit()];
     let looked = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut byte));
     socket.set_nonblocking(false).is_ok() && matches!(looked, Err(error) if error.kind() == ErrorKind::WouldBlock)

@@ -1,12 +1,14 @@
-//! A backend from its configuration to an answer over TLS: private authorities, wrong ones, proxies, and a whole exchange.
+//! A backend from its configuration to an answer over TLS, by both transports: private authorities, wrong ones, proxies, and
+//! a whole exchange.
 //!
 //! Framing, deadlines, redirects and cancelling need no configuration and are tested beside the transport.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -14,11 +16,136 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use vmcp_core::config::input;
 use vmcp_core::discovery::{Backend, Materials, discover};
-use vmcp_core::mcp::client::{Answer, Call, Declared, Exchange, Goal, Limits, Settings, Start};
+use vmcp_core::mcp::client::{Answer, Call, CallError, Declared, Exchange, Goal, Limits, Settings, Start};
 use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage};
 use vmcp_core::secret::Secret;
-use vmcp_core::trust::{SystemRoots, UnixTime};
-use vmcp_native::transport::{BackendTransport, Cancel, Patience, Proxies, Response, Said, Timeouts, TransportOptions};
+use vmcp_core::trust::{SystemRoots, TrustError, TrustedBy, UnixTime};
+use vmcp_native::transport::asynchronous::{self, AsyncTransport, Next};
+use vmcp_native::transport::{
+    BackendTransport, Cancel, Observed, Patience, Proxies, Response, Said, Timeouts, TransportError, TransportOptions,
+};
+
+/// A test that both transports pass: on threads, and on tasks.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            #[test]
+            fn on_threads() {
+                super::on(super::Kind::Threads, super::$name);
+            }
+
+            #[test]
+            fn on_tasks() {
+                super::on(super::Kind::Tasks, super::$name);
+            }
+        }
+    };
+}
+
+/// On what a test runs its transport.
+#[derive(Clone, Copy)]
+enum Kind {
+    Threads,
+    Tasks,
+}
+
+thread_local! {
+    static KIND: Cell<Kind> = const { Cell::new(Kind::Threads) };
+}
+
+fn on(kind: Kind, test: fn()) {
+    KIND.set(kind);
+    test();
+}
+
+/// The transport that a test is about.
+enum Transport {
+    Threads(Box<BackendTransport>),
+    Tasks(AsyncTransport),
+}
+
+/// An answer of it.
+#[derive(Debug)]
+enum AnyResponse {
+    Threads(Response),
+    Tasks(asynchronous::Response),
+}
+
+fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap())
+}
+
+impl Transport {
+    fn new(backend: &Backend, options: &TransportOptions) -> Result<Self, TransportError> {
+        Ok(match KIND.get() {
+            Kind::Threads => Self::Threads(Box::new(BackendTransport::new(backend, options)?)),
+            Kind::Tasks => Self::Tasks(AsyncTransport::new(backend, options)?),
+        })
+    }
+
+    fn observe(
+        &self,
+        request: &Request,
+        timeouts: &Timeouts,
+        cancel: &Cancel,
+    ) -> (Result<AnyResponse, Failure>, Observed) {
+        match self {
+            Self::Threads(transport) => {
+                let (result, observed) = transport.observe(request, timeouts, cancel);
+                (result.map(AnyResponse::Threads), observed)
+            }
+            Self::Tasks(transport) => {
+                let (result, observed) = runtime().block_on(transport.observe(request, timeouts, cancel));
+                (result.map(AnyResponse::Tasks), observed)
+            }
+        }
+    }
+
+    fn trusted_by(&self, observed: &Observed, now: UnixTime) -> Option<Result<TrustedBy, TrustError>> {
+        match self {
+            Self::Threads(transport) => transport.trusted_by(observed, now),
+            Self::Tasks(transport) => transport.trusted_by(observed, now),
+        }
+    }
+
+    fn run(
+        &self,
+        mut exchange: Exchange,
+        patience: &Patience,
+        cancel: &Cancel,
+        mut said: impl FnMut(Said),
+    ) -> Result<Answer, CallError> {
+        match self {
+            Self::Threads(transport) => transport.run(&mut exchange, patience, cancel, |_, what| said(what)),
+            Self::Tasks(transport) => runtime().block_on(async {
+                let mut walk = transport.walk(exchange, *patience, cancel.clone());
+                loop {
+                    match walk.next().await {
+                        Next::Said(what) => said(what),
+                        Next::Done(end) => return end,
+                    }
+                }
+            }),
+        }
+    }
+}
+
+impl AnyResponse {
+    fn observed(&self) -> Observed {
+        match self {
+            Self::Threads(response) => response.observed(),
+            Self::Tasks(response) => response.observed(),
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<&[u8]>, Failure> {
+        match self {
+            Self::Threads(response) => response.read(),
+            Self::Tasks(response) => runtime().block_on(response.read()),
+        }
+    }
+}
 
 /// A private authority.
 struct Authority {
@@ -253,11 +380,11 @@ fn post() -> Request {
     Request { method: Method::Post, headers, body: b"{}".to_vec() }
 }
 
-fn send(transport: &BackendTransport) -> Result<Response, Failure> {
-    transport.send(&post(), &Timeouts::default(), &Cancel::new())
+fn send(transport: &Transport) -> Result<AnyResponse, Failure> {
+    transport.observe(&post(), &Timeouts::default(), &Cancel::new()).0
 }
 
-fn whole(mut response: Response) -> Result<String, Failure> {
+fn whole(mut response: AnyResponse) -> Result<String, Failure> {
     let mut body = Vec::new();
     while let Some(bytes) = response.read()? {
         body.extend_from_slice(bytes);
@@ -272,12 +399,12 @@ fn failure<T: std::fmt::Debug>(result: Result<T, Failure>, port: u16) -> (Stage,
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-#[test]
+on_both!(a_backend_behind_a_private_authority_is_called);
 fn a_backend_behind_a_private_authority_is_called() {
     let authority = Authority::new("Acme Test CA");
     let server = Server::saying(Some(authority.server("localhost")), OK, Then::Next);
     let backend = backend(&format!("https://localhost:{}/mcp", server.port()), Some(&authority.pem), "");
-    let transport = BackendTransport::new(&backend, &options()).unwrap();
+    let transport = Transport::new(&backend, &options()).unwrap();
     let response = send(&transport).unwrap();
     let observed = response.observed();
     assert_eq!(whole(response).unwrap(), "ok");
@@ -294,7 +421,7 @@ fn a_backend_behind_a_private_authority_is_called() {
     assert_eq!(server.connections(), 1);
 }
 
-#[test]
+on_both!(what_is_not_trusted_gets_no_request);
 fn what_is_not_trusted_gets_no_request() {
     let (ours, theirs) = (Authority::new("Ours"), Authority::new("Theirs"));
     for (config, bundle, words) in [
@@ -305,7 +432,7 @@ fn what_is_not_trusted_gets_no_request() {
     ] {
         let server = Server::saying(Some(config), OK, Then::Next);
         let backend = backend(&format!("https://{}/mcp", server.address), bundle, &ours.pem);
-        let transport = BackendTransport::new(&backend, &options()).unwrap();
+        let transport = Transport::new(&backend, &options()).unwrap();
         let (result, observed) = transport.observe(&post(), &Timeouts::default(), &Cancel::new());
         let (stage, sent, message) = failure(result, server.port());
         assert_eq!((stage, sent), (Stage::Tls, Sent::Nothing));
@@ -315,14 +442,14 @@ fn what_is_not_trusted_gets_no_request() {
     }
 }
 
-#[test]
+on_both!(one_backends_bundle_is_not_anothers);
 fn one_backends_bundle_is_not_anothers() {
     let (a, b) = (Authority::new("A"), Authority::new("B"));
     let server = |authority: &Authority| Server::saying(Some(authority.server("127.0.0.1")), OK, Then::Next);
     let (server_a, server_b) = (server(&a), server(&b));
     let call = |server: &Server, bundle: &Authority| {
         let backend = backend(&format!("https://{}/mcp", server.address), Some(&bundle.pem), "");
-        send(&BackendTransport::new(&backend, &options()).unwrap()).and_then(whole)
+        send(&Transport::new(&backend, &options()).unwrap()).and_then(whole)
     };
     assert_eq!(call(&server_a, &a).unwrap(), "ok");
     assert_eq!(call(&server_b, &b).unwrap(), "ok");
@@ -330,7 +457,7 @@ fn one_backends_bundle_is_not_anothers() {
     assert_eq!(call(&server_b, &a).unwrap_err().stage, Stage::Tls);
 }
 
-#[test]
+on_both!(a_server_without_tls_is_said);
 fn a_server_without_tls_is_said() {
     let server = Server::saying(None, OK, Then::Next);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -341,7 +468,7 @@ fn a_server_without_tls_is_said() {
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let backend = backend(&format!("https://{plain}/mcp"), None, &Authority::new("S").pem);
-    let transport = BackendTransport::new(&backend, &options()).unwrap();
+    let transport = Transport::new(&backend, &options()).unwrap();
     assert_eq!(
         failure(send(&transport), plain.port()),
         (
@@ -355,26 +482,26 @@ fn a_server_without_tls_is_said() {
     assert_eq!(server.connections(), 0);
 }
 
-#[test]
+on_both!(a_server_that_speaks_http_2_alone_is_said);
 fn a_server_that_speaks_http_2_alone_is_said() {
     let authority = Authority::new("A");
     let mut config = Arc::unwrap_or_clone(authority.server("127.0.0.1"));
     config.alpn_protocols = vec![b"h2".to_vec()];
     let server = Server::saying(Some(Arc::new(config)), OK, Then::Next);
     let backend = backend(&format!("https://{}/mcp", server.address), Some(&authority.pem), "");
-    let transport = BackendTransport::new(&backend, &options()).unwrap();
+    let transport = Transport::new(&backend, &options()).unwrap();
     let message = "TLS with 127.0.0.1:PORT: the other side speaks no HTTP/1.1, which it was offered (ALPN)";
     assert_eq!(failure(send(&transport), server.port()), (Stage::Tls, Sent::Nothing, message.to_owned()));
 }
 
-#[test]
+on_both!(an_answer_without_its_length_ends_by_the_closure_alert_alone);
 fn an_answer_without_its_length_ends_by_the_closure_alert_alone() {
     let authority = Authority::new("A");
     let text = "HTTP/1.1 200 OK\r\n\r\nall of it?";
     let read = |then| {
         let server = Server::saying(Some(authority.server("127.0.0.1")), text, then);
         let backend = backend(&format!("https://{}/mcp", server.address), Some(&authority.pem), "");
-        let transport = BackendTransport::new(&backend, &options()).unwrap();
+        let transport = Transport::new(&backend, &options()).unwrap();
         (send(&transport).and_then(whole), server.port())
     };
     assert_eq!(read(Then::End).0.unwrap(), "all of it?");
@@ -391,14 +518,14 @@ fn an_answer_without_its_length_ends_by_the_closure_alert_alone() {
     );
 }
 
-#[test]
+on_both!(a_proxy_opens_a_tunnel_and_sees_nothing);
 fn a_proxy_opens_a_tunnel_and_sees_nothing() {
     let authority = Authority::new("A");
     let server = Server::saying(Some(authority.server("backend.example")), OK, Then::Next);
     let proxy = proxy(server.address, None);
     let backend = backend("https://backend.example/mcp", Some(&authority.pem), "");
     let variable = format!("http://user:pass@{}", proxy.address);
-    let transport = BackendTransport::new(&backend, &through(&[("HTTPS_PROXY", &variable)])).unwrap();
+    let transport = Transport::new(&backend, &through(&[("HTTPS_PROXY", &variable)])).unwrap();
     for reused in [false, true] {
         let response = send(&transport).unwrap();
         let observed = response.observed();
@@ -417,7 +544,7 @@ fn a_proxy_opens_a_tunnel_and_sees_nothing() {
     assert!(head.starts_with("POST /mcp HTTP/1.1\r\n") && !head.contains("roxy"), "{head}");
 }
 
-#[test]
+on_both!(a_proxy_may_be_spoken_to_over_tls_and_is_trusted_by_the_system_alone);
 fn a_proxy_may_be_spoken_to_over_tls_and_is_trusted_by_the_system_alone() {
     let (own, system) = (Authority::new("Own"), Authority::new("System"));
     let server = Server::saying(Some(own.server("backend.example")), OK, Then::Next);
@@ -425,7 +552,7 @@ fn a_proxy_may_be_spoken_to_over_tls_and_is_trusted_by_the_system_alone() {
         let proxy = proxy(server.address, Some(proxy_authority.server("127.0.0.1")));
         let backend = backend("https://backend.example/mcp", Some(&own.pem), &system.pem);
         let variable = format!("https://{}", proxy.address);
-        let transport = BackendTransport::new(&backend, &through(&[("HTTPS_PROXY", &variable)])).unwrap();
+        let transport = Transport::new(&backend, &through(&[("HTTPS_PROXY", &variable)])).unwrap();
         (send(&transport).and_then(whole), proxy.connections())
     };
     assert_eq!(call(&system).0.unwrap(), "ok");
@@ -435,13 +562,13 @@ fn a_proxy_may_be_spoken_to_over_tls_and_is_trusted_by_the_system_alone() {
     assert!(refused.message.starts_with("TLS with proxy 127.0.0.1:"), "{refused}");
 }
 
-#[test]
+on_both!(a_proxy_passes_plain_requests_on_by_their_whole_url);
 fn a_proxy_passes_plain_requests_on_by_their_whole_url() {
     let server = Server::saying(None, OK, Then::Next);
     let proxy = proxy(server.address, None);
     let backend = backend("http://backend.example:8080/mcp?a=b", None, "");
     let variable = format!("http://user:pass@{}", proxy.address);
-    let transport = BackendTransport::new(&backend, &through(&[("HTTP_PROXY", &variable)])).unwrap();
+    let transport = Transport::new(&backend, &through(&[("HTTP_PROXY", &variable)])).unwrap();
     for _ in 0..2 {
         assert_eq!(send(&transport).and_then(whole).unwrap(), "ok");
         let head = proxy.last().0;
@@ -451,7 +578,7 @@ fn a_proxy_passes_plain_requests_on_by_their_whole_url() {
     assert_eq!(proxy.connections(), 1);
 }
 
-#[test]
+on_both!(a_proxy_that_refuses_is_said);
 fn a_proxy_that_refuses_is_said() {
     let backend = backend("https://backend.example/mcp", None, &Authority::new("S").pem);
     for (answer, words) in [
@@ -465,11 +592,11 @@ fn a_proxy_that_refuses_is_said() {
     ] {
         let proxy = Server::saying(None, answer, Then::End);
         let variable = format!("http://user:s3cr3t@{}", proxy.address);
-        let transport = BackendTransport::new(&backend, &through(&[("HTTPS_PROXY", &variable)])).unwrap();
+        let transport = Transport::new(&backend, &through(&[("HTTPS_PROXY", &variable)])).unwrap();
         let message = format!("proxy 127.0.0.1:PORT opened no tunnel to backend.example:443: {words}");
         assert_eq!(failure(send(&transport), proxy.port()), (Stage::Connect, Sent::Nothing, message));
     }
-    let transport = BackendTransport::new(&backend, &through(&[("HTTPS_PROXY", "socks5://127.0.0.1:1")])).unwrap();
+    let transport = Transport::new(&backend, &through(&[("HTTPS_PROXY", "socks5://127.0.0.1:1")])).unwrap();
     let message = "connecting to backend.example:443: HTTPS_PROXY has the scheme `socks5`; expected `http` or `https`";
     assert_eq!(failure(send(&transport), 0), (Stage::Connect, Sent::Nothing, message.to_owned()));
 }
@@ -503,19 +630,19 @@ fn legacy(stream: &mut dyn Stream, head: &str, body: &str) -> Then {
     Then::Next
 }
 
-#[test]
+on_both!(an_exchange_is_walked_to_its_end_over_one_connection);
 fn an_exchange_is_walked_to_its_end_over_one_connection() {
     let authority = Authority::new("A");
     let server = Server::new(Some(authority.server("127.0.0.1")), legacy);
     let backend = backend(&format!("https://{}/mcp", server.address), Some(&authority.pem), "");
-    let transport = BackendTransport::new(&backend, &options()).unwrap();
+    let transport = Transport::new(&backend, &options()).unwrap();
     let settings = Arc::new(Settings { declared: Declared::new("test", "1"), limits: Limits::default() });
     let mut start = Start::Unknown;
     for number in 0..3 {
         let goal = Goal::Call(Call::new("tools/call", Some(r#"{"name":"x","arguments":{}}"#.to_owned())));
-        let mut exchange = Exchange::new(goal, start.clone(), number, Arc::clone(&settings));
+        let exchange = Exchange::new(goal, start.clone(), number, Arc::clone(&settings));
         let mut events = 0;
-        let answer = transport.run(&mut exchange, &Patience::default(), &Cancel::new(), |_, said| match said {
+        let answer = transport.run(exchange, &Patience::default(), &Cancel::new(), |said| match said {
             Said::Learned(standing) => start = Start::Standing(standing),
             Said::Event(_) => events += 1,
             Said::Paused => unreachable!("this backend closes no stream before it has answered"),
@@ -528,7 +655,7 @@ fn an_exchange_is_walked_to_its_end_over_one_connection() {
     assert_eq!(server.connections(), 1);
 }
 
-#[test]
+on_both!(a_stream_that_is_left_open_does_not_hold_its_result);
 fn a_stream_that_is_left_open_does_not_hold_its_result() {
     let server = Server::new(None, |stream, head, body| {
         let then = match body.contains("tools/call") {
@@ -545,10 +672,10 @@ fn a_stream_that_is_left_open_does_not_hold_its_result() {
         then
     });
     let backend = backend(&format!("http://{}/mcp", server.address), None, "");
-    let transport = BackendTransport::new(&backend, &options()).unwrap();
+    let transport = Transport::new(&backend, &options()).unwrap();
     let settings = Arc::new(Settings { declared: Declared::new("test", "1"), limits: Limits::default() });
     let goal = Goal::Call(Call::new("tools/call", Some(r#"{"name":"x"}"#.to_owned())));
-    let mut exchange = Exchange::new(goal, Start::Unknown, 0, settings);
-    let answer = transport.run(&mut exchange, &Patience::default(), &Cancel::new(), |_, _| ());
+    let exchange = Exchange::new(goal, Start::Unknown, 0, settings);
+    let answer = transport.run(exchange, &Patience::default(), &Cancel::new(), |_| ());
     assert!(matches!(answer, Ok(Answer::Reply(_))), "{answer:?}");
 }

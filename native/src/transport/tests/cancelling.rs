@@ -24,7 +24,7 @@ const NEVER: Timeouts = Timeouts {
     total: None,
 };
 
-#[test]
+on_both!(a_call_that_waits_is_cancelled_at_once);
 fn a_call_that_waits_is_cancelled_at_once() {
     let expected = (Stage::Cancelled, Sent::Maybe, "the call was cancelled".to_owned());
     let server = Server::silent();
@@ -37,7 +37,7 @@ fn a_call_that_waits_is_cancelled_at_once() {
     assert_eq!(failure(cancelled(&server, NEVER), server.address), expected);
 }
 
-#[test]
+on_both!(a_call_that_connects_is_cancelled_at_once);
 fn a_call_that_connects_is_cancelled_at_once() {
     let full = Full::new();
     let transport = transport(&format!("http://{}/", full.address), &plain());
@@ -53,11 +53,11 @@ fn a_call_that_connects_is_cancelled_at_once() {
     assert_eq!(failure(result, full.address), (Stage::Cancelled, Sent::Nothing, "the call was cancelled".to_owned()));
 }
 
-fn send_with(transport: &BackendTransport, cancel: &Cancel) -> Result<Response, Failure> {
+fn send_with(transport: &Either, cancel: &Cancel) -> Result<AnyResponse, Failure> {
     transport.send(&post("{}"), &NEVER, cancel)
 }
 
-#[test]
+on_both!(what_is_cancelled_before_is_not_begun);
 fn what_is_cancelled_before_is_not_begun() {
     let server = Server::saying(OK);
     let cancel = Cancel::new();
@@ -69,7 +69,7 @@ fn what_is_cancelled_before_is_not_begun() {
     assert_eq!(server.connections(), 0);
 }
 
-#[test]
+on_both!(cancelling_a_call_that_is_over_harms_no_other);
 fn cancelling_a_call_that_is_over_harms_no_other() {
     let server = Server::saying(OK);
     let transport = server.transport();

@@ -7,16 +7,15 @@ fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn transport_to(addresses: Vec<SocketAddr>, port: u16) -> BackendTransport {
+fn transport_to(addresses: Vec<SocketAddr>, port: u16) -> Either {
     let resolver = Resolver::with(move |_, _| Ok(addresses.clone()));
     let tls = trusting(Vec::new());
     let endpoint = Endpoint::parse(&format!("http://backend.example:{port}/mcp")).unwrap();
-    let dialer =
-        Dialer { resolver, proxies: Proxies::none(), proxy_tls: Arc::clone(&tls), tls, answered: Mutex::default() };
-    BackendTransport::with_dialer(&endpoint, &Credentials::Unauthenticated, &[], dialer, &plain()).unwrap()
+    let dialer = Dialer::with(resolver, Proxies::none(), [Arc::clone(&tls), tls]);
+    Either::with(&endpoint, &Credentials::Unauthenticated, &[], dialer, &plain()).unwrap()
 }
 
-#[test]
+on_both!(the_next_address_is_tried);
 fn the_next_address_is_tried() {
     let server = Server::saying(OK);
     let port = server.address.port();
@@ -27,7 +26,7 @@ fn the_next_address_is_tried() {
     assert!(server.got()[0].head.contains(&format!("\r\nhost: backend.example:{port}\r\n")));
 }
 
-#[test]
+on_both!(the_address_that_answered_goes_first_from_then_on);
 fn the_address_that_answered_goes_first_from_then_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let live = listener.local_addr().unwrap();
@@ -48,7 +47,7 @@ fn the_address_that_answered_goes_first_from_then_on() {
     );
 }
 
-#[test]
+on_both!(every_address_that_was_tried_is_named);
 fn every_address_that_was_tried_is_named() {
     let port = closed_port();
     let [first, second] = ["127.0.0.1", "127.0.0.77"].map(|ip| SocketAddr::new(ip.parse().unwrap(), port));
@@ -64,15 +63,13 @@ fn every_address_that_was_tried_is_named() {
     );
 }
 
-#[test]
+on_both!(an_unknown_name_is_said);
 fn an_unknown_name_is_said() {
     let resolver = Resolver::with(|_, _| Err(std::io::Error::other("Name or service not known")));
     let tls = trusting(Vec::new());
     let endpoint = Endpoint::parse("https://gone.example/mcp").unwrap();
-    let dialer =
-        Dialer { resolver, proxies: Proxies::none(), proxy_tls: Arc::clone(&tls), tls, answered: Mutex::default() };
-    let transport =
-        BackendTransport::with_dialer(&endpoint, &Credentials::Unauthenticated, &[], dialer, &plain()).unwrap();
+    let dialer = Dialer::with(resolver, Proxies::none(), [Arc::clone(&tls), tls]);
+    let transport = Either::with(&endpoint, &Credentials::Unauthenticated, &[], dialer, &plain()).unwrap();
     let failure = send(&transport, &post("{}")).unwrap_err();
     assert_eq!(
         (failure.stage, failure.sent, failure.message.as_str()),

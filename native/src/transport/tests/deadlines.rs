@@ -4,7 +4,7 @@ use super::*;
 
 const SHORT: Duration = Duration::from_millis(40);
 
-#[test]
+on_both!(a_server_that_never_answers_is_left);
 fn a_server_that_never_answers_is_left() {
     let server = Server::silent();
     let timeouts = Timeouts { first_byte: SHORT, ..Timeouts::default() };
@@ -19,7 +19,7 @@ fn a_server_that_never_answers_is_left() {
     );
 }
 
-#[test]
+on_both!(a_head_that_drips_is_late_as_a_whole);
 fn a_head_that_drips_is_late_as_a_whole() {
     let server = Server::new(|stream, _| {
         say(stream, "HTTP/1.1 200 OK\r\n");
@@ -44,7 +44,7 @@ fn a_head_that_drips_is_late_as_a_whole() {
     );
 }
 
-#[test]
+on_both!(a_body_that_stops_is_left);
 fn a_body_that_stops_is_left() {
     let server = Server::new(|stream, _| {
         say(stream, "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok");
@@ -64,7 +64,7 @@ fn a_body_that_stops_is_left() {
     }
 }
 
-#[test]
+on_both!(an_address_that_does_not_answer_is_left);
 fn an_address_that_does_not_answer_is_left() {
     let full = Full::new();
     let timeouts = Timeouts { connect: SHORT, ..Timeouts::default() };
@@ -77,7 +77,7 @@ fn an_address_that_does_not_answer_is_left() {
     assert!(observed.resolve.is_some() && observed.connect.is_none());
 }
 
-#[test]
+on_both!(a_backend_that_does_not_take_a_message_is_left);
 fn a_backend_that_does_not_take_a_message_is_left() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -90,7 +90,7 @@ fn a_backend_that_does_not_take_a_message_is_left() {
     );
 }
 
-#[test]
+on_both!(a_handshake_that_never_comes_is_left);
 fn a_handshake_that_never_comes_is_left() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -100,4 +100,66 @@ fn a_handshake_that_never_comes_is_left() {
         failure(transport.send(&post("{}"), &timeouts, &Cancel::new()), address),
         (Stage::Tls, Sent::Nothing, "the TLS handshake with HOST:PORT took more than 40ms".to_owned())
     );
+}
+
+/// Answers once it is told to, until when it says nothing.
+fn answering_when_told() -> (Server, mpsc::Sender<()>) {
+    let (tell, told) = mpsc::channel::<()>();
+    let told = Mutex::new(told);
+    let server = Server::new(move |stream, _| {
+        told.lock().unwrap().recv().unwrap();
+        say(stream, OK)
+    });
+    (server, tell)
+}
+
+on_both!(silence_that_is_excused_ends_no_call);
+fn silence_that_is_excused_ends_no_call() {
+    let (server, tell) = answering_when_told();
+    let transport = server.transport();
+    let timeouts = Timeouts { first_byte: SHORT, ..Timeouts::default() };
+    let cancel = Cancel::new();
+    cancel.excuse_silence();
+    std::thread::scope(|scope| {
+        let kind = KIND.get();
+        let (transport, timeouts, cancel) = (&transport, &timeouts, &cancel);
+        let waits = scope.spawn(move || {
+            KIND.set(kind);
+            whole(transport.send(&post("{}"), timeouts, cancel)?)
+        });
+        while server.got().is_empty() {
+            std::thread::yield_now();
+        }
+        // Well past the deadline that would end it.
+        std::thread::sleep(3 * SHORT);
+        assert!(!waits.is_finished());
+        tell.send(()).unwrap();
+        assert_eq!(waits.join().unwrap().unwrap(), "ok");
+    });
+}
+
+on_both!(silence_that_counts_again_does_so_from_nothing);
+fn silence_that_counts_again_does_so_from_nothing() {
+    let server = Server::silent();
+    let transport = server.transport();
+    let timeouts = Timeouts { first_byte: 5 * SHORT, ..Timeouts::default() };
+    let (cancel, address) = (Cancel::new(), server.address);
+    cancel.excuse_silence();
+    std::thread::scope(|scope| {
+        let kind = KIND.get();
+        let (transport, timeouts, cancel) = (&transport, &timeouts, &cancel);
+        let waits = scope.spawn(move || {
+            KIND.set(kind);
+            let begun = Instant::now();
+            (failure(transport.send(&post("{}"), timeouts, cancel), address), begun.elapsed())
+        });
+        while server.got().is_empty() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(3 * SHORT);
+        cancel.count_silence();
+        let (failed, took) = waits.join().unwrap();
+        assert_eq!(failed, (Stage::FirstByte, Sent::Maybe, "HOST:PORT gave no answer for 200ms".to_owned()));
+        assert!(took >= 8 * SHORT, "{took:?}");
+    });
 }

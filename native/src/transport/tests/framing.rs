@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[test]
+on_both!(bodies_end_where_their_framing_says);
 fn bodies_end_where_their_framing_says() {
     for (answer, body) in [
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", "abcde"),
@@ -23,7 +23,7 @@ fn bodies_end_where_their_framing_says() {
     }
 }
 
-#[test]
+on_both!(a_body_that_does_not_end_as_it_said_is_a_failure);
 fn a_body_that_does_not_end_as_it_said_is_a_failure() {
     for (answer, message) in [
         (
@@ -45,7 +45,7 @@ fn a_body_that_does_not_end_as_it_said_is_a_failure() {
     }
 }
 
-#[test]
+on_both!(after_a_failure_reading_fails_again);
 fn after_a_failure_reading_fails_again() {
     let server = Server::saying_and_closing("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok");
     let mut response = send(&server.transport(), &post("{}")).unwrap();
@@ -54,7 +54,7 @@ fn after_a_failure_reading_fails_again() {
     assert_eq!(response.read().unwrap_err(), first);
 }
 
-#[test]
+on_both!(an_answer_that_leaves_doubt_is_refused);
 fn an_answer_that_leaves_doubt_is_refused() {
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-y: z\r\n".repeat(129));
     let large = format!("HTTP/1.1 200 OK\r\nx-large: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(64 * 1024));
@@ -107,7 +107,7 @@ fn an_answer_that_leaves_doubt_is_refused() {
     }
 }
 
-#[test]
+on_both!(a_head_of_almost_64_kib_is_read);
 fn a_head_of_almost_64_kib_is_read() {
     let server = Server::new(|stream, _| {
         let head = format!("HTTP/1.1 200 OK\r\nx-large: {}\r\ncontent-length: 2\r\n\r\nok", "x".repeat(65_000));
@@ -118,7 +118,7 @@ fn a_head_of_almost_64_kib_is_read() {
     assert_eq!(whole(response).unwrap(), "ok");
 }
 
-#[test]
+on_both!(a_body_that_is_too_large_is_an_error);
 fn a_body_that_is_too_large_is_an_error() {
     let limited = TransportOptions { body_limit: 10, ..plain() };
     for (answer, expected) in [
@@ -150,7 +150,7 @@ fn a_body_that_is_too_large_is_an_error() {
     assert_eq!(call(&transport(&server.url(), &limited), &request(Method::Get)).unwrap(), "0123456789a");
 }
 
-#[test]
+on_both!(events_arrive_as_they_are_sent);
 fn events_arrive_as_they_are_sent() {
     let (next, may) = mpsc::channel::<()>();
     let may = Mutex::new(may);

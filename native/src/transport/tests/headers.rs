@@ -6,7 +6,7 @@ fn header(name: &str, value: &str) -> (String, Secret) {
     (name.to_owned(), Secret::new(value))
 }
 
-#[test]
+on_both!(credentials_override_forwarded_headers_and_neither_replaces_the_protocols);
 fn credentials_override_forwarded_headers_and_neither_replaces_the_protocols() {
     let server = Server::saying(OK);
     let credentials = Credentials::Header { name: "X-Api-Key".to_owned(), value: Secret::new("the key") };
@@ -43,7 +43,7 @@ fn credentials_override_forwarded_headers_and_neither_replaces_the_protocols() {
     );
 }
 
-#[test]
+on_both!(a_get_and_a_delete_have_no_body);
 fn a_get_and_a_delete_have_no_body() {
     let server = Server::saying(OK);
     let transport = server.transport();
@@ -54,7 +54,7 @@ fn a_get_and_a_delete_have_no_body() {
     }
 }
 
-#[test]
+on_both!(headers_that_would_end_a_line_are_not_sent);
 fn headers_that_would_end_a_line_are_not_sent() {
     let server = Server::saying(OK);
     let transport = server.transport();
@@ -75,9 +75,7 @@ fn headers_that_would_end_a_line_are_not_sent() {
     let made = |credentials: &Credentials, forwarded: &[(String, Secret)]| {
         let tls = trusting(Vec::new());
         let endpoint = Endpoint::parse(&server.url()).unwrap();
-        BackendTransport::with_tls(&endpoint, credentials, forwarded, [Arc::clone(&tls), tls], &plain())
-            .unwrap_err()
-            .to_string()
+        Either::with_tls(&endpoint, credentials, forwarded, [Arc::clone(&tls), tls], &plain()).unwrap_err().to_string()
     };
     let credentials =
         |name: &str, value: &str| Credentials::Header { name: name.to_owned(), value: Secret::new(value) };
@@ -95,7 +93,7 @@ fn headers_that_would_end_a_line_are_not_sent() {
     );
 }
 
-#[test]
+on_both!(no_credential_is_shown);
 fn no_credential_is_shown() {
     let server = Server::saying_and_closing("");
     let credentials = Credentials::Header { name: "X-Api-Key".to_owned(), value: Secret::new("s3cr3t") };

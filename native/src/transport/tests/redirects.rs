@@ -2,7 +2,7 @@
 
 use super::*;
 
-#[test]
+on_both!(a_message_is_repeated_where_307_and_308_lead);
 fn a_message_is_repeated_where_307_and_308_lead() {
     for status in ["307 Temporary Redirect", "308 Permanent Redirect"] {
         let server = Server::new(move |stream, got| match got.head.starts_with("POST /mcp ") {
@@ -20,7 +20,7 @@ fn a_message_is_repeated_where_307_and_308_lead() {
     }
 }
 
-#[test]
+on_both!(other_redirects_are_refused_by_name);
 fn other_redirects_are_refused_by_name() {
     let there = Server::saying(OK);
     let elsewhere = format!("http://{}/mcp", there.address);
@@ -72,7 +72,7 @@ fn other_redirects_are_refused_by_name() {
     assert_eq!(there.connections(), 0);
 }
 
-#[test]
+on_both!(redirects_end);
 fn redirects_end() {
     let server = Server::saying("HTTP/1.1 302 x\r\nlocation: /mcp\r\ncontent-length: 0\r\n\r\n");
     assert_eq!(
@@ -86,7 +86,7 @@ fn redirects_end() {
     assert_eq!((server.got().len(), server.connections()), (11, 1));
 }
 
-#[test]
+on_both!(other_statuses_of_300_are_answers);
 fn other_statuses_of_300_are_answers() {
     for answer in ["HTTP/1.1 304 Not Modified\r\n\r\n", "HTTP/1.1 300 x\r\ncontent-length: 0\r\n\r\n"] {
         let server = Server::saying(answer);
