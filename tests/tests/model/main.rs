@@ -7,4 +7,5 @@
 mod closed;
 mod go_yaml;
 mod mcp;
+mod simulation;
 mod transcripts;
