@@ -208,7 +208,7 @@ impl Backend<'_> {
     }
 
     fn endpoint(&self) -> Option<Endpoint> {
-        Endpoint::parse(self.url()).ok()
+        Endpoint::of_backend(self.url()).ok()
     }
 
     /// Scheme and authority: whom it is.

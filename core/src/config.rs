@@ -3,11 +3,11 @@
 //! It does not find the text (`input`), read files or variables, or decide what may be called (`discovery`).
 
 mod any;
-mod decode;
+pub(crate) mod decode;
 mod duration;
 mod effective;
 mod emit;
-mod findings;
+pub(crate) mod findings;
 pub mod hints;
 pub mod input;
 pub mod limits;

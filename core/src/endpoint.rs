@@ -118,6 +118,15 @@ impl Endpoint {
         Ok(Self { scheme, host, port, path: path.to_owned(), query: uri.query().map(|q| q.as_str().to_owned()) })
     }
 
+    /// The same for the URL of a backend, whose fragment is left out: ToolHive's operator ends the URLs of its `sse` proxies
+    /// with `#` and the server's name.
+    ///
+    /// # Errors
+    /// As [`Endpoint::parse`].
+    pub fn of_backend(text: &str) -> Result<Self, EndpointError> {
+        Self::parse(text.split_once('#').map_or(text, |(url, _)| url))
+    }
+
     /// `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
@@ -239,6 +248,7 @@ mod tests {
         assert_eq!(why("https://u:p@a/"), "it carries user info before `@`; credentials belong in `outgoingAuth`");
         assert_eq!(why("https://a:70000/"), "its port is `70000`; expected 1 to 65535");
         assert_eq!(why("https://a/#x"), "it has a fragment (`#…`), which is never sent to a server");
+        assert_eq!(Endpoint::of_backend("http://a:8080/sse#a b").unwrap().to_string(), "http://a:8080/sse");
     }
 
     #[test]

@@ -315,7 +315,7 @@ impl Preview {
             reasons.push(format!("CA bundle `{path}`: {why}"));
         }
         let url = string(&written.url);
-        let https = Endpoint::parse(&url).is_ok_and(|endpoint| endpoint.scheme() == Scheme::Https);
+        let https = Endpoint::of_backend(&url).is_ok_and(|endpoint| endpoint.scheme() == Scheme::Https);
         let block = auth.written.and_then(|written| written.header_injection.as_deref());
         Some(BackendView {
             name: string(&written.name),

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing about the configuration. The parser is named in `yaml/parse.rs` and nowhere else.
 
+mod build;
 mod characters;
 mod emit;
 mod encoding;
@@ -11,6 +12,7 @@ mod positions;
 mod resolve;
 mod syntax;
 
+pub use build::{Draft, Fields};
 pub use emit::{EmitError, emit};
 pub use encoding::{Decoded, decode};
 pub use parse::{Documents, Parsed, documents, parse};

@@ -10,6 +10,7 @@ pub(crate) mod input;
 mod inspect;
 pub(crate) mod judge;
 mod preview;
+mod render;
 mod schema;
 mod serve;
 mod validate;
@@ -37,6 +38,7 @@ const EXAMPLES: &str = "\
 Examples:
   vmcp validate vmcp.yaml                               every finding, with the line it is about
   kubectl get configmap,deployment -o yaml | vmcp validate -
+  vmcp render -f deploy/ | vmcp validate -              the ConfigMap that custom resources become
   vmcp explain backend/duplicate-name                   what a finding means
   vmcp demo --once                                      two private-CA servers behind a gateway
 ";
@@ -61,6 +63,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
+    Render(render::RenderArgs),
     Preview(preview::PreviewArgs),
     Schema(schema::SchemaArgs),
     Version(version::VersionArgs),
@@ -132,6 +135,15 @@ pub(crate) enum Unjudged {
     /// The keys for what clients bring back cannot be used.
     #[error(transparent)]
     StateKeys(#[from] serve::StateKeyError),
+    /// What was made could not be written.
+    #[error("{name} cannot be written")]
+    Unwritable {
+        /// Which file or folder.
+        name: String,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
     /// The file of variables cannot be used.
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
@@ -161,6 +173,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Diff(args) => diff::run(&args, &global),
+        Command::Render(args) => render::run(&args, &global),
         Command::Preview(args) => preview::run(&args, &global),
         Command::Schema(args) => schema::run(&args),
         Command::Version(args) => version::run(&args),

@@ -1,7 +1,7 @@
 //! The half of vmcp that touches the world: files, environment, sockets and TLS.
 //!
-//! Without default features it is a small library for embedders: [`materials`], [`roots`], the blocking [`transport`] and
-//! the [`pool`] of threads for it, with no async runtime in its tree. It decides nothing about configuration or trust;
+//! Without default features it is a small library for embedders: [`materials`], [`roots`], the blocking [`transport`],
+//! with no async runtime in its tree. It decides nothing about configuration or trust;
 //! that is `vmcp_core`.
 //!
 //! From a configuration to the answer of a tool:
@@ -61,7 +61,6 @@ mod demo;
 #[cfg(feature = "server")]
 pub mod logging;
 pub mod materials;
-pub mod pool;
 #[cfg(feature = "server")]
 pub mod render;
 #[cfg(feature = "server")]

@@ -293,7 +293,7 @@ impl Server {
         for session in self.app.sessions.all() {
             self.app.wind_up(&session.state);
         }
-        self.app.backends.stop(GOODBYE);
+        self.runtime.block_on(self.app.backends.stop(GOODBYE));
         self.runtime.shutdown_background();
         tracing::info!("stopped");
     }

@@ -82,11 +82,6 @@ impl Tokens {
         self.kept().forget(&given.key, &given.issued);
     }
 
-    /// Waits, on a thread of no runtime.
-    pub fn wait<T>(&self, what: impl Future<Output = T>) -> T {
-        self.0.runtime.block_on(what)
-    }
-
     /// How many are kept, those under way included.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -2,7 +2,9 @@
 //! the backend's credentials added here and nowhere else.
 //!
 //! It knows nothing of MCP: [`drive`] walks an exchange of the core through it. It has no queue and no threads of its
-//! own but for looking up names and for the streams of backends that speak HTTP with SSE; a call waits on the thread that makes it, until it is answered, late, or cancelled.
+//! own but for looking up names and for the streams of backends that speak HTTP with SSE; a call waits on the thread that
+//! makes it, until it is answered, late, or cancelled. The server's calls wait on tasks: [`asynchronous`] shares all that
+//! is decided here.
 //!
 //! What Go's vMCP does differently: redirects that would repeat a message as a GET are refused, an answer that is too
 //! large is an error and not cut off, and a proxy that cannot be used is not gone around.

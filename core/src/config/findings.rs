@@ -155,6 +155,11 @@ impl<'d> Findings<'d> {
         }
     }
 
+    /// How many errors there are, counted ones as well.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors.kept + self.errors.dropped
+    }
+
     /// Says how many findings were only counted. An error that is not shown takes the whole configuration down, since
     /// what it was about can no longer be told.
     pub(crate) fn finish(self) {

@@ -102,10 +102,12 @@ impl Pod {
     /// The vMCP container of an object of this kind: the one named `vmcp`, else the only one whose arguments hold
     /// `serve`, else the only one. `None` if there is none, or the kind has no pods.
     pub(super) fn read(kind: &str, object: Node<'_, '_>) -> Option<Self> {
-        let spec = object.get("spec")?;
         let spec = match kind {
-            "Pod" => spec,
-            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => spec.get("template")?.get("spec")?,
+            "Pod" => object.get("spec")?,
+            "PodTemplate" => object.get("template")?.get("spec")?,
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {
+                object.get("spec")?.get("template")?.get("spec")?
+            }
             _ => return None,
         };
         let container = choose(&spec.get("containers")?.items().collect::<Vec<_>>())?;

@@ -330,6 +330,44 @@ codes! {
     POD_VARIABLE_MISSING = "pod/missing-variable", Error, "the pod does not have a variable that the configuration needs",
         "The configuration reads a secret from an environment variable which the workload in the same input does not set, or sets to nothing. Add it to the container's `env`, best with `valueFrom.secretKeyRef`. Where the container has `envFrom`, variables that are not written out are not missed.";
 
+    // ---- render: custom resources that become a configuration ----
+    RENDER_NO_SERVER = "render/no-server", Error, "there is no VirtualMCPServer",
+        "Each VirtualMCPServer becomes one configuration: it names the group whose servers it serves, and who may call. The other resources are what it refers to. Give its file too, or the folder that holds all of them.";
+    RENDER_NO_NAME = "render/no-name", Error, "an object has no name",
+        "Objects refer to each other by name, and the name of a server is that of its backend. `generateName` makes a name only in a cluster, so it cannot be used here.";
+    RENDER_BAD_NAME = "render/bad-name", Error, "a name that no object can have",
+        "The API server takes lower-case letters, digits, hyphens and dots, beginning and ending with a letter or digit. Files and variables are named after objects, so another name is not used for any.";
+    RENDER_DUPLICATE_OBJECT = "render/duplicate-object", Error, "two objects have one kind, namespace and name",
+        "In a cluster the second would replace the first; which one is meant cannot be told from files. Often a folder holds a file and a copy of it, or an overlay beside its base: render what `kustomize build` or `helm template` prints instead.";
+    RENDER_UNKNOWN_KIND = "render/unknown-kind", Note, "an object has no part in a vMCP",
+        "Namespaces, Deployments, registries and the like stand in the same files and are passed over. They are not lost: apply them as they are.";
+    RENDER_OTHER_GROUP = "render/other-group", Warning, "an object has a known kind in another API group",
+        "Several projects have an `MCPServer` or the like. Only those of `toolhive.stacklok.dev` are rendered, and ConfigMaps and Secrets of `v1`. If it is meant to be one, its `apiVersion` is misspelt.";
+    RENDER_UNKNOWN_VERSION = "render/unknown-version", Warning, "a version of the custom resources that is not known",
+        "Known are `v1alpha1` and `v1beta1`, which have the same keys. Another version is read as if it were `v1beta1`; what it calls by other names is not understood.";
+    RENDER_UNKNOWN_KEY = "render/unknown-key", Warning, "a key of a custom resource that is not known",
+        "A later version of ToolHive may have it, so it is passed over; what it says is not rendered. A key that looks like a known one is an error instead (`config/unknown-key`).";
+    RENDER_DANGLING_REFERENCE = "render/dangling-reference", Error, "a reference to an object that is not there",
+        "What the object says is needed to write the configuration. References stay inside a namespace. A workload whose reference leads nowhere is left out, since it would be called with other credentials or none; a VirtualMCPServer is not rendered.";
+    RENDER_ABSENT_OBJECT = "render/absent-object", Note, "an object that must be in the cluster is not in the input",
+        "A ConfigMap with a CA bundle, a group: the configuration can be written without it, but the pod or the operator will want it. That is fine if something else creates it. Secrets are never wanted here.";
+    RENDER_MISSING_ENTRY = "render/missing-entry", Error, "a ConfigMap or Secret lacks the key that is named",
+        "The object is in the input, and it does not have the key that a reference names. A pod that mounts it would not start, or would not have the file.";
+    RENDER_UNSUPPORTED_AUTH = "render/unsupported-auth", Error, "a type of external authentication that has no strategy",
+        "Tokens of `bearerToken` and the server of `embeddedAuthServer` are used by ToolHive's own proxies, in front of the server; a vMCP has no strategy for them. The backend is left out, so that it is not called with other credentials or none. `headerInjection` sends a fixed header.";
+    RENDER_NOT_SUPPORTED = "render/not-supported", Error, "something that a static configuration cannot say",
+        "Part of the resource needs what is not rendered: the embedded authorization server, or an authorizer other than Cedar. A configuration without it would let callers in on other terms than written, so none is made.";
+    RENDER_SOURCE_DISCOVERED = "render/source-discovered", Note, "`source: discovered` is rendered as `inline`",
+        "With `discovered` the operator lists no backends, and the vMCP asks the cluster for them as they come and go. What is rendered lists those of the group that are in the input; render again when one is added.";
+    RENDER_NOT_READY = "render/not-ready", Warning, "a server that the operator would leave out",
+        "Its status says that it is not valid, and the operator writes only valid entries. Without a status, as in files that were never applied, it is taken.";
+    RENDER_COLLISION = "render/collision", Error, "two different things of the pod have one name",
+        "Names of variables are made of names of objects: upper case, everything but letters and digits becomes `_`. So `a-b` and `a.b` get one variable, and one backend the other's secret. Rename one of them.";
+    RENDER_TOO_LARGE = "render/too-large", Error, "what is rendered is too large",
+        "A ConfigMap holds at most 1 MiB, and all that is rendered at once 64 MiB. Divide the group, or render fewer VirtualMCPServers at a time.";
+    RENDER_REPLACED = "render/replaced", Warning, "a key that the operator replaces",
+        "Under `spec.config` it has no effect: the operator makes the value of other parts of the resource, or leaves it out. So does rendering.";
+
     // ---- runtime: keys that are read but not yet acted on ----
     RUNTIME_NOT_ACTED_ON = "runtime/not-acted-on", Warning, "a key that nothing acts on yet",
         "The key is read and checked, but this version does not do what it asks for. Nothing is more open because of that. The message says what happens instead.";

@@ -208,7 +208,7 @@ impl<'c> Candidate<'c> {
         pools: &mut Pools<'_>,
     ) -> Option<Backend> {
         let clean = errors.about(auth, self.index).is_empty();
-        let endpoint = self.written.url.as_ref().and_then(|url| Endpoint::parse(&url.value).ok());
+        let endpoint = self.written.url.as_ref().and_then(|url| Endpoint::of_backend(&url.value).ok());
         let transport = self.transport();
         let credentials = self.credentials(auth, pools);
         let pool = self.pool(endpoint.as_ref(), pools);

@@ -39,6 +39,13 @@ impl Positions {
         Self::default()
     }
 
+    /// Every byte is `by` bytes later: the text parsed stands there, as it is, in the text given.
+    #[must_use]
+    pub fn shifted(by: usize) -> Self {
+        let outer = Span::new(by, u32::MAX as usize);
+        Self { pieces: Vec::from([Piece { inner: 0, outer, kind: PieceKind::Verbatim }]) }
+    }
+
     /// The place in the text given of a place in the text parsed.
     #[must_use]
     pub fn map(&self, span: Span) -> Span {

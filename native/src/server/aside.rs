@@ -10,7 +10,6 @@ use vmcp_core::mcp::client::{Answer, CallError, Goal};
 
 use super::App;
 use super::client::Client;
-use super::ears::Wait;
 use super::served::Heard;
 use super::sessions::InUse;
 use crate::logging::chain;
@@ -29,25 +28,30 @@ impl App {
         let mut conversation = conversation.on_behalf_of(&session.state.settings);
         let (done, result) = oneshot::channel();
         let (app, session, stop) = (Arc::clone(self), session.clone(), link.cancel.clone());
-        let job = move || {
-            let (result, withdrawal) = served.run(goal, &mut conversation, &stop, |heard| match heard {
-                Heard::Message(message, standing) => {
-                    if let Some(kind) = Changing::of(&message.method) {
-                        app.backends.announce(&served, kind);
+        let job = async move {
+            let mut asking = served.ask(goal, &conversation, &stop);
+            let (result, withdrawal) = loop {
+                match asking.next(&served, &mut conversation).await {
+                    Heard::Message(message, standing) => {
+                        if let Some(kind) = Changing::of(&message.method) {
+                            app.backends.announce(&served, kind);
+                        }
+                        if let Some(response) = app.told(&session, place, standing.as_ref(), &message, None) {
+                            asking.answer(response);
+                        }
                     }
-                    app.told(&session, place, standing, message, None)
+                    Heard::Opened(standing) => {
+                        session.state.replay(place, &served, &standing, &stop).await;
+                        app.listen_to(&session, place).stands().await;
+                    }
+                    Heard::Began(_) | Heard::Paused => {}
+                    Heard::Done(result, withdrawal) => break (result, withdrawal),
                 }
-                Heard::Opened(standing) => {
-                    session.state.replay(place, &served, standing, &stop);
-                    app.listen_to(&session, place, Wait::ForIt);
-                    None
-                }
-                Heard::Began(_) | Heard::Paused => None,
-            });
+            };
             // Whoever asked may not wait any longer.
             drop(done.send(result));
             if let Some(request) = withdrawal {
-                served.send_aside(&request, conversation.who.as_ref());
+                served.send_aside(&request, conversation.who.as_ref()).await;
             }
             app.backends.end(place, conversation.superfluous(), conversation.who.take());
         };

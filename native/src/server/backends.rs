@@ -3,13 +3,15 @@
 //! It answers no client.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, broadcast, oneshot, watch};
-use tokio::time::{sleep, timeout_at};
+use tokio::sync::{Semaphore, TryAcquireError, broadcast, oneshot, watch};
+use tokio::task::yield_now;
+use tokio::time::{sleep, timeout, timeout_at};
 use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
 use vmcp_core::gateway::Offering;
 use vmcp_core::gateway::listen::Changing;
@@ -19,9 +21,8 @@ use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed,
 use super::ears::Ear;
 use super::link::{Conversation, Link};
 use super::questions::Towards;
-use super::served::Served;
+use super::served::{Heard, Served};
 use crate::logging::chain;
-use crate::pool::{self, Pool};
 use crate::transport::Cancel;
 
 /// How long a client's list waits for a backend of which nothing is known.
@@ -34,18 +35,14 @@ const AGAIN: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_secs(1);
 /// Errands (lists, ends of sessions) that run side by side.
 const ERRANDS: usize = 64;
-/// Threads that have finished a job and are not back yet.
-const CHANGING: usize = 16;
 /// Errands that may wait for their turn; more ends of sessions are not sent.
 const PATIENT_ERRANDS: usize = 4096;
 
 /// Standing streams of sessions that are heard side by side; what comes on more of them is not heard.
-const EARS: usize = 1024;
+const EARS: usize = 10_000;
 /// Answers of clients that are delivered side by side.
 const WORDS: usize = 256;
 
-/// Streams of changes that are heard side by side, each on its own thread.
-const HEARING: usize = 1024;
 /// Changes that a client may be behind before it is told of all.
 const UNHEARD: usize = 64;
 
@@ -55,22 +52,17 @@ pub(super) struct Backends {
     places: HashMap<String, usize>,
     policy: Policy,
     pub(super) runtime: Handle,
-    /// Threads for calls of clients.
-    calls: Pool,
     calls_limit: usize,
     calls_running: AtomicUsize,
-    /// Threads for the gateway's own business, so that it and the clients do not take each other's.
-    errands: Pool,
-    errand_permits: Arc<Semaphore>,
+    /// Room for the gateway's own business.
+    errands: Arc<Semaphore>,
     errands_waiting: AtomicUsize,
-    /// Threads for standing streams of sessions.
-    ears: Pool,
-    /// Threads for what clients say to backends: answers to their questions, mostly.
-    words: Pool,
+    /// Room for standing streams of sessions.
+    ears: Arc<Semaphore>,
+    /// Room for what clients say to backends: answers to their questions, mostly.
+    words: Arc<Semaphore>,
     /// Grows with every change of a list.
     changes: AtomicU64,
-    /// Threads that hear what backends say by themselves.
-    pub(super) hearing: Pool,
     /// How many clients want to hear of changes.
     pub(super) listeners: watch::Sender<usize>,
     /// Tells of which lists are other ones now.
@@ -103,9 +95,6 @@ pub(super) enum Refused {
         /// How many.
         running: usize,
     },
-    /// There is no thread for it.
-    #[error(transparent)]
-    Thread(pool::Refused),
 }
 
 /// The right to one call, until it is dropped.
@@ -123,16 +112,13 @@ impl Backends {
             all,
             policy,
             runtime,
-            calls: Pool::new(calls_limit.saturating_add(CHANGING)),
             calls_limit,
             calls_running: AtomicUsize::new(0),
-            errands: Pool::new(ERRANDS + CHANGING),
-            errand_permits: Arc::new(Semaphore::new(ERRANDS)),
+            errands: Arc::new(Semaphore::new(ERRANDS)),
             errands_waiting: AtomicUsize::new(0),
-            ears: Pool::new(EARS),
-            words: Pool::new(WORDS),
+            ears: Arc::new(Semaphore::new(EARS)),
+            words: Arc::new(Semaphore::new(WORDS)),
             changes: AtomicU64::new(0),
-            hearing: Pool::new(HEARING),
             listeners: watch::Sender::new(0),
             changed: broadcast::Sender::new(UNHEARD),
             news: watch::Sender::new(()),
@@ -281,15 +267,9 @@ impl Backends {
         self.runtime.spawn(async move {
             // Who waits for another to open the conversation does not hold what others need.
             let conversation = served.own.join(served.who.clone(), || served.opening()).await;
-            let permit = Arc::clone(&backends.errand_permits).acquire_owned().await;
-            let question = Question { backends: Arc::clone(&backends), served, kinds };
-            let job = move || {
-                question.ask(conversation);
-                drop(permit);
-            };
-            if let Err(refused) = backends.errands.try_spawn(job) {
-                tracing::debug!(error = chain(&refused), "an errand found no thread");
-            }
+            let permit = Arc::clone(&backends.errands).acquire_owned().await;
+            Question { backends: Arc::clone(&backends), served, kinds }.ask(conversation).await;
+            drop(permit);
         });
     }
 
@@ -317,25 +297,23 @@ impl Backends {
         link: Arc<Link>,
         ear: impl Ear + 'static,
         cancel: Cancel,
-    ) -> Option<mpsc::Receiver<()>> {
+    ) -> Option<oneshot::Receiver<Infallible>> {
         let served = self.all.get(place).cloned()?;
         if !link.begins_to_hear() {
             return None;
         }
-        let (begin, began) = mpsc::sync_channel(1);
-        let heard = Arc::clone(&link);
-        let job = move || {
-            served.hear_stream(&heard, &ear, &cancel, begin);
-            heard.hears_no_more();
+        let Ok(permit) = Arc::clone(&self.ears).try_acquire_owned() else {
+            tracing::warn!(streams = EARS, "what a backend says by itself is not heard: too many streams stand");
+            link.hears_no_more();
+            return None;
         };
-        match self.ears.try_spawn(job) {
-            Ok(()) => Some(began),
-            Err(refused) => {
-                tracing::warn!(error = chain(&refused), "what a backend says by itself is not heard");
-                link.hears_no_more();
-                None
-            }
-        }
+        let (begin, began) = oneshot::channel();
+        self.runtime.spawn(async move {
+            served.hear_stream(&link, &ear, &cancel, begin).await;
+            link.hears_no_more();
+            drop(permit);
+        });
+        Some(began)
     }
 
     /// Ends conversations that nobody needs any longer, in the background and if it can be done.
@@ -347,31 +325,31 @@ impl Backends {
         }
         let backends = Arc::clone(self);
         self.runtime.spawn(async move {
-            let permit = Arc::clone(&backends.errand_permits).acquire_owned().await;
+            let permit = Arc::clone(&backends.errands).acquire_owned().await;
             backends.errands_waiting.fetch_sub(1, Ordering::Relaxed);
-            // The permit goes with the job: as many run as there are permits.
-            let job = move || {
-                for standing in standings {
-                    served.end(standing, who.as_ref());
-                }
-                drop(permit);
-            };
-            if let Err(refused) = backends.errands.try_spawn(job) {
-                tracing::debug!(error = chain(&refused), "sessions at a backend were not ended");
+            for standing in standings {
+                served.end(standing, who.as_ref()).await;
             }
+            drop(permit);
         });
     }
 
-    /// Runs what is asked beside calls, on a thread of its own.
-    pub(super) fn aside(&self, job: impl FnOnce() + Send + 'static) -> Result<(), pool::Refused> {
-        self.words.try_spawn(job)
+    /// Runs what is asked beside calls, if there is room for it.
+    pub(super) fn aside(&self, job: impl Future<Output = ()> + Send + 'static) -> Result<(), TryAcquireError> {
+        let permit = Arc::clone(&self.words).try_acquire_owned()?;
+        self.runtime.spawn(async move {
+            job.await;
+            drop(permit);
+        });
+        Ok(())
     }
 
     /// Sends a message of `who` to a backend; nobody waits for that.
     pub(super) fn tell(&self, towards: Towards, who: Option<Arc<Principal>>) {
         let Some(served) = self.all.get(towards.place).cloned() else { return };
         let Some(request) = towards.standing.message(towards.message) else { return };
-        if let Err(refused) = self.words.try_spawn(move || served.send_aside(&request, who.as_ref())) {
+        let job = async move { served.send_aside(&request, who.as_ref()).await };
+        if let Err(refused) = self.aside(job) {
             tracing::warn!(error = chain(&refused), "what a client said to a backend was not delivered");
         }
     }
@@ -387,11 +365,11 @@ impl Backends {
         let served = self.all.get(place).cloned()?;
         let (done, result) = oneshot::channel();
         let stop = self.stop.clone();
-        let job = move || {
+        let job = async move {
             // Whoever asked may not wait any longer.
-            let _ = done.send(served.ask_in(&standing, who.as_ref(), call, &stop));
+            let _ = done.send(served.ask_in(&standing, who.as_ref(), call, &stop).await);
         };
-        match self.words.try_spawn(job) {
+        match self.aside(job) {
             Ok(()) => Some(result),
             Err(refused) => {
                 tracing::warn!(error = chain(&refused), "what a client wants of a backend was not said");
@@ -418,18 +396,18 @@ impl Backends {
     }
 
     /// Stops what runs for the gateway itself, and waits a moment for what is polite: ends of sessions.
-    pub(super) fn stop(&self, patience: Duration) {
+    pub(super) async fn stop(&self, patience: Duration) {
         self.stop.cancel();
-        self.ears.close();
-        self.words.close();
-        let until = Instant::now() + patience;
-        while self.errands_waiting.load(Ordering::Relaxed) > 0 && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.errands.close();
-        let left = self.errands.wait(until.saturating_duration_since(Instant::now()));
-        if left > 0 {
-            tracing::debug!(errands = left, "stopped before every session at a backend was ended");
+        let over = async {
+            // Permits are given in turn: who has all of them has waited for whoever asked before.
+            while self.errands.acquire_many(u32::try_from(ERRANDS).unwrap_or(u32::MAX)).await.is_ok()
+                && self.errands_waiting.load(Ordering::Relaxed) > 0
+            {
+                yield_now().await;
+            }
+        };
+        if timeout(patience, over).await.is_err() {
+            tracing::debug!("stopped before every session at a backend was ended");
         }
     }
 }
@@ -442,12 +420,17 @@ struct Question {
 }
 
 impl Question {
-    /// Asks, on this thread.
-    fn ask(mut self, mut conversation: Conversation) {
+    /// Asks.
+    async fn ask(mut self, mut conversation: Conversation) {
         let (backends, served) = (Arc::clone(&self.backends), Arc::clone(&self.served));
         let backend = &served.name;
         for kind in self.kinds.clone() {
-            let (result, withdrawal) = served.run(Goal::List(kind), &mut conversation, &backends.stop, |_| None);
+            let mut asking = served.ask(Goal::List(kind), &conversation, &backends.stop);
+            let (result, withdrawal) = loop {
+                if let Heard::Done(result, withdrawal) = asking.next(&served, &mut conversation).await {
+                    break (result, withdrawal);
+                }
+            };
             let list = kind.method();
             let listed = match result {
                 Ok(Answer::Listed(listed)) => {
@@ -466,7 +449,7 @@ impl Question {
             self.kinds.retain(|other| *other != kind);
             backends.keep(&served, kind, listed);
             if let Some(request) = withdrawal {
-                served.send_aside(&request, conversation.who.as_ref());
+                served.send_aside(&request, conversation.who.as_ref()).await;
             }
             if !goes_on {
                 break;
@@ -474,7 +457,7 @@ impl Question {
         }
         drop(self);
         for standing in conversation.superfluous() {
-            served.end(standing, conversation.who.as_ref());
+            served.end(standing, conversation.who.as_ref()).await;
         }
     }
 }
@@ -488,14 +471,13 @@ impl Drop for Question {
 }
 
 impl Slot {
-    /// Runs a call on a thread of its own; the slot is free again when it is over.
-    pub(super) fn run(self, job: impl FnOnce(&Arc<Served>) + Send + 'static) -> Result<(), Refused> {
-        let calls = self.backends.calls.clone();
-        let job = move || {
-            job(&self.served);
+    /// Runs a call; the slot is free again when it is over.
+    pub(super) fn run(self, job: impl Future<Output = ()> + Send + 'static) {
+        let runtime = self.backends.runtime.clone();
+        runtime.spawn(async move {
+            job.await;
             drop(self);
-        };
-        calls.try_spawn(job).map_err(Refused::Thread)
+        });
     }
 }
 

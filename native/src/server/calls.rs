@@ -1,6 +1,6 @@
 //! One request that a backend answers: from the client to the backend and back, as a document or as a stream.
 //!
-//! What is said is the core's; which backend is asked, on what thread and for how long is decided here.
+//! What is said is the core's; which backend is asked, and for how long, is decided here.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -23,7 +23,6 @@ use vmcp_core::mcp::{Era, Revision, code};
 
 use super::backends::Refused;
 use super::client::Client;
-use super::ears::Wait;
 use super::link::Conversation;
 use super::outlet::{Outcome, Outlet};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
@@ -200,7 +199,7 @@ enum Mismatch {
 }
 
 /// What follows from what came of a call: it is a task that is looked at, it asks something, or it is over.
-fn then(
+async fn then(
     task: &mut AsTask,
     rounds: Option<&mut Rounds<'_>>,
     cancel: &Cancel,
@@ -214,15 +213,15 @@ fn then(
     };
     match (step, rounds) {
         (Step::Again(next, pause), _) => {
-            cancel.pause(pause);
+            cancel.paused(pause).await;
             Then::Again(next)
         }
-        (Step::Ask(round), Some(rounds)) => match rounds.answers(&round) {
+        (Step::Ask(round), Some(rounds)) => match rounds.answers(&round).await {
             Ok(answers) => Then::Again(task.update(call, &answers)),
             Err(then) => then,
         },
         (Step::Done(reply), _) => Then::Done(Ok(Answer::Reply(reply))),
-        (Step::Pass, Some(rounds)) => rounds.next(call, result),
+        (Step::Pass, Some(rounds)) => rounds.next(call, result).await,
         (Step::Pass | Step::Ask(_), None) => Then::Done(result),
     }
 }
@@ -301,7 +300,8 @@ impl Errand {
             }
             let slot = backends.admit(served)?;
             let started = Instant::now();
-            slot.run(move |served| {
+            let served = Arc::clone(served);
+            slot.run(async move {
                 let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
                 let id = self.in_flight.id.trim_matches('"');
                 let token = session.map(|session| format!("{}-{id}", session.id)).unwrap_or_default();
@@ -315,58 +315,60 @@ impl Errand {
                 let (result, withdrawal) = loop {
                     let modern = conversation.standing().is_some_and(|standing| standing.era() == Era::Modern);
                     let again = (rounds.is_some() || modern || self.runs == Runs::AsTask).then(|| call.clone());
-                    let (result, withdrawal) =
-                        served.run(Goal::Call(call), &mut conversation, &self.cancel, |heard| match heard {
+                    let mut asking = served.ask(Goal::Call(call), &conversation, &self.cancel);
+                    let (result, withdrawal) = loop {
+                        match asking.next(&served, &mut conversation).await {
                             Heard::Message(message, standing) => {
                                 if let Some(kind) = Changing::of(&message.method) {
-                                    app.backends.announce(served, kind);
+                                    app.backends.announce(&served, kind);
                                 }
-                                match session {
+                                let standing = standing.as_ref();
+                                let response = match session {
                                     Some(session) => {
-                                        app.told(session, place, standing, message, Some(&self.teller.outlet))
+                                        app.told(session, place, standing, &message, Some(&self.teller.outlet))
                                     }
                                     None if message.id.is_some() => {
-                                        suspendable.as_ref().and_then(|call| self.app.suspend(call, standing, message))
+                                        suspendable.as_ref().and_then(|call| self.app.suspend(call, standing, &message))
                                     }
                                     None => {
-                                        self.teller.event(message);
+                                        self.teller.event(&message);
                                         None
                                     }
+                                };
+                                if let Some(response) = response {
+                                    asking.answer(response);
                                 }
+                                self.teller.make_room().await;
                             }
                             Heard::Opened(standing) => {
                                 if let Some(session) = session {
-                                    session.state.replay(place, served, standing, &self.cancel);
-                                    app.listen_to(session, place, Wait::ForIt);
+                                    session.state.replay(place, &served, &standing, &self.cancel).await;
+                                    app.listen_to(session, place).stands().await;
                                 }
-                                None
                             }
-                            Heard::Paused => {
-                                self.teller.outlet.pause();
-                                None
-                            }
+                            Heard::Paused => self.teller.outlet.pause(),
                             Heard::Began(number) => {
                                 if let Some(session) = session.filter(|_| self.teller.caller.wants_progress()) {
                                     session.state.runs_as(&self.in_flight.id, number, &self.teller.caller);
                                 }
-                                None
                             }
-                        });
+                            Heard::Done(result, withdrawal) => break (result, withdrawal),
+                        }
+                    };
                     if let (Mismatch::Unseen, Some(again), Subject::Tool) =
                         (mismatch, &again, self.teller.caller.subject())
                         && let Ok(Answer::Reply(reply)) = &result
                         && reply.error().is_some_and(|error| error.code == code::HEADER_MISMATCH)
                     {
                         mismatch = Mismatch::Seen;
-                        let anew = backends.listed_anew(served, Changing::Tools);
-                        let merged = self.teller.runtime.block_on(anew);
+                        let merged = backends.listed_anew(&served, Changing::Tools).await;
                         if let Some(tool) = merged.find(List::Tools, self.teller.caller.name()) {
                             call = Ask::mirrored_anew(again, tool);
                             continue;
                         }
                     }
                     let then = match again {
-                        Some(again) => then(&mut task, rounds.as_mut(), &self.cancel, &again, result),
+                        Some(again) => then(&mut task, rounds.as_mut(), &self.cancel, &again, result).await,
                         None => Then::Done(result),
                     };
                     match then {
@@ -378,7 +380,7 @@ impl Errand {
                 if let (Err(_), Some(standing)) = (&result, conversation.standing())
                     && let Some(stop) = task.cancel(&Call::new("tasks/cancel", None))
                 {
-                    served.ask_in(standing, conversation.who.as_ref(), stop, &Cancel::new());
+                    served.ask_in(standing, conversation.who.as_ref(), stop, &Cancel::new()).await;
                 }
                 if let (Some(session), Err(_)) = (session, &result) {
                     session.state.questions.withdraw(&self.teller.outlet);
@@ -390,7 +392,7 @@ impl Errand {
                     match uri {
                         Subscribes::To(uri) => {
                             session.state.subscribe(place, uri);
-                            app.listen_to(session, place, Wait::ForIt);
+                            app.listen_to(session, place).stands().await;
                         }
                         Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
                     }
@@ -400,12 +402,13 @@ impl Errand {
                 }
                 self.finish(&served.name, result);
                 if let Some(request) = withdrawal {
-                    served.send_aside(&request, conversation.who.as_ref());
+                    served.send_aside(&request, conversation.who.as_ref()).await;
                 }
                 let mut over = conversation.superfluous();
                 over.extend(alone.and_then(|link| link.end()));
                 backends.end(place, over, conversation.who.take());
-            })
+            });
+            Ok(())
         })
     }
 
@@ -477,7 +480,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Tells the client what comes of its call, from the thread that waits for the backend.
+/// Tells the client what comes of its call.
 struct Teller {
     caller: Caller,
     who: Option<Arc<Principal>>,
@@ -504,6 +507,16 @@ impl Teller {
                 }
             }
             None => drop(self.outlet.say(&message.text)),
+        }
+    }
+
+    /// Waits for a client that reads slowly.
+    async fn make_room(&self) {
+        match self.suspendable.as_ref().map(|call| call.hears()) {
+            Some(Some((_, outlet))) => outlet.make_room().await,
+            // Nobody reads while the client is away.
+            Some(None) => {}
+            None => self.outlet.make_room().await,
         }
     }
 

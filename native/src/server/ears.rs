@@ -1,12 +1,14 @@
 //! The standing stream of a conversation with a backend (GET): what concerns no call comes on it. It is opened when
-//! somebody wants to hear it, on a thread of its own, and opened again when it breaks.
+//! somebody wants to hear it, on a task of its own, and opened again when it breaks.
 //!
 //! What is heard, it hands to an [`Ear`]. That a backend has no such stream is no sign of ill health.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::can_be_asked;
 use vmcp_core::identity::Principal;
@@ -20,6 +22,7 @@ use super::link::Link;
 use super::served::{Heard, Served};
 use super::sessions::Session;
 use super::ways::Asker;
+use crate::transport::asynchronous::Response;
 use crate::transport::{Cancel, Timeouts};
 
 /// Bytes of one event.
@@ -32,13 +35,15 @@ const OPENING: Duration = Duration::from_secs(1);
 const HEAD: Duration = Duration::from_secs(60 * 60);
 
 /// Who hears a stream.
-pub(super) trait Ear: Send {
+pub(super) trait Ear: Send + Sync + 'static {
     /// Whether it still wants to.
     fn listens(&self) -> bool;
     /// A message, and what the backend is answered at once.
     fn hear(&self, standing: &Arc<Standing>, message: &ServerMessage) -> Option<String>;
     /// The conversation was opened anew.
-    fn opened(&self, _standing: &Arc<Standing>) {}
+    fn opened(&self, _standing: &Arc<Standing>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
     /// Something may have been said that nobody heard.
     fn missed(&self);
     /// Whose credentials the backend is shown.
@@ -62,9 +67,15 @@ enum End {
 }
 
 impl Served {
-    /// Hears the stream of a conversation until nobody wants that any longer, on this thread. `began` is dropped when
-    /// the stream stands, or cannot.
-    pub(super) fn hear_stream(&self, link: &Arc<Link>, ear: &dyn Ear, cancel: &Cancel, began: SyncSender<()>) {
+    /// Hears the stream of a conversation until nobody wants that any longer. `began` is dropped when the stream stands,
+    /// or cannot.
+    pub(super) async fn hear_stream(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        ear: &impl Ear,
+        cancel: &Cancel,
+        began: oneshot::Sender<Infallible>,
+    ) {
         let (mut began, mut last, mut of) = (Some(began), None::<String>, None::<Arc<Standing>>);
         // Whether the stream of this conversation has stood.
         let (mut failures, mut lost, mut stood) = (0_u32, false, false);
@@ -76,20 +87,24 @@ impl Served {
             of = Some(Arc::clone(&standing));
             let Some(request) = standing.listen(last.as_deref()) else { return };
             let resumes = last.is_some();
-            let end = self.listen_once(&standing, &request, ear, cancel, &mut last, &mut || {
-                began = None;
-                (failures, stood) = (0, true);
-                if std::mem::take(&mut lost) && !resumes {
-                    ear.missed();
+            let end = match self.open_stream(&request, ear, cancel).await {
+                Ok(response) => {
+                    drop(began.take());
+                    (failures, stood) = (0, true);
+                    if std::mem::take(&mut lost) && !resumes {
+                        ear.missed();
+                    }
+                    self.read_stream(&standing, response, ear, cancel, &mut last).await
                 }
-            });
-            began = None;
+                Err(end) => end,
+            };
+            drop(began.take());
             let pause = match end {
                 End::Stopped => return,
                 End::NotOffered => return link.has_no_stream(&standing),
                 // Some servers say that of everything they do not have.
                 End::Gone if !stood => return link.has_no_stream(&standing),
-                End::Gone if self.reopen(link, &standing, ear, cancel) => Duration::ZERO,
+                End::Gone if self.reopen(link, &standing, ear, cancel).await => Duration::ZERO,
                 End::Gone | End::Lost(None) => {
                     failures = failures.saturating_add(1);
                     PAUSE.0.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(PAUSE.1)
@@ -97,49 +112,50 @@ impl Served {
                 End::Lost(Some(pause)) => pause.min(PAUSE.1),
             };
             lost = true;
-            cancel.pause(pause);
+            cancel.paused(pause).await;
         }
     }
 
-    fn listen_once(
-        &self,
-        standing: &Arc<Standing>,
-        request: &http::Request,
-        ear: &dyn Ear,
-        cancel: &Cancel,
-        last: &mut Option<String>,
-        began: &mut dyn FnMut(),
-    ) -> End {
+    async fn open_stream(&self, request: &http::Request, ear: &impl Ear, cancel: &Cancel) -> Result<Response, End> {
         let timeouts = Timeouts { first_byte: HEAD, idle: None, ..Timeouts::default() };
-        let way = match self.tokens.wait(self.way(ear.who().as_ref(), Asker::Gateway)) {
+        let way = match self.way(ear.who().as_ref(), Asker::Gateway).await {
             Ok(way) => way,
             Err(error) => {
                 tracing::debug!(backend = self.name, %error, "no stream");
-                return End::Lost(None);
+                return Err(End::Lost(None));
             }
         };
-        let mut response = match way.transport.send(request, &timeouts, cancel) {
+        let response = match way.transport.send(request, &timeouts, cancel).await {
             Ok(response) => response,
-            Err(_) if cancel.is_cancelled() => return End::Stopped,
+            Err(_) if cancel.is_cancelled() => return Err(End::Stopped),
             Err(failure) => {
                 tracing::debug!(backend = self.name, %failure, "no stream");
-                return End::Lost(None);
+                return Err(End::Lost(None));
             }
         };
         match response.head.status {
-            200..=299 if response.head.media_type().is_some_and(|kind| kind == http::EVENT_STREAM) => {}
+            200..=299 if response.head.media_type().is_some_and(|kind| kind == http::EVENT_STREAM) => Ok(response),
             // 400 is what servers on the TypeScript SDK say of a session that they do not know.
-            404 | 400 => return End::Gone,
-            408 | 429 | 500..=599 if response.head.status != 501 => return End::Lost(None),
+            404 | 400 => Err(End::Gone),
+            408 | 429 | 500..=599 if response.head.status != 501 => Err(End::Lost(None)),
             status => {
                 tracing::debug!(backend = self.name, status, "there is no stream for what concerns no call");
-                return End::NotOffered;
+                Err(End::NotOffered)
             }
         }
-        began();
+    }
+
+    async fn read_stream(
+        self: &Arc<Self>,
+        standing: &Arc<Standing>,
+        mut response: Response,
+        ear: &impl Ear,
+        cancel: &Cancel,
+        last: &mut Option<String>,
+    ) -> End {
         let (mut listening, mut spoken) = (Listening::new(EVENT_BYTES), Vec::new());
         let end = loop {
-            let bytes = match response.read() {
+            let bytes = match response.read().await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => break End::Lost(Some(listening.retry().unwrap_or(PAUSE.0))),
                 Err(_) if cancel.is_cancelled() => break End::Stopped,
@@ -164,19 +180,21 @@ impl Served {
     }
 
     /// Hands a message to its ear, and sends what that answers at once.
-    pub(super) fn hear(&self, standing: &Arc<Standing>, ear: &dyn Ear, message: &ServerMessage) {
+    fn hear(self: &Arc<Self>, standing: &Arc<Standing>, ear: &impl Ear, message: &ServerMessage) {
         let response = match &message.id {
             // 2025-11-25, basic/utilities/ping: answered on each hop.
             Some(id) if message.method == "ping" => Some(jsonrpc::result(id, "{}")),
             _ => ear.hear(standing, message),
         };
         if let Some(request) = response.and_then(|response| standing.message(response)) {
-            self.send_aside(&request, ear.who().as_ref());
+            let (served, who) = (Arc::clone(self), ear.who());
+            // What comes next does not wait for that.
+            tokio::spawn(async move { served.send_aside(&request, who.as_ref()).await });
         }
     }
 
     /// Opens the conversation anew, whose session the backend does not know. Whether it is open now.
-    fn reopen(&self, link: &Arc<Link>, gone: &Arc<Standing>, ear: &dyn Ear, cancel: &Cancel) -> bool {
+    async fn reopen(&self, link: &Arc<Link>, gone: &Arc<Standing>, ear: &impl Ear, cancel: &Cancel) -> bool {
         link.forget(gone);
         let mut conversation = link.join_now(ear.who(), || Start::Remembered(Era::Legacy));
         if let Some(settings) = ear.settings() {
@@ -185,14 +203,16 @@ impl Served {
         if conversation.standing().is_some() {
             return true;
         }
-        let (result, _) = self.run(Goal::Open, &mut conversation, cancel, |heard| {
-            if let Heard::Opened(standing) = heard {
-                ear.opened(standing);
+        let mut asking = self.ask(Goal::Open, &conversation, cancel);
+        let result = loop {
+            match asking.next(self, &mut conversation).await {
+                Heard::Opened(standing) => ear.opened(&standing).await,
+                Heard::Done(result, _) => break result,
+                Heard::Began(_) | Heard::Message(..) | Heard::Paused => {}
             }
-            None
-        });
+        };
         for standing in conversation.superfluous() {
-            self.end(standing, conversation.who.as_ref());
+            self.end(standing, conversation.who.as_ref()).await;
         }
         result.is_ok()
     }
@@ -215,9 +235,9 @@ impl Ear for ClientEar {
         self.app.told(&self.session, self.place, Some(standing), message, None)
     }
 
-    fn opened(&self, standing: &Arc<Standing>) {
+    async fn opened(&self, standing: &Arc<Standing>) {
         if let Some(served) = self.app.backends.at(self.place) {
-            self.session.state.replay(self.place, served, standing, &Cancel::new());
+            self.session.state.replay(self.place, served, standing, &Cancel::new()).await;
         }
     }
 
@@ -270,33 +290,35 @@ impl Client {
 
 impl App {
     /// Lets a client hear what a backend says by itself, if it wants to, in the conversation that is open.
-    pub(super) fn listen_to(self: &Arc<Self>, session: &Arc<Session<Client>>, place: usize, wait: Wait) {
+    pub(super) fn listen_to(self: &Arc<Self>, session: &Arc<Session<Client>>, place: usize) -> Began {
         let link = session.state.link(place);
         if !session.state.listens_to(place) {
-            return;
+            return Began(None);
         }
         let ear = ClientEar { app: Arc::clone(self), session: Arc::clone(session), place };
         let cancel = link.cancel.clone();
-        let began = self.backends.hear_stream(place, link, ear, cancel);
-        if let (Wait::ForIt, Some(began)) = (wait, began) {
-            // It comes, or it is dropped; late is late.
-            let _ = began.recv_timeout(OPENING);
-        }
+        Began(self.backends.hear_stream(place, link, ear, cancel))
     }
 
     /// The same for every backend that the client uses.
     pub(super) fn listen_to_all(self: &Arc<Self>, session: &Arc<Session<Client>>) {
         for (place, _) in session.state.open_links() {
-            self.listen_to(session, place, Wait::ForNothing);
+            self.listen_to(session, place);
         }
     }
 }
 
-/// Whether a stream is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    ForIt,
-    ForNothing,
+/// A stream that is being opened, if one is.
+pub(super) struct Began(Option<oneshot::Receiver<Infallible>>);
+
+impl Began {
+    /// Waits a moment until it stands.
+    pub(super) async fn stands(self) {
+        if let Some(began) = self.0 {
+            // It comes, or it is dropped; late is late.
+            drop(timeout(OPENING, began).await);
+        }
+    }
 }
 
 impl Backends {

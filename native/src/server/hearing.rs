@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::{sleep, timeout};
 use vmcp_core::aggregate::Merged;
 use vmcp_core::gateway::listen::{self, Changing, Filter};
@@ -16,7 +16,7 @@ use vmcp_core::mcp::{Era, json};
 
 use super::backends::Backends;
 use super::link::Conversation;
-use super::served::{Heard, Served};
+use super::served::{Asking, Heard, Served};
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -156,27 +156,25 @@ impl Backends {
     ) -> Ended {
         let conversation = served.own.join(served.who.clone(), || served.opening()).await;
         let cancel = Cancel::new();
-        let (backends, hearing, stop) = (Arc::clone(&self), Arc::clone(served), cancel.clone());
-        let wanted = Filter { lists, ..Filter::default() };
+        let mut changes = Arc::clone(served).changes(Filter { lists, ..Filter::default() }, conversation, &cancel);
+        let (backends, hearing) = (Arc::clone(&self), Arc::clone(served));
         let stands = Arc::new(AtomicBool::new(false));
         let stood = Arc::clone(&stands);
-        let (done, finished) = oneshot::channel();
-        let job = move || {
-            let result = hearing.listen(wanted, conversation, &stop, |message| {
-                if let Some(honoured) = listen::acknowledged(message) {
-                    stood.store(true, Ordering::Relaxed);
-                    hearing.heard.send_replace(Some(honoured.lists));
-                } else if let Some(kind) = Changing::of(&message.method) {
-                    backends.announce(&hearing, kind);
+        let finished = tokio::spawn(async move {
+            loop {
+                match changes.next().await {
+                    Ok(message) => {
+                        if let Some(honoured) = listen::acknowledged(&message) {
+                            stood.store(true, Ordering::Relaxed);
+                            hearing.heard.send_replace(Some(honoured.lists));
+                        } else if let Some(kind) = Changing::of(&message.method) {
+                            backends.announce(&hearing, kind);
+                        }
+                    }
+                    Err(result) => return result,
                 }
-            });
-            // Nobody waits when nobody listens any longer.
-            drop(done.send(result));
-        };
-        if let Err(refused) = self.hearing.try_spawn(job) {
-            tracing::warn!(backend = served.name, error = chain(&refused), "changes are not heard");
-            return Ended::Refused;
-        }
+            }
+        });
         let result = tokio::select! {
             result = finished => result.ok(),
             _ = listeners.wait_for(|count| *count == 0) => None,
@@ -190,28 +188,42 @@ impl Backends {
 }
 
 impl Served {
-    /// Opens a stream of changes and hears it, on this thread, until it ends.
-    pub(super) fn listen(
-        &self,
-        wanted: Filter,
-        mut conversation: Conversation,
-        cancel: &Cancel,
-        mut hear: impl FnMut(&ServerMessage),
-    ) -> Result<Answer, CallError> {
+    /// A stream of changes, opened when it is first asked for what comes.
+    pub(super) fn changes(self: Arc<Self>, wanted: Filter, conversation: Conversation, cancel: &Cancel) -> Changes {
         let mut call = wanted.call();
         if !wanted.tasks.is_empty() {
             call.capabilities = Some(listen::WITH_TASKS.to_owned());
         }
-        let (result, _) = self.run(Goal::Call(call), &mut conversation, cancel, |heard| {
-            if let Heard::Message(message, _) = heard {
-                hear(message);
+        let asking = self.ask(Goal::Call(call), &conversation, cancel);
+        Changes { served: self, conversation, asking }
+    }
+}
+
+/// A stream of changes at a backend.
+pub(super) struct Changes {
+    served: Arc<Served>,
+    conversation: Conversation,
+    asking: Asking,
+}
+
+impl Changes {
+    /// The next message.
+    ///
+    /// # Errors
+    /// It has ended: what came of it.
+    pub(super) async fn next(&mut self) -> Result<ServerMessage, Result<Answer, CallError>> {
+        loop {
+            match self.asking.next(&self.served, &mut self.conversation).await {
+                Heard::Message(message, _) => return Ok(message),
+                Heard::Done(result, _) => {
+                    for standing in self.conversation.superfluous() {
+                        self.served.end(standing, self.conversation.who.as_ref()).await;
+                    }
+                    return Err(result);
+                }
+                Heard::Began(_) | Heard::Opened(_) | Heard::Paused => {}
             }
-            None
-        });
-        for standing in conversation.superfluous() {
-            self.end(standing, conversation.who.as_ref());
         }
-        result
     }
 }
 

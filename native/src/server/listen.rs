@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use vmcp_core::aggregate::{Merged, Owner};
 use vmcp_core::gateway::Listen;
 use vmcp_core::gateway::listen::{self, About, Changing, Filter, Subscription};
@@ -229,37 +229,33 @@ impl App {
                 resources: names.resources.keys().cloned().collect(),
                 tasks: names.tasks.keys().cloned().collect(),
             };
-            let (done, finished) = oneshot::channel();
-            let (hearing, stop, tell) = (Arc::clone(&served), cancel.clone(), out.clone());
-            let job = move || {
-                let mut stood = false;
-                let result = hearing.listen(wanted, conversation, &stop, |message| {
-                    let heard = match listen::acknowledged(message) {
-                        Some(honoured) => {
-                            stood = true;
-                            Heard::Stands(place, honoured)
-                        }
-                        None => Heard::Message(place, message.clone()),
-                    };
-                    // A client that is gone is told nothing.
-                    drop(tell.blocking_send(heard));
-                });
-                drop(done.send((stood, result)));
+            let mut changes = Arc::clone(&served).changes(wanted, conversation, &cancel);
+            let mut stood = false;
+            let result = loop {
+                match changes.next().await {
+                    Ok(message) => {
+                        let heard = match listen::acknowledged(&message) {
+                            Some(honoured) => {
+                                stood = true;
+                                Heard::Stands(place, honoured)
+                            }
+                            None => Heard::Message(place, message),
+                        };
+                        // A client that is gone is told nothing.
+                        drop(out.send(heard).await);
+                    }
+                    Err(result) => break result,
+                }
             };
-            if let Err(refused) = self.backends.hearing.try_spawn(job) {
-                tracing::warn!(backend = served.name, error = chain(&refused), "changes are not heard");
-                drop(out.send(Heard::Refused(place)).await);
-            } else if let Ok((stood, result)) = finished.await {
-                if let Err(error) = &result {
-                    tracing::debug!(backend = served.name, error = chain(error), "a stream of changes has ended");
-                }
-                if stood {
-                    pause = PAUSE.0;
-                } else {
-                    drop(out.send(Heard::Refused(place)).await);
-                }
+            if let Err(error) = &result {
+                tracing::debug!(backend = served.name, error = chain(error), "a stream of changes has ended");
             }
-            sleep(pause).await;
+            if stood {
+                pause = PAUSE.0;
+            } else {
+                drop(out.send(Heard::Refused(place)).await);
+            }
+            cancel.paused(pause).await;
             pause = (pause * 2).min(PAUSE.1);
         }
     }

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::sessions::Session;
 use super::stream::{Reader, Resumption, Stream};
 
-/// How long a thread waits for a client that does not read before it goes on without it.
+/// How long a call waits for a client that does not read before it goes on without it.
 const READING: Duration = Duration::from_secs(30);
 
 /// How an answer begins.
@@ -62,14 +62,20 @@ impl Outlet {
         (Arc::new(outlet), outcome)
     }
 
-    /// Something before the answer, which becomes a stream by that. Waits for a client that reads slowly.
+    /// Waits for a client that reads slowly: whoever reads what is said awaits this before it reads more.
+    pub(super) async fn make_room(&self) {
+        if let Some(stream) = self.stream.get() {
+            stream.make_room(READING).await;
+        }
+    }
+
+    /// Something before the answer, which becomes a stream by that.
     pub(super) fn say(&self, message: &str) -> Told {
         if self.streams == Streams::No {
             return Told::No;
         }
         self.begin();
         let Some(stream) = self.stream.get() else { return Told::No };
-        stream.make_room(READING);
         if stream.has_ended() || stream.resumption() == Resumption::No && !stream.is_read() {
             return Told::No;
         }
@@ -111,7 +117,6 @@ impl Outlet {
             drop(first.send(whole().map_or(Outcome::Silence, Outcome::Whole)));
         } else if let Some(stream) = self.stream.get() {
             if let Some(message) = message() {
-                stream.make_room(READING);
                 stream.send(&message);
             }
             stream.end();

@@ -2,9 +2,9 @@
 //!
 //! It sends nothing.
 
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::mpsc;
 use vmcp_core::gateway::relay::{self, NotAsked};
 use vmcp_core::gateway::task_ids::Names;
 use vmcp_core::mcp::client::{ServerMessage, Standing};
@@ -121,7 +121,7 @@ impl Questions {
     /// # Errors
     /// It cannot be asked.
     pub(super) fn ask_here(&self, message: &ServerMessage, on: &[On]) -> Result<mpsc::Receiver<String>, NotAsked> {
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel(1);
         self.ask_for(message, &Asker::Call(sender), on)?;
         Ok(receiver)
     }
@@ -169,7 +169,7 @@ impl Questions {
                 Answered::Towards(Towards { place: source.place, standing: source.standing, message }, question.names)
             }
             // A call that has ended is told nothing.
-            Asker::Call(waits) => match waits.send(response.text.to_owned()) {
+            Asker::Call(waits) => match waits.try_send(response.text.to_owned()) {
                 Ok(()) => Answered::Taken,
                 Err(_) => Answered::Unasked,
             },

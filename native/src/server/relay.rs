@@ -78,14 +78,14 @@ impl Client {
     }
 
     /// A conversation with a backend was opened: what the client has said once for all of it is said there too.
-    pub(super) fn replay(&self, place: usize, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
+    pub(super) async fn replay(&self, place: usize, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
         let who = self.who();
         if let Some(level) = self.log_level().filter(|_| logs(standing)) {
-            served.ask_in(standing, who.as_ref(), set_level(level), cancel);
+            served.ask_in(standing, who.as_ref(), set_level(level), cancel).await;
         }
         for uri in self.subscriptions(place) {
             let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
-            served.ask_in(standing, who.as_ref(), Call::new("resources/subscribe", Some(params)), cancel);
+            served.ask_in(standing, who.as_ref(), Call::new("resources/subscribe", Some(params)), cancel).await;
         }
     }
 

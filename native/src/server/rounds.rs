@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use vmcp_core::gateway::relay::may_be_asked;
@@ -18,8 +17,6 @@ use super::outlet::Outlet;
 use super::questions::On;
 use crate::transport::Cancel;
 
-/// How often it is looked whether a call was given up while its client thinks.
-const LOOK: Duration = Duration::from_millis(50);
 /// How long before a backend is asked again that waits for what the client does elsewhere, at least and at most.
 const ELSEWHERE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
@@ -49,7 +46,7 @@ impl<'c> Rounds<'c> {
     }
 
     /// Asks the client what the backend wants to know, if it wants to.
-    pub(super) fn next(&mut self, call: &Call, result: Result<Answer, CallError>) -> Then {
+    pub(super) async fn next(&mut self, call: &Call, result: Result<Answer, CallError>) -> Then {
         let round = match &result {
             Ok(Answer::Reply(reply)) => Round::read(reply, &format!("{}-{}", self.token, self.made)),
             _ => None,
@@ -66,7 +63,7 @@ impl<'c> Rounds<'c> {
                 &format!("the backend has asked for input {ROUNDS} times, as often as it may"),
             );
         }
-        match self.answers(&round) {
+        match self.answers(&round).await {
             Ok(answers) => {
                 self.outlet.begins_again();
                 let params = round.repeated(call.params.as_deref().unwrap_or("{}"), &answers);
@@ -77,7 +74,7 @@ impl<'c> Rounds<'c> {
     }
 
     /// All answers by key. The client is asked everything at once and may answer in any order.
-    pub(super) fn answers(&mut self, round: &Round) -> Result<Vec<(String, String)>, Then> {
+    pub(super) async fn answers(&mut self, round: &Round) -> Result<Vec<(String, String)>, Then> {
         let mut asked = Vec::new();
         let mut answers = Vec::new();
         let mut elsewhere = false;
@@ -96,13 +93,13 @@ impl<'c> Rounds<'c> {
                 .map_err(|why| failed(code::INTERNAL, &format!("the backend asks for input: {why}")))?;
             asked.push((key, answer));
         }
-        for (key, answer) in asked {
-            let text = loop {
-                match answer.recv_timeout(LOOK) {
-                    Ok(text) => break text,
-                    Err(RecvTimeoutError::Timeout) if !self.cancel.is_cancelled() => {}
-                    Err(_) => return Err(failed(code::INTERNAL, "the client is gone, or gave the call up")),
-                }
+        for (key, mut answer) in asked {
+            let text = tokio::select! {
+                text = answer.recv() => text,
+                () = self.cancel.cancelled() => None,
+            };
+            let Some(text) = text else {
+                return Err(failed(code::INTERNAL, "the client is gone, or gave the call up"));
             };
             let said = Reply::read(text, Era::Legacy);
             let Some(said) = said else { return Err(failed(code::INTERNAL, "the client's answer is none")) };
@@ -117,7 +114,7 @@ impl<'c> Rounds<'c> {
             }
         }
         if elsewhere || round.questions.is_empty() {
-            std::thread::sleep(self.pause);
+            self.cancel.paused(self.pause).await;
             self.pause = (self.pause * 2).min(ELSEWHERE.1);
         }
         Ok(answers)

@@ -20,9 +20,10 @@ use vmcp_core::mcp::{Era, http};
 
 use super::known::Known;
 use super::link::{Conversation, Link};
-use super::ways::{Asker, no_way};
+use super::ways::{Asker, Way, given_up, no_way};
 use crate::tokens::Tokens;
-use crate::transport::{BackendTransport, Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
+use crate::transport::asynchronous::{AsyncTransport, Next, Walk};
+use crate::transport::{Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
 
 /// How long everything but a call may take.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -31,15 +32,40 @@ const PROMPT: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(60 * 60);
 
 /// What is heard while an exchange runs.
-pub(super) enum Heard<'a> {
+pub(super) enum Heard {
     /// The exchange has this number: what is said of it elsewhere names that.
     Began(u64),
     /// A message of the backend, in this conversation.
-    Message(&'a ServerMessage, Option<&'a Arc<Standing>>),
+    Message(ServerMessage, Option<Arc<Standing>>),
     /// The conversation was opened; the request that is wanted has not been sent yet.
-    Opened(&'a Arc<Standing>),
+    Opened(Arc<Standing>),
     /// The backend closed the stream of the call, and is asked for the rest later.
     Paused,
+    /// It is over. The second part is for [`Served::send_aside`] once the caller has been told.
+    Done(Result<Answer, CallError>, Option<http::Request>),
+}
+
+/// An exchange that runs.
+pub(super) struct Asking {
+    /// What is to be begun, once there is a way.
+    goal: Option<Goal>,
+    /// The same, to be begun once more if what was granted for the way is refused.
+    again: Option<Goal>,
+    /// It, and its way.
+    walk: Option<(Walk, Way)>,
+    asker: Asker,
+    patience: Patience,
+    settings: Arc<Settings>,
+    cancel: Cancel,
+    number: u64,
+    began: Began,
+}
+
+/// Whether the number of an exchange has been said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Began {
+    Unsaid,
+    Said,
 }
 
 /// One backend.
@@ -50,7 +76,7 @@ pub(super) struct Served {
     pub(super) own: Arc<Link>,
     /// Calls that run.
     pub(super) running: AtomicUsize,
-    pub(super) transport: BackendTransport,
+    pub(super) transport: AsyncTransport,
     /// Makes credentials for each caller, if that is how it is asked.
     pub(super) strategy: Option<Arc<Strategy>>,
     pub(super) tokens: Tokens,
@@ -103,7 +129,7 @@ impl Served {
             name: backend.name.clone(),
             own: Arc::default(),
             running: AtomicUsize::new(0),
-            transport: BackendTransport::new(backend, options)?,
+            transport: AsyncTransport::new(backend, options)?,
             strategy: match &backend.credentials {
                 Credentials::Made(strategy) => Some(Arc::clone(strategy)),
                 Credentials::Unauthenticated | Credentials::Header { .. } => None,
@@ -135,69 +161,36 @@ impl Served {
         self.own.standing().filter(|standing| standing.era() == Era::Modern)
     }
 
-    /// Walks one exchange to its end, on this thread. What `hear` returns is the response to the request that it heard. The second part is for [`Served::send_aside`] once the caller
-    /// has been told.
-    pub(super) fn run(
-        &self,
-        mut goal: Goal,
-        conversation: &mut Conversation,
-        cancel: &Cancel,
-        mut hear: impl FnMut(Heard<'_>) -> Option<String>,
-    ) -> (Result<Answer, CallError>, Option<http::Request>) {
+    /// Begins an exchange. Nothing is sent before [`Asking::next`] is awaited.
+    pub(super) fn ask(&self, goal: Goal, conversation: &Conversation, cancel: &Cancel) -> Asking {
         let patience = match &goal {
-            Goal::Call(call) if call.method == listen::METHOD => &self.for_listening,
-            Goal::Call(_) => &self.for_calls,
-            _ => &self.for_errands,
+            Goal::Call(call) if call.method == listen::METHOD => self.for_listening,
+            Goal::Call(_) => self.for_calls,
+            _ => self.for_errands,
         };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
-        hear(Heard::Began(number));
         let settings = match (conversation.start(), &conversation.settings) {
             // What a client can do is used where it can be asked.
             (Start::Standing(standing), Some(_)) if standing.era() == Era::Modern => &self.settings,
             (Start::Remembered(Era::Modern), _) => &self.settings,
             (_, own) => own.as_ref().unwrap_or(&self.settings),
         };
-        let settings = Arc::clone(settings);
         let asker = match &goal {
             Goal::Call(call) if call.method != listen::METHOD => Asker::Client,
             _ => Asker::Gateway,
         };
-        // What may have to be said again is kept where credentials may be refused, and nowhere else.
-        let mut again = self.strategy.as_ref().map(|_| goal.clone());
-        let (exchange, result) = loop {
-            let way = match self.tokens.wait(self.way(conversation.who.as_ref(), asker)) {
-                Ok(way) => way,
-                Err(error) => return (Err(no_way(&goal, error)), None),
-            };
-            let mut exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(&settings));
-            let result = way.transport.run(&mut exchange, patience, cancel, |exchange, said| match said {
-                Said::Event(message) => {
-                    if let Some(response) = hear(Heard::Message(&message, conversation.standing())) {
-                        exchange.answer(response);
-                    }
-                }
-                Said::Learned(standing) => {
-                    self.learned(&standing, conversation);
-                    if conversation.standing().is_some_and(|kept| Arc::ptr_eq(kept, &standing)) {
-                        hear(Heard::Opened(&standing));
-                    }
-                }
-                Said::Paused => drop(hear(Heard::Paused)),
-            });
-            match (&result, again.take()) {
-                (Err(error), Some(same)) if self.is_refused(&way, error) => goal = same,
-                _ => break (exchange, result),
-            }
-        };
-        let withdrawal = match &result {
-            Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
-                if matches!(failure.stage, Stage::Cancelled | Stage::FirstByte | Stage::Body) =>
-            {
-                exchange.withdraw()
-            }
-            _ => None,
-        };
-        (result, withdrawal)
+        Asking {
+            // What may have to be said again is kept where credentials may be refused, and nowhere else.
+            again: self.strategy.as_ref().map(|_| goal.clone()),
+            goal: Some(goal),
+            walk: None,
+            asker,
+            patience,
+            settings: Arc::clone(settings),
+            cancel: cancel.clone(),
+            number,
+            began: Began::Unsaid,
+        }
     }
 
     fn learned(&self, standing: &Arc<Standing>, conversation: &mut Conversation) {
@@ -221,24 +214,30 @@ impl Served {
         conversation.learned(standing);
     }
 
-    /// Ends a conversation of `who`, on this thread. It is a courtesy: a backend that does not hear it forgets by itself.
-    pub(super) fn end(&self, standing: Arc<Standing>, who: Option<&Arc<Principal>>) {
+    /// Ends a conversation of `who`. It is a courtesy: a backend that does not hear it forgets by itself.
+    pub(super) async fn end(&self, standing: Arc<Standing>, who: Option<&Arc<Principal>>) {
         if !standing.has_session() {
             return;
         }
-        let way = match self.tokens.wait(self.way(who, Asker::Gateway)) {
+        let way = match self.way(who, Asker::Gateway).await {
             Ok(way) => way,
             Err(error) => return tracing::debug!(backend = self.name, %error, "session not ended"),
         };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
-        let mut exchange = Exchange::new(Goal::End, Start::Standing(standing), number, Arc::clone(&self.settings));
-        if let Err(error) = way.transport.run(&mut exchange, &self.for_errands, &Cancel::new(), |_, _| {}) {
+        let exchange = Exchange::new(Goal::End, Start::Standing(standing), number, Arc::clone(&self.settings));
+        let mut walk = way.transport.walk(exchange, self.for_errands, Cancel::new());
+        let result = loop {
+            if let Next::Done(result) = walk.next().await {
+                break result;
+            }
+        };
+        if let Err(error) = result {
             tracing::debug!(backend = self.name, %error, "session not ended");
         }
     }
 
-    /// Asks something in a conversation that is open, on this thread, and returns whether it was done.
-    pub(super) fn ask_in(
+    /// Asks something in a conversation that is open, and returns whether it was done.
+    pub(super) async fn ask_in(
         &self,
         standing: &Arc<Standing>,
         who: Option<&Arc<Principal>>,
@@ -247,7 +246,7 @@ impl Served {
     ) -> bool {
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let method = call.method.clone();
-        let way = match self.tokens.wait(self.way(who, Asker::Client)) {
+        let way = match self.way(who, Asker::Client).await {
             Ok(way) => way,
             Err(error) => {
                 tracing::debug!(backend = self.name, method, %error, "not done");
@@ -255,16 +254,19 @@ impl Served {
             }
         };
         let start = Start::Standing(Arc::clone(standing));
-        let mut exchange = Exchange::new(Goal::Call(call), start, number, Arc::clone(&self.settings));
+        let exchange = Exchange::new(Goal::Call(call), start, number, Arc::clone(&self.settings));
+        let mut walk = way.transport.walk(exchange, self.for_errands, cancel.clone());
         let mut reopened = Vec::new();
-        let result = way.transport.run(&mut exchange, &self.for_errands, cancel, |_, said| {
-            if let Said::Learned(standing) = said {
-                reopened.push(standing);
+        let result = loop {
+            match walk.next().await {
+                Next::Said(Said::Learned(standing)) => reopened.push(standing),
+                Next::Said(_) => {}
+                Next::Done(result) => break result,
             }
-        });
+        };
         // It was for the conversation that is gone.
         for standing in reopened {
-            self.end(standing, who);
+            self.end(standing, who).await;
         }
         match result {
             Ok(Answer::Reply(reply)) if reply.error().is_none() => true,
@@ -276,14 +278,14 @@ impl Served {
         }
     }
 
-    /// Sends what nobody waits for, on this thread.
-    pub(super) fn send_aside(&self, request: &http::Request, who: Option<&Arc<Principal>>) {
-        let way = match self.tokens.wait(self.way(who, Asker::Client)) {
+    /// Sends what nobody waits for.
+    pub(super) async fn send_aside(&self, request: &http::Request, who: Option<&Arc<Principal>>) {
+        let way = match self.way(who, Asker::Client).await {
             Ok(way) => way,
             Err(error) => return tracing::debug!(backend = self.name, %error, "message not delivered"),
         };
         let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
-        if let Err(failure) = way.transport.send(request, &timeouts, &Cancel::new()) {
+        if let Err(failure) = way.transport.send_aside(request, &timeouts).await {
             tracing::debug!(backend = self.name, %failure, "message not delivered");
         }
     }
@@ -357,5 +359,68 @@ impl Served {
                 changed();
             }
         });
+    }
+}
+
+impl Asking {
+    /// What is heard next; after [`Heard::Done`] nothing.
+    pub(super) async fn next(&mut self, served: &Served, conversation: &mut Conversation) -> Heard {
+        if self.began == Began::Unsaid {
+            self.began = Began::Said;
+            return Heard::Began(self.number);
+        }
+        loop {
+            if let Some(goal) = self.goal.take() {
+                match self.way(served, &goal, conversation).await {
+                    Ok(way) => {
+                        let settings = Arc::clone(&self.settings);
+                        let exchange = Exchange::new(goal, conversation.start(), self.number, settings);
+                        let walk = way.transport.walk(exchange, self.patience, self.cancel.clone());
+                        self.walk = Some((walk, way));
+                    }
+                    Err(error) => return Heard::Done(Err(error), None),
+                }
+            }
+            // After the end comes nothing else.
+            let Some((walk, way)) = &mut self.walk else { return Heard::Done(Err(given_up(&Goal::Open)), None) };
+            match walk.next().await {
+                Next::Said(Said::Event(message)) => return Heard::Message(message, conversation.standing().cloned()),
+                Next::Said(Said::Learned(standing)) => {
+                    served.learned(&standing, conversation);
+                    if conversation.standing().is_some_and(|kept| Arc::ptr_eq(kept, &standing)) {
+                        return Heard::Opened(standing);
+                    }
+                }
+                Next::Said(Said::Paused) => return Heard::Paused,
+                Next::Done(Err(error)) if self.again.is_some() && served.is_refused(way, &error) => {
+                    self.goal = self.again.take();
+                }
+                Next::Done(result) => {
+                    let withdrawal = match &result {
+                        Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
+                            if matches!(failure.stage, Stage::Cancelled | Stage::FirstByte | Stage::Body) =>
+                        {
+                            walk.withdraw()
+                        }
+                        _ => None,
+                    };
+                    return Heard::Done(result, withdrawal);
+                }
+            }
+        }
+    }
+
+    async fn way(&self, served: &Served, goal: &Goal, conversation: &Conversation) -> Result<Way, CallError> {
+        tokio::select! {
+            way = served.way(conversation.who.as_ref(), self.asker) => way.map_err(|error| no_way(goal, error)),
+            () = self.cancel.cancelled() => Err(given_up(goal)),
+        }
+    }
+
+    /// What the backend is answered to the request that was heard last.
+    pub(super) fn answer(&mut self, response: String) {
+        if let Some((walk, _)) = &mut self.walk {
+            walk.answer(response);
+        }
     }
 }

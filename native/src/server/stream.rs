@@ -3,12 +3,14 @@
 //! It says nothing by itself and knows no HTTP.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::body::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 use vmcp_core::gateway::{self, relay};
 use vmcp_core::mcp::sse;
 
@@ -37,7 +39,7 @@ pub(super) struct Stream {
     resumption: Resumption,
     state: Mutex<State>,
     /// Something was read, or the reader has gone.
-    read: Condvar,
+    read: Notify,
 }
 
 #[derive(Default)]
@@ -70,7 +72,7 @@ pub(super) struct Reader {
 impl Stream {
     pub(super) fn new(number: u64, resumption: Resumption) -> Arc<Self> {
         let state = State { first: 1, next: 1, ..State::default() };
-        Arc::new(Self { number, resumption, state: Mutex::new(state), read: Condvar::new() })
+        Arc::new(Self { number, resumption, state: Mutex::new(state), read: Notify::new() })
     }
 
     /// Appends a message. Never waits: what nobody reads is dropped, the oldest first, when there is too much of it.
@@ -99,18 +101,29 @@ impl Stream {
 
     /// Waits until the reader has caught up. One that takes nothing for `patience` is taken off: whoever writes does
     /// not wait for it again.
-    pub(super) fn make_room(&self, patience: Duration) {
+    pub(super) async fn make_room(&self, patience: Duration) {
+        if self.has_room() {
+            return;
+        }
         let until = Instant::now() + patience;
-        let mut state = self.lock();
-        while state.reader != 0 && state.unread > AHEAD {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+        loop {
+            let mut read = pin!(self.read.notified());
+            read.as_mut().enable();
+            if self.has_room() {
+                return;
+            }
+            if timeout_at(until, read).await.is_err() && !self.has_room() {
+                let mut state = self.lock();
                 state.reader = 0;
                 self.trim(&mut state);
                 return wake(state);
             }
-            state = self.read.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    fn has_room(&self) -> bool {
+        let state = self.lock();
+        state.reader == 0 || state.unread <= AHEAD
     }
 
     /// No more comes; the reader gets what there is.
@@ -125,7 +138,7 @@ impl Stream {
         let mut state = self.lock();
         state.reader = 0;
         wake(state);
-        self.read.notify_all();
+        self.read.notify_waiters();
     }
 
     /// Whether a lost connection can be replaced.
@@ -269,7 +282,7 @@ impl Reader {
         state.unread -= event.len();
         this.stream.trim(&mut state);
         drop(state);
-        this.stream.read.notify_all();
+        this.stream.read.notify_waiters();
         Poll::Ready(Some(event))
     }
 }
@@ -282,7 +295,7 @@ impl Drop for Reader {
             self.stream.trim(&mut state);
         }
         drop(state);
-        self.stream.read.notify_all();
+        self.stream.read.notify_waiters();
     }
 }
 
@@ -385,12 +398,13 @@ mod tests {
     fn a_reader_that_takes_nothing_is_waited_for_once() {
         let stream = Stream::new(0, Resumption::No);
         let mut reader = stream.reader();
-        stream.make_room(Duration::from_secs(60));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(stream.make_room(Duration::from_secs(60)));
         stream.send(&"x".repeat(AHEAD));
-        stream.make_room(Duration::from_millis(1));
+        runtime.block_on(stream.make_room(Duration::from_millis(1)));
         assert!(!stream.is_read());
         assert_eq!(read(&mut reader).unwrap(), "end");
-        stream.make_room(Duration::from_secs(60));
+        runtime.block_on(stream.make_room(Duration::from_secs(60)));
     }
 
     #[test]

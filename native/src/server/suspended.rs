@@ -20,7 +20,7 @@ use super::outlet::Outlet;
 use super::questions::Towards;
 use crate::transport::Cancel;
 
-/// Calls that may be suspended at a time: each holds a thread.
+/// Calls that may be suspended at a time: each holds a session at its backend, and counts among the calls that run.
 const SUSPENDED: usize = 256;
 /// Questions that may be open in one call.
 const OPEN: usize = 64;
@@ -194,7 +194,9 @@ impl App {
         });
         state.open = open;
         // 2026-07-28, basic/patterns/mrtr, Error Handling: what is missing is asked for again.
-        if !state.open.is_empty() {
+        if state.open.is_empty() {
+            call.cancel.count_silence();
+        } else {
             self.ask_open(call, &mut state);
         }
         Ok(Attached { call: Arc::clone(call), round: state.round })
@@ -202,6 +204,8 @@ impl App {
 
     fn ask_open(self: &Arc<Self>, call: &Arc<Suspendable>, state: &mut State) {
         state.suspended = true;
+        // It is the backend that waits; how long, is bounded below.
+        call.cancel.excuse_silence(Duration::from_secs(PATIENCE));
         let caller = &state.caller;
         let questions = state.open.iter().map(|question| (question.key.as_str(), &question.message));
         let hop = Hop { backend: "", server: &self.server, sealer: self.seals.sealer(call.who.as_deref()) };

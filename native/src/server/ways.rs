@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{CallError, Goal, Problem, Ran};
+use vmcp_core::mcp::http::{Failure, Sent, Stage};
 use vmcp_core::oauth::TokenError;
 
 use super::served::Served;
 use crate::tokens::Given;
-use crate::transport::BackendTransport;
+use crate::transport::asynchronous::AsyncTransport;
 
 /// For whom a backend is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(super) enum Asker {
 
 /// A way to a backend.
 pub(super) struct Way {
-    pub(super) transport: BackendTransport,
+    pub(super) transport: AsyncTransport,
     /// What was given for it, if it was made for it.
     given: Option<Given>,
 }
@@ -59,15 +60,24 @@ impl Served {
 
 /// That there is no way, as the error of the exchange that would have gone it.
 pub(super) fn no_way(goal: &Goal, error: TokenError) -> CallError {
-    let method = match goal {
-        Goal::Call(call) => call.method.clone(),
-        Goal::List(list) => list.method().to_owned(),
-        Goal::Open | Goal::End => "initialize".to_owned(),
-    };
     let message = error.to_string();
     let failure = match error {
         TokenError::NoAnswer { failure, .. } => Some(failure),
         _ => None,
     };
-    CallError { method, problem: Problem::NoCredentials { message, failure }, ran: Ran::No }
+    CallError { method: method(goal), problem: Problem::NoCredentials { message, failure }, ran: Ran::No }
+}
+
+/// That whoever wanted the exchange gave it up before there was a way.
+pub(super) fn given_up(goal: &Goal) -> CallError {
+    let failure = Failure { stage: Stage::Cancelled, sent: Sent::Nothing, message: String::new() };
+    CallError { method: method(goal), problem: Problem::NoAnswer { failure }, ran: Ran::No }
+}
+
+fn method(goal: &Goal) -> String {
+    match goal {
+        Goal::Call(call) => call.method.clone(),
+        Goal::List(list) => list.method().to_owned(),
+        Goal::Open | Goal::End => "initialize".to_owned(),
+    }
 }

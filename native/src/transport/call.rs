@@ -70,10 +70,8 @@ pub(super) enum Silence {
     /// From the last byte on.
     #[default]
     Counts,
-    /// It is the backend that waits.
-    Excused,
-    /// From the last byte on, but not from before this.
-    CountsSince(Instant),
+    /// From the last byte on, but not from before this, which may be to come: until then it is the backend that waits.
+    CountsFrom(Instant),
 }
 
 /// What a request waits for. Weak: a handle that is kept must not keep a connection open.
@@ -179,15 +177,14 @@ impl Cancel {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// From now on the backend may be silent for as long as it likes: it waits for something itself. What sets a bound to
-    /// that is the caller's to stop it.
-    pub fn excuse_silence(&self) {
-        self.set_silence(Silence::Excused);
+    /// The backend may be silent for so long, because it waits for something itself; then its silence counts, from nothing.
+    pub fn excuse_silence(&self, how_long: Duration) {
+        self.set_silence(Silence::CountsFrom(Instant::now() + how_long));
     }
 
     /// From now on its silence counts again, from nothing.
     pub fn count_silence(&self) {
-        self.set_silence(Silence::CountsSince(Instant::now()));
+        self.set_silence(Silence::CountsFrom(Instant::now()));
     }
 
     fn set_silence(&self, silence: Silence) {
@@ -419,20 +416,17 @@ impl Call {
         };
         let until = match self.cancel.silence() {
             Silence::Counts => self.until(limit, since),
-            Silence::Excused => self.until(None, since),
-            Silence::CountsSince(at) => self.until(limit, since.max(at)),
+            Silence::CountsFrom(at) => self.until(limit, since.max(at)),
         };
         (stage, until)
     }
 
     /// Until when a thread waits before it looks again: at most as long as `until` says, less where that may change.
     pub(super) fn look_again(&self, until: Until) -> Option<Instant> {
+        let now = Instant::now();
         match self.cancel.silence() {
-            Silence::Excused => {
-                let soon = Instant::now() + LOOK;
-                Some(until.at.map_or(soon, |at| at.min(soon)))
-            }
-            Silence::Counts | Silence::CountsSince(_) => until.at,
+            Silence::CountsFrom(at) if at > now => until.at.map(|at| at.min(now + LOOK)),
+            Silence::Counts | Silence::CountsFrom(_) => until.at,
         }
     }
 

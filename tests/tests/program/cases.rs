@@ -23,9 +23,9 @@ use vmcp_core::diagnostic::ALL;
 use vmcp_tests::{Run, run};
 
 /// How many lines are compared in full.
-const WHOLE: usize = 200;
+pub(super) const WHOLE: usize = 200;
 /// How many of the last lines are compared where more are said.
-const END: usize = 12;
+pub(super) const END: usize = 12;
 
 #[test]
 fn every_case_says_what_is_expected() {
@@ -38,8 +38,13 @@ fn every_case_says_what_is_expected() {
 
 #[test]
 fn every_code_has_a_case() {
-    let said: String =
-        cases().iter().map(|case| fs::read_to_string(case.join("expected.txt")).unwrap_or_default()).collect();
+    let rendered = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/render");
+    let rendered = fs::read_dir(rendered).unwrap().map(|entry| entry.unwrap().path());
+    let said: String = cases()
+        .into_iter()
+        .chain(rendered)
+        .map(|case| fs::read_to_string(case.join("expected.txt")).unwrap_or_default())
+        .collect();
     let without: Vec<&str> = ALL.iter().map(|code| code.id()).filter(|id| !said.contains(&format!("[{id}]"))).collect();
     assert!(without.is_empty(), "these codes have no case under tests/cases: {without:#?}");
 }
@@ -110,7 +115,7 @@ fn timeless(line: &str) -> &str {
     line.split_once("; it is now ").map_or(line, |(before, _)| before)
 }
 
-fn repeat(text: &str) -> String {
+pub(super) fn repeat(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("%repeat ") {

@@ -15,3 +15,4 @@ mod docs_commands;
 mod house;
 mod inspect;
 mod limits;
+mod render;

@@ -51,7 +51,7 @@ fn check_backend(config: &Config, backend: &StaticBackendConfig, path: &Path<'_>
 
 fn check_url(backend: &StaticBackendConfig, path: &Path<'_>, findings: &mut Findings<'_>) -> Option<Endpoint> {
     let url = findings.required_text(backend, "url", &backend.url, "an `http` or `https` URL", path)?;
-    match Endpoint::parse(url) {
+    match Endpoint::of_backend(url) {
         Ok(endpoint) => Some(endpoint),
         Err(error) => {
             // The URL itself is not repeated: it may carry a password.

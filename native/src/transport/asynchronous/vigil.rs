@@ -8,11 +8,12 @@ use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use vmcp_core::mcp::http::{Failure, Stage};
 
-use super::super::call::{Call, Slot, Until, Waiting};
+use super::super::call::{Call, Cancel, Slot, Until, Waiting};
 
 /// Watches over one attempt at one request.
 pub(super) struct Vigil {
@@ -68,6 +69,38 @@ impl Vigil {
             poll_alarm(alarm, until, cx).map(|()| Err(Stopped::Late(stage, until)))
         })
         .await
+    }
+}
+
+impl Cancel {
+    /// Ready when it is stopped.
+    pub async fn cancelled(&self) {
+        let slot = Arc::<Slot>::default();
+        let watched = Watched { cancel: self, key: self.watch(Waiting::Task(Arc::downgrade(&slot))) };
+        poll_fn(|cx| {
+            slot.set(cx.waker());
+            if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        drop(watched);
+    }
+
+    /// Waits so long, or until it is stopped, on a task.
+    pub async fn paused(&self, how_long: Duration) {
+        // It is the time that is waited for.
+        drop(timeout(how_long, self.cancelled()).await);
+    }
+}
+
+/// Woken until it is dropped.
+struct Watched<'c> {
+    cancel: &'c Cancel,
+    key: u64,
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.cancel.unwatch(self.key);
     }
 }
 

@@ -8,11 +8,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use vmcp_core::mcp::client::{Answer, CallError, Exchange, Output, Wait};
-use vmcp_core::mcp::http::{Failure, Head, Input, Request, Stage};
+use vmcp_core::mcp::http::{Failure, Head, Input, Request};
 
 use super::super::drive::{Patience, Said, unasked};
 use super::super::{Cancel, Timeouts};
-use super::vigil::Vigil;
 use super::{AsyncTransport, LATE_REST, Response};
 
 /// An exchange on its way.
@@ -58,7 +57,7 @@ impl Walk {
     /// Walks on until something is said, or to the end. After the end, the end again is not to be asked for.
     pub async fn next(&mut self) -> Next {
         if let Some(pause) = self.pause.take() {
-            self.wait(pause).await;
+            self.cancel.paused(pause).await;
         }
         loop {
             match self.exchange.poll() {
@@ -139,14 +138,5 @@ impl Walk {
             // Nobody waits for it, and nothing is to be done if it is not heard.
             drop(transport.send_aside(&request, &timeouts).await);
         });
-    }
-
-    /// Waits so long, or until the call is stopped.
-    async fn wait(&self, how_long: Duration) {
-        let call = self.transport.0.route.virtual_call(&Timeouts::default(), &self.cancel);
-        let until = call.until(Some(how_long), std::time::Instant::now());
-        let mut vigil = Vigil::new(call);
-        // Late is what is waited for.
-        let _ = vigil.wait(|_| (Stage::Body, until), |_| Poll::<()>::Pending).await;
     }
 }

@@ -119,7 +119,7 @@ fn silence_that_is_excused_ends_no_call() {
     let transport = server.transport();
     let timeouts = Timeouts { first_byte: SHORT, ..Timeouts::default() };
     let cancel = Cancel::new();
-    cancel.excuse_silence();
+    cancel.excuse_silence(Duration::from_secs(3600));
     std::thread::scope(|scope| {
         let kind = KIND.get();
         let (transport, timeouts, cancel) = (&transport, &timeouts, &cancel);
@@ -144,7 +144,7 @@ fn silence_that_counts_again_does_so_from_nothing() {
     let transport = server.transport();
     let timeouts = Timeouts { first_byte: 5 * SHORT, ..Timeouts::default() };
     let (cancel, address) = (Cancel::new(), server.address);
-    cancel.excuse_silence();
+    cancel.excuse_silence(Duration::from_secs(3600));
     std::thread::scope(|scope| {
         let kind = KIND.get();
         let (transport, timeouts, cancel) = (&transport, &timeouts, &cancel);

@@ -1,0 +1,1 @@
+//! Rendering as a whole, on small inputs. Larger ones are cases under `tests/cases/render`.
