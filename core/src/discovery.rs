@@ -4,6 +4,7 @@
 
 mod catalog;
 pub mod header_forward;
+mod incoming;
 mod needs;
 
 pub use catalog::discover;
@@ -18,6 +19,7 @@ use crate::auth::{AuthSource, Credentials};
 use crate::config::StaticBackendConfig;
 use crate::diagnostic::Diagnostic;
 use crate::endpoint::Endpoint;
+use crate::identity::Incoming;
 use crate::secret::Secret;
 use crate::text::Span;
 use crate::trust::{Pool, SystemRoots, UnixTime};
@@ -175,6 +177,8 @@ pub struct Rejected {
 /// The result of discovery.
 #[derive(Clone, Debug)]
 pub struct Catalog {
+    /// How callers are identified; `None` if that is not said, or cannot be done as it was meant. Then nothing is served.
+    pub incoming: Option<Incoming>,
     /// Sorted by name.
     pub backends: Vec<Backend>,
     /// In text order.

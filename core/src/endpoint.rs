@@ -2,6 +2,10 @@
 //!
 //! It does not resolve names or judge where an address leads; that is the transport's and the policy's.
 
+mod public;
+
+pub use public::is_public;
+
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity → auth → discovery → mcp →
-//! oauth → seal → aggregate → gateway
+//! oauth, bearer → seal → aggregate → gateway
 //! ```
 //!
 //! Beside the last four, on top of `discovery`: `judge`, `compare`, `names` and `preview`, which commands and page share.
@@ -23,6 +23,7 @@ extern crate std;
 
 pub mod aggregate;
 pub mod auth;
+pub mod bearer;
 pub mod compare;
 pub mod config;
 pub mod converters;

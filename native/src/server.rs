@@ -12,6 +12,7 @@ mod connection;
 mod ears;
 mod guard;
 mod hearing;
+mod incoming;
 mod known;
 mod link;
 mod links;
@@ -46,6 +47,7 @@ use vmcp_core::aggregate::Policy;
 use vmcp_core::config::{self, EffectiveConfig};
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::ServerInfo;
+use vmcp_core::identity::Incoming;
 use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
 use vmcp_core::seal::Keys;
 
@@ -55,6 +57,7 @@ use backends::Backends;
 use client::Client;
 use connection::Patience;
 use guard::Guard;
+use incoming::Door;
 use links::Links;
 use seals::Seals;
 use served::Served;
@@ -81,10 +84,21 @@ pub struct Options {
     /// What seals the cursors, states and task ids that clients bring back; replicas share them. Without, they are made
     /// at start, and nothing that was sealed before opens.
     pub state_keys: Option<Keys>,
+    /// What the scopes of the configuration are to callers.
+    pub scopes: Scopes,
     /// How long calls in flight may go on when the server stops.
     pub drain: Duration,
     /// Whether SIGTERM and SIGINT are this server's.
     pub signals: Signals,
+}
+
+/// What `incomingAuth.oidc.scopes` are to callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scopes {
+    /// What they are told to ask the issuer for, and no more, as in the Go program.
+    Advertised,
+    /// A token without all of them is answered 403.
+    Enforced,
 }
 
 /// What SIGTERM and SIGINT do to the process.
@@ -107,6 +121,7 @@ impl Default for Options {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             state_keys: None,
+            scopes: Scopes::Advertised,
             drain: Duration::from_secs(10),
             signals: Signals::Untouched,
         }
@@ -118,6 +133,8 @@ impl Default for Options {
 pub struct Offer {
     /// `name` of the configuration: what clients see as the server's name.
     pub name: String,
+    /// Who may come in.
+    pub incoming: Incoming,
     /// The backends.
     pub backends: Vec<Offered>,
     /// How what they offer is named, and what of it is shown.
@@ -125,9 +142,9 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// What a configuration offers with the backends that discovery let pass.
+    /// What a configuration offers with what discovery made of it: to whom, and the backends that it let pass.
     #[must_use]
-    pub fn new(config: &EffectiveConfig, backends: Vec<Backend>) -> Self {
+    pub fn new(config: &EffectiveConfig, incoming: Incoming, backends: Vec<Backend>) -> Self {
         let timeouts = config.operational.as_ref().and_then(|operational| operational.timeouts.as_ref());
         let deadline = |backend: &Backend| {
             let own = timeouts.and_then(|timeouts| timeouts.per_workload.get(&backend.name)).map(|time| time.value);
@@ -136,6 +153,7 @@ impl Offer {
         };
         Self {
             name: config.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+            incoming,
             backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
             policy: config.aggregation.as_ref().map(Policy::of).unwrap_or_default(),
         }
@@ -228,6 +246,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let (stop, stopped) = watch::channel(false);
     let app = Arc::new(App {
         guard: Guard::new(address, &options.allowed_origins, &options.allowed_hosts),
+        door: Door::new(offer.incoming, options.scopes),
         sessions: Sessions::new(options.session_ttl, options.max_sessions, random, Instant::now()),
         server: Arc::new(ServerInfo { name: offer.name, version: VERSION.to_owned() }),
         seals,
@@ -237,11 +256,19 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         links: Links::default(),
         strangers: AtomicU64::new(0),
     });
+    if app.door.is_open() && !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "NOBODY IS ASKED WHO THEY ARE: whoever reaches this address uses every backend with its credentials; \
+             `incomingAuth: {{type: oidc, …}}` asks for tokens"
+        );
+    }
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
     let listener =
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
+    runtime.block_on(async { app.door.warm_up() });
     app.backends.warm_up(&List::ALL);
     runtime.spawn(Arc::clone(&app).tell_of_changes());
     runtime.spawn(Arc::clone(&app.backends).keep_asking());
@@ -305,6 +332,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// Everything that requests share.
 struct App {
     guard: Guard,
+    door: Door,
     sessions: Sessions<Client>,
     server: Arc<ServerInfo>,
     seals: Seals,

@@ -213,7 +213,6 @@ rateLimiting:
             findings_of_all(OPERATOR),
             [
                 "backend/inferred-entry /backends/0/caBundlePath «/etc/toolhive/ca-bundles/partner-api/ca.crt» `caBundlePath` stands beside an empty `type`; read as `type: entry`",
-                "runtime/unenforced /incomingAuth/oidc «oidc» `incomingAuth.oidc` is not enforced yet: callers are not asked for a token {`serve` refuses to start unless `--allow-unenforced=incomingAuth.oidc` is given}",
                 "runtime/unenforced /incomingAuth/authz «authz» `incomingAuth.authz` is not enforced yet: callers may do everything {`serve` refuses to start unless `--allow-unenforced=incomingAuth.authz` is given}",
                 "runtime/not-acted-on /operational/failureHandling «failureHandling» `operational.failureHandling` is not acted on yet: backends are not probed, and a list goes on without one that fails",
                 "runtime/not-acted-on /sessionStorage «sessionStorage» `sessionStorage` is not acted on yet: sessions are kept in memory",

@@ -25,7 +25,7 @@ pub enum Consequence {
 /// A key that stands in a configuration and is not acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unenforced {
-    /// Dotted, without indexes: `incomingAuth.oidc`.
+    /// Dotted, without indexes: `incomingAuth.authz`.
     pub key: &'static str,
     /// What does not happen.
     pub meaning: &'static str,
@@ -97,28 +97,6 @@ struct Row {
 }
 
 const TABLE: &[Row] = &[
-    Row {
-        key: "incomingAuth.oidc",
-        consequence: Consequence::LessRestricted,
-        meaning: "callers are not asked for a token",
-        find: |config| {
-            let incoming = config.incoming_auth.as_ref()?;
-            let kind = incoming.kind.as_ref().filter(|kind| kind.as_str() == "oidc")?;
-            match &incoming.oidc {
-                Some(oidc) => Some((oidc.origin.key, "/incomingAuth/oidc".into())),
-                None => Some((kind.span, "/incomingAuth/type".into())),
-            }
-        },
-    },
-    Row {
-        key: "incomingAuth.type",
-        consequence: Consequence::Missing,
-        meaning: "callers are anonymous, not the local user",
-        find: |config| {
-            let kind = config.incoming_auth.as_ref()?.kind.as_ref()?;
-            (kind.as_str() == "local").then(|| (kind.span, "/incomingAuth/type".into()))
-        },
-    },
     Row {
         key: "incomingAuth.authz",
         consequence: Consequence::LessRestricted,
@@ -219,7 +197,7 @@ mod tests {
         assert_eq!(
             not_acted_on(
                 "
-incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a}, authz: {type: cedar, policies: [p]}}
+incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a, resource: r}, authz: {type: cedar, policies: [p]}}
 sessionStorage: {provider: redis, address: 'r:1'}
 rateLimiting: {shared: {maxTokens: 1, refillPeriod: 1m}}
 audit: {}
@@ -236,7 +214,6 @@ operational: {failureHandling: {}}
 "
             ),
             [
-                "runtime/unenforced /incomingAuth/oidc «oidc» `incomingAuth.oidc` is not enforced yet: callers are not asked for a token {`serve` refuses to start unless `--allow-unenforced=incomingAuth.oidc` is given}",
                 "runtime/unenforced /incomingAuth/authz «authz» `incomingAuth.authz` is not enforced yet: callers may do everything {`serve` refuses to start unless `--allow-unenforced=incomingAuth.authz` is given}",
                 "runtime/not-acted-on /sessionStorage «sessionStorage» `sessionStorage` is not acted on yet: sessions are kept in memory",
                 "runtime/unenforced /rateLimiting «rateLimiting» `rateLimiting` is not enforced yet: calls are not counted {`serve` refuses to start unless `--allow-unenforced=rateLimiting` is given}",
@@ -258,22 +235,21 @@ rateLimiting: {}
 sessionStorage: {provider: memory}
 "
             ),
-            [
-                "runtime/not-acted-on /incomingAuth/type «local» `incomingAuth.type` is not acted on yet: callers are anonymous, not the local user",
-                "runtime/not-acted-on /optimizer «optimizer» `optimizer` is not acted on yet: all tools are listed",
-            ]
+            ["runtime/not-acted-on /optimizer «optimizer» `optimizer` is not acted on yet: all tools are listed",]
         );
     }
 
     #[test]
     fn a_key_is_named_in_full_or_by_its_last_part() {
-        assert!(allowable().eq(["incomingAuth.oidc", "incomingAuth.authz", "rateLimiting", "audit",]));
-        let (config, _) = crate::config::testing::read("incomingAuth: {type: oidc}\ntelemetry: {}\n");
+        assert!(allowable().eq(["incomingAuth.authz", "rateLimiting", "audit"]));
+        let (config, _) = crate::config::testing::read("incomingAuth: {authz: {type: cedar}}\ntelemetry: {}\n");
         let keys = unenforced(&config);
         assert_eq!(
             keys.iter().map(|key| (key.key, key.must_be_allowed())).collect::<Vec<_>>(),
-            [("incomingAuth.oidc", true), ("telemetry", false)]
+            [("incomingAuth.authz", true), ("telemetry", false)]
         );
-        assert!(keys[0].is_named("oidc") && keys[0].is_named("incomingAuth.oidc") && !keys[0].is_named("incomingAuth"));
+        assert!(
+            keys[0].is_named("authz") && keys[0].is_named("incomingAuth.authz") && !keys[0].is_named("incomingAuth")
+        );
     }
 }

@@ -209,6 +209,14 @@ codes! {
         "The URL must be absolute, `http` or `https`, name a host, and hold neither user info nor a fragment.";
     AUTH_BAD_ENTITIES = "auth/bad-entities", Error, "Cedar entities are no JSON list",
         "`entitiesJson` is a text that holds a JSON list of Cedar entities. Authorization cannot be decided without them.";
+    INCOMING_BAD_URL = "incoming/bad-url", Error, "a URL of the issuer cannot be called",
+        "Keys are fetched from the issuer or from `jwksUrl`, opaque tokens are asked about at `introspectionUrl`: each is an absolute `https://` URL. Nobody could come in, so nothing is served.";
+    INCOMING_PLAIN_HTTP = "incoming/plain-http", Error, "the issuer would be asked without TLS",
+        "Whoever can change what an issuer answers can make keys, and with them callers. `http` is taken for this machine only; `insecureAllowHttp: true`, or the variable `INSECURE_DISABLE_URL_VALIDATION=true`, takes it everywhere, for development.";
+    INCOMING_NO_RESOURCE = "incoming/no-resource", Warning, "clients are not told where to get a token",
+        "With `resource`, the URL of this server as clients know it, the server answers `/.well-known/oauth-protected-resource` (RFC 9728) and names that in `WWW-Authenticate`. Without it, clients must know the issuer from elsewhere.";
+    INCOMING_NO_CLIENT_SECRET = "incoming/no-client-secret", Warning, "the issuer is asked about tokens without credentials",
+        "Introspection (RFC 7662) is for known clients. The secret is looked for in the variable that `clientSecretEnv` names, then in `VMCP_OIDC_CLIENT_SECRET`, which the operator sets, then in `TOOLHIVE_OIDC_CLIENT_SECRET`, which the Go program reads.";
     AUTH_UNUSED_BLOCK = "auth/unused-block", Warning, "a block that belongs to another type",
         "The block is read and checked as far as its types go, but the `type` beside it uses another one or none. If the block is meant, the type is wrong, and what is in force is something else.";
     AUTH_DISCOVERED_STRATEGY = "auth/discovered-strategy", Warning, "`discovered` is no strategy",

@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::header_forward::{Manifest, Unresolved, manifest_variable, resolve};
+use super::incoming::incoming;
 use super::{Backend, Catalog, Materials, Rejected, Transport};
 use crate::auth::{Applied, Credentials, Trust};
 use crate::config::{Config, StaticBackendConfig};
@@ -29,7 +30,8 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
     let errors = Errors::of(findings);
     let mut pools = Pools::new(materials);
     let owners = Owners::of(config);
-    let mut found = Vec::new();
+    let (incoming, mut found) = incoming(config, materials);
+    let refused: Vec<_> = found.iter().filter(|finding| finding.severity() == Severity::Error).cloned().collect();
     let mut backends = Vec::new();
     let mut rejected = Vec::new();
     let mut used = BTreeSet::new();
@@ -55,7 +57,7 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
     }
     backends.sort_by(|a, b| a.name.cmp(&b.name));
     diagnostic::sort(&mut found);
-    let fatal: Vec<_> = findings
+    let mut fatal: Vec<_> = findings
         .iter()
         .filter(|finding| finding.severity() == Severity::Error)
         .filter(|finding| match &finding.scope {
@@ -69,7 +71,8 @@ pub fn discover(config: &Config, findings: &[Diagnostic], materials: &Materials)
     for rejected in rejected.iter_mut().filter(|rejected| rejected.reasons.is_empty()) {
         rejected.reasons.extend(fatal.first().cloned());
     }
-    Catalog { backends, rejected, fatal, diagnostics: found }
+    fatal.extend(refused);
+    Catalog { incoming, backends, rejected, fatal, diagnostics: found }
 }
 
 fn name_of(backend: &StaticBackendConfig) -> &str {

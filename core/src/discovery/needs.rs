@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::header_forward::{Manifest, manifest_variable};
+use super::incoming::{CLIENT_SECRETS, NO_URL_VALIDATION};
 use super::{FileNeed, Needs, Presence, VariableNeed};
 use crate::auth::Applied;
 use crate::config::{Config, StaticBackendConfig, Text};
@@ -91,6 +92,9 @@ impl Asked {
             if let Some(name) = oidc.client_secret_env.as_ref().filter(|name| !name.value.is_empty()) {
                 let pointer = "/incomingAuth/oidc/clientSecretEnv".to_string();
                 self.variable(name.value.clone(), Presence::Optional, name.span, pointer);
+            }
+            for name in CLIENT_SECRETS.into_iter().chain([NO_URL_VALIDATION]) {
+                self.variable(name.to_string(), Presence::Optional, oidc.origin.key, "/incomingAuth/oidc".to_string());
             }
         }
         if let Some(telemetry) = &config.telemetry {

@@ -87,7 +87,9 @@ pub(super) fn run(args: &DemoArgs, global: &Global) -> Result<Verdict, Unjudged>
 /// Serves what the stage's ConfigMap says.
 fn open(stage: &Stage, port: Option<u16>) -> Result<Server, DemoError> {
     let (config, catalog) = stage.catalog()?;
-    let offer = Offer::new(&config.effective(), catalog.backends);
+    let unsound = || DemoError::Configuration("`incomingAuth` is not sound".to_owned());
+    let incoming = catalog.incoming.ok_or_else(unsound)?;
+    let offer = Offer::new(&config.effective(), incoming, catalog.backends);
     let on = |port| server::start(offer.clone(), &Options { port, signals: Signals::Stop, ..Options::default() });
     match port {
         Some(port) => Ok(on(port)?),

@@ -24,7 +24,7 @@ use crate::logging::{self, Colour, Format};
 use crate::materials::Source;
 use crate::render::human::{self, Paint};
 use crate::render::{Judged, json};
-use crate::server::{self, Offer, Options, Signals};
+use crate::server::{self, Offer, Options, Scopes, Signals};
 
 /// Serve the configured backends to MCP clients
 ///
@@ -75,6 +75,9 @@ pub(crate) struct ServeArgs {
     /// Do not start when a backend is rejected
     #[arg(long, env = "VMCP_STRICT", value_parser = BoolishValueParser::new(), help_heading = RULES)]
     pub(crate) strict: bool,
+    /// Let in only callers whose tokens have every scope of `incomingAuth.oidc.scopes`; others are answered 403
+    #[arg(long, env = "VMCP_ENFORCE_SCOPES", value_parser = BoolishValueParser::new(), help_heading = RULES)]
+    pub(crate) enforce_scopes: bool,
     /// Keys to start with although nothing enforces them yet, such as `rateLimiting`
     #[arg(long, value_name = "KEY", env = "VMCP_ALLOW_UNENFORCED", value_delimiter = ',', help_heading = RULES)]
     pub(crate) allow_unenforced: Vec<String>,
@@ -138,7 +141,11 @@ pub(super) fn run(args: &ServeArgs, global: &Global) -> Result<Verdict, Unjudged
     for backend in &catalog.backends {
         tracing::info!(backend = backend.name, url = %backend.endpoint, "backend is served");
     }
-    match server::start(Offer::new(&config.effective(), catalog.backends), &Options { state_keys, ..args.options() }) {
+    // Without, there is an obstacle.
+    let Some(incoming) = catalog.incoming else { return Ok(Verdict::Wrong) };
+    tracing::info!(kind = incoming.word(), "how callers are identified");
+    let offer = Offer::new(&config.effective(), incoming, catalog.backends);
+    match server::start(offer, &Options { state_keys, ..args.options() }) {
         Ok(server) => {
             server.run();
             Ok(Verdict::Fine)
@@ -221,6 +228,9 @@ fn obstacles(args: &ServeArgs, judged: &Judged, config: &Config, catalog: &Catal
     for name in args.allow_unenforced.iter().filter(|name| !is_allowable(name)) {
         tracing::warn!(key = name, "`--allow-unenforced` names a key that needs no permission");
     }
+    if catalog.incoming.is_none() && obstacles.is_empty() {
+        obstacles.push("nobody can tell who may come in: `incomingAuth` is not sound".to_owned());
+    }
     let names = |of: &Catalog| of.rejected.iter().map(|one| format!("`{}`", one.name)).collect::<Vec<_>>().join(", ");
     if catalog.backends.is_empty() {
         obstacles.push(match catalog.rejected.len() {
@@ -269,6 +279,7 @@ impl ServeArgs {
             max_backend_calls: self.max_backend_calls,
             allowed_origins: self.allowed_origin.clone(),
             allowed_hosts: self.allowed_host.clone(),
+            scopes: if self.enforce_scopes { Scopes::Enforced } else { Scopes::Advertised },
             signals: Signals::Stop,
             ..Options::default()
         }

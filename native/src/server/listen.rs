@@ -17,6 +17,7 @@ use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::ServerMessage;
 
 use super::App;
+use super::incoming::until_expired;
 use super::link::Conversation;
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::stream::{Resumption, Stream};
@@ -96,11 +97,13 @@ impl App {
         let honoured = self.honoured(&wanted, &names, &mut heard, until).await;
         told.stream.send(&told.subscription.acknowledged(&honoured));
         let mut stopping = self.stopping.clone();
+        let mut expired = std::pin::pin!(until_expired(|| who.clone()));
         loop {
             tokio::select! {
                 // The client is gone; nothing is ever sent through this.
                 _ = &mut closed => return,
                 _ = stopping.wait_for(|stopping| *stopping) => break,
+                () = &mut expired => break,
                 change = changes.recv() => match change {
                     Ok(kind) => told.changed(&honoured, &[kind]),
                     // Too many to remember: any list may be another one.

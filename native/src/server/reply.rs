@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::Future as _;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -38,6 +38,9 @@ pub(super) struct Events {
     reader: Reader,
     quiet: Pin<Box<Sleep>>,
     every: Duration,
+    /// When nothing more is told, whatever there is.
+    ends: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    over: bool,
     _until_closed: Box<dyn Send>,
 }
 
@@ -45,11 +48,30 @@ impl Events {
     /// Passes on what `reader` reads, and a comment whenever nothing came for `every`, so that proxies keep the
     /// connection. `until_closed` is dropped when the client is gone or the stream has ended.
     pub(super) fn new(reader: Reader, every: Duration, until_closed: impl Send + 'static) -> Self {
-        Self { reader, quiet: Box::pin(sleep(every)), every, _until_closed: Box::new(until_closed) }
+        Self {
+            reader,
+            quiet: Box::pin(sleep(every)),
+            every,
+            ends: None,
+            over: false,
+            _until_closed: Box::new(until_closed),
+        }
+    }
+
+    /// The same, until `ends` is over.
+    pub(super) fn until(mut self, ends: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.ends = Some(Box::pin(ends));
+        self
     }
 
     /// The next event, or a comment.
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.ends.as_mut().is_some_and(|ends| ends.as_mut().poll(cx).is_ready()) {
+            (self.ends, self.over) = (None, true);
+        }
+        if self.over {
+            return Poll::Ready(None);
+        }
         let event = match Pin::new(&mut self.reader).poll_event(cx) {
             Poll::Ready(event) => event,
             Poll::Pending => {

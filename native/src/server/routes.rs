@@ -31,9 +31,7 @@ impl Service for App {
         match head.uri.path() {
             "/health" | "/ping" => json(StatusCode::OK, &br#"{"status":"ok"}"#[..]),
             "/readyz" => json(StatusCode::OK, &br#"{"mode":"static","status":"ready"}"#[..]),
-            path if path == "/.well-known" || path.starts_with("/.well-known/") => {
-                json(StatusCode::NOT_FOUND, &br#"{"error":"not_found"}"#[..])
-            }
+            path if path == "/.well-known" || path.starts_with("/.well-known/") => self.door.well_known(&head),
             _ => self.endpoint(head, body).await,
         }
     }
@@ -45,17 +43,22 @@ impl App {
         if let Err(refused) = self.guard.check(&head.uri, &head.headers) {
             return refuse(refused.status(), code::REFUSED, &refused.to_string());
         }
-        match head.method {
-            Method::GET => self.listen(&head.headers, None),
-            Method::POST | Method::DELETE => match read(&head.headers, body).await {
-                Ok(body) => self.turn(head.method.as_str(), &head.headers, body, None).await,
-                Err(refusal) => refusal,
-            },
-            _ => {
-                let mut reply = bare(StatusCode::METHOD_NOT_ALLOWED);
-                reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
-                reply
-            }
+        if ![Method::GET, Method::POST, Method::DELETE].contains(&head.method) {
+            let mut reply = bare(StatusCode::METHOD_NOT_ALLOWED);
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+            return reply;
+        }
+        // Nothing is read of who may not come in.
+        let who = match self.door.admit(&head).await {
+            Ok(who) => who,
+            Err(refusal) => return refusal,
+        };
+        if head.method == Method::GET {
+            return self.listen(&head.headers, who.as_ref());
+        }
+        match read(&head.headers, body).await {
+            Ok(body) => self.turn(head.method.as_str(), &head.headers, body, who).await,
+            Err(refusal) => refusal,
         }
     }
 }

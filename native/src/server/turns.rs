@@ -17,6 +17,7 @@ use vmcp_core::mcp::{code, http};
 
 use super::App;
 use super::client::{Client, NoStream};
+use super::incoming::until_expired;
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::routes::refuse;
 use super::sessions::{Found, InUse, NotOpened};
@@ -148,7 +149,11 @@ impl App {
         match session.state.listen(headers.last_event_id()) {
             Ok(reader) => {
                 self.listen_to_all(&session);
-                reply::events(Events::new(reader, KEEP_ALIVE, session))
+                let ends = until_expired({
+                    let session = Arc::clone(&session);
+                    move || session.state.who()
+                });
+                reply::events(Events::new(reader, KEEP_ALIVE, session).until(ends))
             }
             Err(NoStream::HasOne) => {
                 refuse(StatusCode::CONFLICT, code::INVALID_REQUEST, "this session has a stream already")

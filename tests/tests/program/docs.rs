@@ -252,6 +252,26 @@ fn every_variable_and_option_of_serve_is_in_the_guide() {
     }
 }
 
+/// Each example of the page about callers is a sound `incomingAuth`.
+#[test]
+fn the_examples_of_who_may_come_in_are_configurations() {
+    let page = std::fs::read_to_string(root().join("docs/identity.md")).unwrap();
+    let examples: Vec<_> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(example, _)| example)).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        let text = format!(
+            "name: a\ngroupRef: g\noutgoingAuth: {{source: inline}}\n\
+             aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}}}\n\
+             backends: [{{name: a, url: \"https://a.example/mcp\", transport: streamable-http}}]\n{example}"
+        );
+        let vmcp_tests::Run { code, out, err } =
+            vmcp_tests::run(&root(), &["validate", "-", "--color", "never"], &[], &text);
+        let is_sound = code == Some(0) && out.starts_with("<stdin>: valid\n");
+        assert!(is_sound, "{example}\n{out}{err}");
+    }
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut documents: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md"].iter().map(|name| root().join(name)).collect();

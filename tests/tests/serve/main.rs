@@ -8,6 +8,8 @@ mod backend;
 mod bridge;
 mod calls;
 mod http;
+mod identity;
+mod issuer;
 mod kinds;
 mod listener;
 mod modern;
@@ -41,13 +43,25 @@ fn offer(backends: &[(&str, &str)], more: &str) -> Offer {
 
 /// The same, over another transport.
 fn offer_over(transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
-    offer_text(transport, backends, "outgoingAuth: {source: inline}", more)
+    offer_of("{type: anonymous}", transport, backends, more)
 }
 
-/// The same, with another `outgoingAuth`.
-fn offer_text(transport: &str, backends: &[(&str, &str)], outgoing: &str, more: &str) -> Offer {
+/// The same with `incomingAuth`.
+fn offer_of(incoming: &str, transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
+    let both = format!(
+        "incomingAuth: {incoming}
+outgoingAuth: {{source: inline}}"
+    );
+    offer_text(transport, backends, &both, more)
+}
+
+/// The same with both kinds of authentication as text.
+fn offer_text(transport: &str, backends: &[(&str, &str)], auth: &str, more: &str) -> Offer {
     let mut text = format!(
-        "name: gateway\ngroupRef: g\nincomingAuth: {{type: anonymous}}\n{outgoing}\n\
+        "name: gateway
+groupRef: g
+{auth}
+\
          aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}}}\n\
          {more}\nbackends:\n"
     );
@@ -61,7 +75,7 @@ fn offer_text(transport: &str, backends: &[(&str, &str)], outgoing: &str, more: 
     let materials = gather(|known| needs(&document.config, &known.variables), &source, roots, UnixTime::now());
     let catalog = discover(&document.config, &document.diagnostics, &materials);
     assert_eq!(catalog.backends.len(), backends.len(), "{:?}", catalog.rejected);
-    Offer::new(&document.config.effective(), catalog.backends)
+    Offer::new(&document.config.effective(), catalog.incoming.unwrap(), catalog.backends)
 }
 
 fn serve_all(offer: Offer, options: Options) -> Server {

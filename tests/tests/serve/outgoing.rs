@@ -106,7 +106,7 @@ impl World {
 /// An `outgoingAuth` whose default exchanges tokens there.
 fn exchanging(token_url: &str) -> String {
     format!(
-        "outgoingAuth: {{source: inline, default: {{type: token_exchange, tokenExchange: {{tokenUrl: \"{token_url}\", \
+        "incomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline, default: {{type: token_exchange, tokenExchange: {{tokenUrl: \"{token_url}\", \
          clientId: gateway, clientSecret: s3cr3t, audience: b}}}}}}"
     )
 }

@@ -7,8 +7,7 @@ use super::*;
 model! {
     /// How callers are identified and what they may do.
     pub struct IncomingAuthConfig, "`incomingAuth`" {
-        /// How callers prove who they are: `oidc` asks for a bearer token, `local` takes the user of this machine, `anonymous`
-        /// everybody. Required.
+        /// How callers prove who they are: `oidc` asks for a bearer token, `anonymous` and `local` for nothing. Required.
         always "type" => kind: Text ["oidc", "local", "anonymous"];
         /// The identity provider; required for `oidc`.
         "oidc" => oidc: Option<OidcConfig>;
@@ -22,8 +21,8 @@ model! {
         always "issuer" => issuer: Text;
         /// Client id at the provider, for introspection.
         always "clientId" => client_id: Text;
-        /// Environment variable with the client secret for introspection. Go ignores the key and reads
-        /// `TOOLHIVE_OIDC_CLIENT_SECRET`.
+        /// Environment variable with the client secret for introspection; then `VMCP_OIDC_CLIENT_SECRET` and
+        /// `TOOLHIVE_OIDC_CLIENT_SECRET` are looked at. Go ignores the key and reads the last one.
         "clientSecretEnv" => client_secret_env: Text;
         /// What the `aud` claim must contain. Required.
         always "audience" => audience: Text;
@@ -33,7 +32,7 @@ model! {
         "jwksUrl" => jwks_url: Text;
         /// Where opaque tokens are asked about (RFC 7662).
         "introspectionUrl" => introspection_url: Text;
-        /// Scopes named in the protected resource metadata.
+        /// Scopes named in the protected resource metadata; demanded of tokens with `--enforce-scopes`.
         "scopes" => scopes: Texts;
         /// Lets the provider have a private address. The same switch as `jwksAllowPrivateIp`.
         "protectedResourceAllowPrivateIp" => protected_resource_allow_private_ip: Flag = "false";

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 
 use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
-use super::super::model::{AuthzConfig, IncomingAuthConfig, OidcConfig};
+use super::super::model::{AuthzConfig, Described, IncomingAuthConfig, OidcConfig};
 use crate::diagnostic::code;
+use crate::endpoint::Endpoint;
 
 pub(super) fn check(incoming: &IncomingAuthConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     let kind = findings.required_choice(incoming, "type", &incoming.kind, path);
@@ -35,9 +36,36 @@ pub(super) fn check(incoming: &IncomingAuthConfig, path: &Path<'_>, findings: &m
     }
 }
 
+/// Endpoints that tell about tokens in a way of their own.
+const OTHER_WAYS: [(&str, &str); 2] =
+    [("googleapis.com/tokeninfo", "Google's tokeninfo"), ("api.github.com/applications/", "GitHub's check of a token")];
+
 fn check_oidc(oidc: &OidcConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     findings.required_text(oidc, "issuer", &oidc.issuer, "the provider's issuer URL", path);
     findings.required_text(oidc, "audience", &oidc.audience, "what a token's `aud` must contain", path);
+    let keys = [("jwksUrl", &oidc.jwks_url), ("introspectionUrl", &oidc.introspection_url)];
+    // With `jwksUrl`, the issuer is a name that nobody asks anything.
+    let asked = oidc.jwks_url.as_ref().is_none_or(|url| url.is_empty()).then_some(("issuer", &oidc.issuer));
+    for (key, url) in asked.into_iter().chain(keys) {
+        let Some(url) = url.as_ref().filter(|url| !url.is_empty()) else { continue };
+        if let Err(error) = Endpoint::parse(url.trim()) {
+            findings.report(code::INCOMING_BAD_URL, url.span, &path.key(key), || {
+                format!("`{key}` cannot be called: {error}")
+            });
+        }
+    }
+    if let Some(url) = oidc.introspection_url.as_ref()
+        && let Some((_, whose)) = OTHER_WAYS.iter().find(|(part, _)| url.contains(part))
+    {
+        findings.report(code::INCOMING_BAD_URL, url.span, &path.key("introspectionUrl"), || {
+            format!("`introspectionUrl` is {whose}, which does not speak RFC 7662; expected the introspection endpoint of an issuer")
+        });
+    }
+    if oidc.resource.as_ref().is_none_or(|resource| resource.is_empty()) && !oidc.is_unread("resource") {
+        findings.report(code::INCOMING_NO_RESOURCE, oidc.origin.key, path, || {
+            "`incomingAuth.oidc` has no `resource`, so clients are not told which issuer to ask for a token; expected the URL of this server".into()
+        });
+    }
     if let Some(bundle) = oidc.ca_bundle_path.as_ref().filter(|bundle| !bundle.is_empty()) {
         findings.ca_path("caBundlePath", bundle, path);
     }
@@ -105,7 +133,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            findings("incomingAuth: {type: oidc, oidc: {issuer: '', clientId: x}}"),
+            findings("incomingAuth: {type: oidc, oidc: {issuer: '', clientId: x, resource: r}}"),
             [
                 "config/missing-key /incomingAuth/oidc «oidc» `incomingAuth.oidc` has no `audience`; expected what a token's `aud` must contain",
                 "config/missing-key /incomingAuth/oidc/issuer «''» `issuer` is empty; expected the provider's issuer URL",
@@ -118,15 +146,48 @@ mod tests {
             ]
         );
         assert_eq!(
-            findings("incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a, caBundlePath: ca/../x}}"),
+            findings(
+                "incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a, resource: r, caBundlePath: ca/../x}}"
+            ),
             [
                 "config/bad-path /incomingAuth/oidc/caBundlePath «ca/../x» `caBundlePath` is `ca/../x`, which contains `..`; expected an absolute path without `..`",
             ]
         );
         assert_eq!(
-            findings("incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a, caBundlePath: ca.crt}}"),
+            findings(
+                "incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a, resource: r, caBundlePath: ca.crt}}"
+            ),
             [
                 "config/bad-path /incomingAuth/oidc/caBundlePath «ca.crt» `caBundlePath` is `ca.crt`, which is not absolute; expected an absolute path without `..`",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_asked_of_the_issuer_has_a_url() {
+        assert_eq!(
+            findings(
+                "incomingAuth: {type: oidc, oidc: {issuer: idp.example, audience: a, introspectionUrl: 'ftp://i/'}}"
+            ),
+            [
+                "incoming/no-resource /incomingAuth/oidc «oidc» `incomingAuth.oidc` has no `resource`, so clients are not told which issuer to ask for a token; expected the URL of this server",
+                "incoming/bad-url /incomingAuth/oidc/issuer «idp.example» `issuer` cannot be called: it is not an absolute URL; expected `http://host[:port]/path` or `https://…`",
+                "incoming/bad-url /incomingAuth/oidc/introspectionUrl «'ftp://i/'» `introspectionUrl` cannot be called: its scheme is `ftp`; expected `http` or `https`",
+            ]
+        );
+        assert_eq!(
+            findings(
+                "incomingAuth: {type: oidc, oidc: {issuer: name, audience: a, resource: r, jwksUrl: 'https://i/k'}}"
+            ),
+            [""; 0],
+            "the issuer is asked nothing"
+        );
+        assert_eq!(
+            findings(
+                "incomingAuth: {type: oidc, oidc: {issuer: 'https://i', audience: a, resource: r, introspectionUrl: 'https://oauth2.googleapis.com/tokeninfo'}}"
+            ),
+            [
+                "incoming/bad-url /incomingAuth/oidc/introspectionUrl «'https://oauth2.googleapis.com/tokeninfo'» `introspectionUrl` is Google's tokeninfo, which does not speak RFC 7662; expected the introspection endpoint of an issuer",
             ]
         );
     }
