@@ -175,15 +175,18 @@ tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peer
 .PHONY: .module $(PACK)/exchange
 .module: .setup-rust .setup-node
 	$(call STEP,WebAssembly package: build)
-	cargo build --locked --package vmcp-wasm --target $(WASM) --profile wasm
+	cargo build --locked --package vmcp-wasm --lib --target $(WASM) --profile wasm
+	cargo build --locked --package vmcp-wasm --example beside
 
 # The exchanges of MCP, for hosts with `fetch`: a module of its own.
 $(PACK)/exchange: .setup-rust .setup-node
-	cargo build --locked --package vmcp-wasm --target $(WASM) --profile wasm --no-default-features --features exchange
+	cargo build --locked --package vmcp-wasm --lib --target $(WASM) --profile wasm --no-default-features --features exchange
 	rm -rf $@
 	cargo run --locked --quiet --package vmcp-bindgen -- pack nodejs target/$(WASM)/wasm/vmcp_wasm.wasm $@
 
 $(PACK)/nodejs $(PACK)/web: .module
 	rm -rf $@
 	cargo run --locked --quiet --package vmcp-bindgen -- pack $(@F) target/$(WASM)/wasm/vmcp_wasm.wasm $@
-	cargo run --locked --quiet --package vmcp-wasm --example types >$@/preview.d.ts
+	target/debug/examples/beside types >$@/preview.d.ts
+	target/debug/examples/beside words >$@/words.txt
+	target/debug/examples/beside schema >$@/schema.json

@@ -49,7 +49,7 @@ const characters = (bytes) =>
 
 const worker = await script("worker.ts", {});
 // Nothing in it may end the element that the single file puts it in.
-const main = (await script("main.ts", { "virtual:wasm": "%WASM%", "virtual:worker": worker, "virtual:samples": samples() }))
+const main = (await script("main.ts", { "virtual:wasm": "%WASM%", "virtual:worker": worker, "virtual:words": readFileSync(path.join(pack, "words.txt"), "utf8"), "virtual:samples": samples() }))
   .replaceAll("</script", "<\\/script")
   .replaceAll("<!--", "<\\!--")
   .replace(/(["'`])%WASM%\1/, () => `"${characters(readFileSync(path.join(pack, "vmcp_bg.wasm")))}"`);

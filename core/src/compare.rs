@@ -4,21 +4,20 @@
 //! literal secret, and looks at no file: a CA bundle that has the same path counts as the same.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Serialize;
-use serde_json::Value;
-
 use crate::auth::Applied;
-use crate::config::{AuthStrategy, BackendAuthStrategy, Config, Hidden, StaticBackendConfig, Text};
-use crate::diagnostic::{Diagnostic, Scope, Severity, pointer};
+use crate::config::{AuthStrategy, BackendAuthStrategy, Config, Hidden, StaticBackendConfig, Text, Tree};
+use crate::diagnostic::{Diagnostic, Scope, Severity};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::judge::Document;
+use crate::order;
 use crate::secret::Secret;
 use crate::text::Span;
+use serde::Serialize;
 
 /// What a change is about, in the order in which changes are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -91,12 +90,19 @@ pub struct Change {
 
 /// Every difference, in the order in which they are told. Empty if both mean the same.
 #[must_use]
-pub fn compare(old: &Document, new: &Document) -> Vec<Change> {
+pub fn compare(old: Document, new: Document) -> Vec<Change> {
     let mut changes = Vec::new();
+    compare_backends(&old, &new, &mut changes);
+    compare_settings(old.config, new.config, &mut changes);
+    order::sort(&mut changes, Ord::cmp);
+    changes
+}
+
+fn compare_backends(old: &Document, new: &Document, changes: &mut Vec<Change>) {
     let (before, after) = (backends(old), backends(new));
     for (name, backend) in &after {
         match before.get(name) {
-            Some(earlier) => backend.changes_since(earlier, &mut changes),
+            Some(earlier) => backend.changes_since(earlier, changes),
             None => changes.push(Change {
                 topic: Topic::Backends,
                 backend: Some((*name).to_owned()),
@@ -115,9 +121,6 @@ pub fn compare(old: &Document, new: &Document) -> Vec<Change> {
             path: backend.path(),
         });
     }
-    settings(&old.config, &new.config, &mut changes);
-    changes.sort();
-    changes
 }
 
 /// The backends by name; of several that share one, which are all rejected, the first.
@@ -215,7 +218,7 @@ impl Backend<'_> {
     fn origin(&self) -> Option<String> {
         let (scheme, rest) = self.url().split_once("://")?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        Some(format!("{}://{}", scheme.to_lowercase(), authority.to_lowercase()))
+        Some(format!("{}://{}", scheme.to_ascii_lowercase(), authority.to_ascii_lowercase()))
     }
 
     fn tls(&self) -> Tls {
@@ -251,9 +254,9 @@ impl Backend<'_> {
     }
 
     /// Its keys; none where nothing is sent, however that is spelled.
-    fn strategy(&self) -> Value {
+    fn strategy(&self) -> Tree {
         let sent = |written: &&BackendAuthStrategy| written.strategy() != Some(AuthStrategy::Unauthenticated);
-        self.auth.written.filter(sent).and_then(|written| serde_json::to_value(written).ok()).unwrap_or_default()
+        self.auth.written.filter(sent).map(BackendAuthStrategy::tree).unwrap_or_default()
     }
 
     fn secrets(&self) -> Vec<&Secret> {
@@ -294,22 +297,15 @@ impl Tls {
 }
 
 /// The labels of a backend. The group is no matter: every backend is in `groupRef`.
-fn labels(backend: &StaticBackendConfig) -> Value {
-    let labels = backend.metadata.iter().filter(|(key, _)| key.value != "group");
-    Value::Object(labels.map(|(key, value)| (key.value.clone(), Value::from(value.value.clone()))).collect())
+fn labels(backend: &StaticBackendConfig) -> Tree {
+    let labels = backend.metadata.iter_sorted().filter(|(key, _)| key.value != "group");
+    Tree::Map(labels.map(|(key, value)| (key.value.clone().into(), Tree::Text(value.value.clone()))).collect())
 }
 
 /// Everything but the backends and their strategies, key by key.
-fn settings(old: &Config, new: &Config, changes: &mut Vec<Change>) {
-    let rest = |config: &Config| {
-        let mut value = serde_json::to_value(config.effective()).unwrap_or_default();
-        if let Some(top) = value.as_object_mut() {
-            top.remove("backends");
-            // Each backend's own strategy was compared already; `source` means the same either way.
-            top.remove("outgoingAuth");
-        }
-        value
-    };
+fn compare_settings(old: Config, new: Config, changes: &mut Vec<Change>) {
+    // Each backend's own strategy was compared already; `source` means the same either way.
+    let rest = |config: Config| config.into_effective().tree().without(&["backends", "outgoingAuth"]);
     for (path, now, before) in differences(&rest(old), &rest(new)) {
         let topic = if path.starts_with("/incomingAuth") { Topic::Callers } else { Topic::Settings };
         let kind = match (&now, &before) {
@@ -334,16 +330,15 @@ fn sentence(path: &str, now: Option<&str>, before: Option<&str>) -> String {
 }
 
 /// The leaves that differ: pointer, new and old value as JSON.
-fn differences(old: &Value, new: &Value) -> Vec<(String, Option<String>, Option<String>)> {
-    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
-    leaves(old, String::new(), &mut before);
-    leaves(new, String::new(), &mut after);
-    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let shown = |values: &BTreeMap<String, &Value>, path| values.get(path).map(ToString::to_string);
+fn differences(old: &Tree, new: &Tree) -> Vec<(String, Option<String>, Option<String>)> {
+    let leaves = |tree| order::map(Tree::leaves(tree).into_iter().filter(|(_, value)| **value != Tree::Null));
+    let (before, after): (BTreeMap<String, &Tree>, BTreeMap<String, &Tree>) = (leaves(old), leaves(new));
+    let paths = order::set(before.keys().chain(after.keys()));
+    let shown = |values: &BTreeMap<String, &Tree>, path| values.get(path).map(ToString::to_string);
     // What was empty and is filled, or the reverse, is told by what it is filled with.
-    let filled = |here: &BTreeMap<String, &Value>, there: &BTreeMap<String, &Value>, path: &str| {
+    let filled = |here: &BTreeMap<String, &Tree>, there: &BTreeMap<String, &Tree>, path: &str| {
         let inside = format!("{path}/");
-        matches!(here.get(path), Some(Value::Object(_) | Value::Array(_)))
+        matches!(here.get(path), Some(Tree::Map(_) | Tree::List(_)))
             && there.range(inside.clone()..).next().is_some_and(|(path, _)| path.starts_with(&inside))
     };
     paths
@@ -352,23 +347,6 @@ fn differences(old: &Value, new: &Value) -> Vec<(String, Option<String>, Option<
         .filter(|path| !filled(&before, &after, path) && !filled(&after, &before, path))
         .map(|path| (path.clone(), shown(&after, path), shown(&before, path)))
         .collect()
-}
-
-fn leaves<'v>(value: &'v Value, at: String, found: &mut BTreeMap<String, &'v Value>) {
-    match value {
-        Value::Object(entries) if !entries.is_empty() => {
-            for (key, value) in entries {
-                leaves(value, pointer(&at, key), found);
-            }
-        }
-        Value::Array(items) if !items.is_empty() => {
-            for (index, value) in items.iter().enumerate() {
-                leaves(value, format!("{at}/{index}"), found);
-            }
-        }
-        Value::Null => {}
-        leaf => drop(found.insert(at, leaf)),
-    }
 }
 
 fn text(text: &Text) -> &str {
@@ -414,7 +392,7 @@ backends:
 
     fn told(old: &str, new: &str) -> Vec<String> {
         let (old, new) = (judge(old.as_bytes()), judge(new.as_bytes()));
-        let changes = compare(&old.documents[0], &new.documents[0]);
+        let changes = compare(old.documents[0].clone(), new.documents[0].clone());
         changes.iter().map(|one| format!("{} {}: {}", one.topic.word(), one.kind.word(), one.text)).collect()
     }
 
@@ -485,7 +463,7 @@ backends:
     fn a_change_about_a_backend_has_a_place() {
         let new = OLD.replace("/ca/a.crt", "/ca/b.crt");
         let (old, judged) = (judge(OLD.as_bytes()), judge(new.as_bytes()));
-        let changes = compare(&old.documents[0], &judged.documents[0]);
+        let changes = compare(old.documents[0].clone(), judged.documents[0].clone());
         let span = place(&judged.documents[0].config, &changes[0]).unwrap();
         assert_eq!(&judged.text.as_str()[span.range()], "/ca/b.crt");
     }

@@ -25,6 +25,7 @@ mod validate;
 pub use any::{Any, AnyMap, AnyValue};
 pub use duration::{Duration, DurationError};
 pub use effective::EffectiveConfig;
+pub use emit::Tree;
 pub use model::*;
 pub use refill::Refill;
 pub use secrets::{apart, secrets, secrets_in_text};

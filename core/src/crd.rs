@@ -99,6 +99,12 @@ impl Kind {
     }
 }
 
+/// Whether a `kind` is one of ToolHive's that rendering reads.
+#[must_use]
+pub fn is_custom(kind: &str) -> bool {
+    KINDS.into_iter().any(|(known, name)| known.is_custom() && name == kind)
+}
+
 /// Everything that is wrong with the `spec` of an object of this kind, as the API server would say it: keys that do not
 /// exist, values of another type, what is missing. `key` is where a missing `spec` is told.
 pub(crate) fn check(kind: Kind, spec: Option<Node<'_, '_>>, key: Span, findings: &mut Findings<'_>) {

@@ -15,6 +15,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::order;
 use crate::text::Span;
 
 /// How bad a finding is.
@@ -201,9 +202,10 @@ impl Diagnostic {
 /// The order in which findings are shown: by place in the input, then in other files, then those of no place; worse
 /// first at one place. Same input, same order. Exact repetitions are dropped.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by(|a, b| {
-        let key = |d: &Diagnostic| (d.place.is_none(), d.place.clone(), d.severity(), d.code.id(), d.message.clone());
-        key(a).cmp(&key(b))
+    order::sort(diagnostics, |a, b| {
+        let places = a.place.is_none().cmp(&b.place.is_none()).then_with(|| a.place.cmp(&b.place));
+        let worse = places.then_with(|| a.severity().cmp(&b.severity()));
+        worse.then_with(|| a.code.id().cmp(b.code.id())).then_with(|| a.message.cmp(&b.message))
     });
     diagnostics.dedup();
 }
@@ -227,7 +229,8 @@ pub fn pointer(parent: &str, step: &str) -> String {
 /// case counts little).
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = |s: &str| s.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
+    // Keys and words are ASCII; tables of all scripts would be a tenth of the module.
+    let lower = |s: &str| s.chars().map(|c| c.to_ascii_lowercase()).collect::<Vec<_>>();
     let wanted = lower(word);
     let limit = (wanted.len() / 3).max(1);
     candidates

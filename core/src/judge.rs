@@ -2,13 +2,14 @@
 //!
 //! It looks at no file or variable that a configuration names (`discovery` does, with materials) and draws nothing.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::config::input::{self, ConfigMapName};
 use crate::config::{self, Config, pod};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::discovery::{Needs, Presence, needs};
+use crate::order;
 use crate::report::{Columns, Finding, Names, Report};
 use crate::text::{Span, Text};
 
@@ -55,7 +56,7 @@ pub fn judge(bytes: &[u8]) -> Judgement {
         documents.push(Document { name, config, findings, needs });
     }
     // The document knows better than the text where a credential ends; the text speaks where the document breaks off.
-    let known: BTreeSet<u32> = secrets.iter().map(|secret| secret.start).collect();
+    let known = order::set(secrets.iter().map(|secret| secret.start));
     secrets.extend(config::secrets_in_text(&input.text).into_iter().filter(|guess| !known.contains(&guess.start)));
     Judgement { text: Text::new(input.text), documents, diagnostics, secrets: config::apart(secrets) }
 }
@@ -67,9 +68,9 @@ impl Judgement {
         diagnostics.extend(self.documents.iter().flat_map(|document| document.findings.iter().cloned()));
         diagnostic::sort(&mut diagnostics);
         let needs = || self.documents.iter().map(|document| &document.needs);
-        let files: BTreeSet<&str> = needs().flat_map(|needs| &needs.files).map(|need| need.path.as_str()).collect();
+        let files = order::set(needs().flat_map(|needs| &needs.files).map(|need| need.path.as_str()));
         let required = needs().flat_map(|needs| &needs.variables).filter(|need| need.presence == Presence::Required);
-        let variables: BTreeSet<&str> = required.map(|need| need.name.as_str()).collect();
+        let variables = order::set(required.map(|need| need.name.as_str()));
         show(&Report {
             file,
             valid: !diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error),

@@ -8,8 +8,8 @@
 //! Modules in the order in which they may use each other; each uses only what stands before it:
 //!
 //! ```text
-//! text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity → auth → discovery → mcp →
-//! oauth, bearer → seal → aggregate → gateway
+//! decimal, json, order, shape, text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity →
+//! auth → discovery → mcp → oauth, bearer → seal → aggregate → gateway
 //! ```
 //!
 //! Beside the last four, on top of `discovery`: `judge`, `compare`, `names` and `preview`, which commands and page share.
@@ -28,21 +28,26 @@ pub mod compare;
 pub mod config;
 pub mod converters;
 pub mod crd;
+pub mod decimal;
 pub mod diagnostic;
 pub mod discovery;
 pub mod endpoint;
 pub mod gateway;
 pub mod headers;
 pub mod identity;
+pub mod json;
 pub mod judge;
 pub mod mcp;
 pub mod names;
 pub mod oauth;
+pub mod order;
 pub mod preview;
 pub mod render;
 pub mod report;
 pub mod seal;
 pub mod secret;
+pub mod shape;
 pub mod text;
 pub mod trust;
+pub mod words;
 pub mod yaml;

@@ -5,7 +5,7 @@
 pub mod base64;
 pub mod client;
 pub mod http;
-pub mod json;
+pub use crate::json;
 pub mod jsonrpc;
 pub mod sse;
 

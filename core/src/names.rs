@@ -2,15 +2,15 @@
 //!
 //! It is a forecast from lists that a person pasted. What is served is merged by `aggregate`.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::Value;
-
 use crate::config::{AggregationConfig, Config, Text, WorkloadToolConfig};
+use crate::json;
+use crate::order;
 
 /// The tools of one backend, by the names that it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,13 +67,16 @@ pub fn listed(pasted: &str) -> Result<Vec<String>, NotAList> {
     let event: String =
         pasted.lines().filter_map(|line| line.strip_prefix("data:")).fold(String::new(), |all, line| all + line + "\n");
     let text = if event.is_empty() { pasted } else { &event };
-    let value: Value = serde_json::from_str(text.trim()).map_err(|_| NotAList::NotJson)?;
-    let tools = [value.pointer("/result/tools"), value.get("tools"), Some(&value)];
-    let tools = tools.into_iter().flatten().find_map(Value::as_array).ok_or(NotAList::NoTools)?;
-    let name = |(index, tool): (usize, &Value)| {
-        tool.get("name").and_then(Value::as_str).map(ToOwned::to_owned).ok_or(NotAList::NoName(index + 1))
+    let text = text.trim();
+    json::check(text).map_err(|_| NotAList::NotJson)?;
+    let in_result = json::member(text, "result").and_then(|result| json::member(result, "tools"));
+    let tools = [in_result, json::member(text, "tools"), Some(text)];
+    let tools = tools.into_iter().flatten().find_map(json::elements).ok_or(NotAList::NoTools)?;
+    let name = |(index, tool): (usize, &str)| {
+        let name = json::member(tool, "name").and_then(json::string);
+        name.map(Cow::into_owned).ok_or(NotAList::NoName(index + 1))
     };
-    tools.iter().enumerate().map(name).collect()
+    tools.enumerate().map(name).collect()
 }
 
 /// The names under each strategy, sorted by backend, in the order in which its tools are listed.
@@ -85,7 +88,7 @@ pub fn forecast(config: &Config, lists: &[Listed]) -> Vec<Forecast> {
     let rules = Rules { aggregation: config.aggregation.as_ref().unwrap_or(&empty) };
     let mut tools: Vec<Tool<'_>> = Vec::new();
     let mut lists: Vec<&Listed> = lists.iter().collect();
-    lists.sort_by(|a, b| a.backend.cmp(&b.backend));
+    order::sort(&mut lists, |a, b| a.backend.cmp(&b.backend));
     for list in lists {
         for original in &list.tools {
             let renamed = rules.renamed(&list.backend, original);

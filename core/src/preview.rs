@@ -3,11 +3,9 @@
 //! It draws nothing and judges nothing of its own: findings are those of [`crate::judge`]. Files and variables are those that it
 //! is given; what it is not given counts as there, since only the pod can tell.
 
-mod shape;
 mod units;
 mod view;
 
-pub use shape::Shape;
 pub use view::*;
 
 use alloc::borrow::ToOwned;
@@ -17,19 +15,20 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use serde_json::Value;
-
 use crate::auth::{Applied, AuthSource, Trust};
 use crate::compare;
-use crate::config::{BackendAuthStrategy, Config, Text, hints, unenforced};
+use crate::config::{BackendAuthStrategy, Config, Text, Tree, hints, unenforced};
 use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
 use crate::discovery::{Needs, Presence};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::judge::{Document, Judgement, judge};
 use crate::names::{Fate, Listed, forecast, listed};
+use crate::order;
 use crate::secret::Secret;
+use crate::shape::Shape as _;
 use crate::text::Span;
 use crate::trust::{CaBundle, Pool, Rfc3339, Role, SystemRoots, UnixTime};
+use crate::words::Words;
 use units::Units;
 
 /// One text while it is written, with what stands beside it.
@@ -39,6 +38,7 @@ pub struct Preview {
     variables: BTreeSet<String>,
     judgement: Judgement,
     units: Units,
+    words: Words,
 }
 
 /// A CA bundle that was given.
@@ -68,6 +68,11 @@ impl Preview {
     /// Says which variables are set; of their values nothing is known.
     pub fn give_variables(&mut self, names: impl IntoIterator<Item = String>) {
         self.variables = names.into_iter().collect();
+    }
+
+    /// Gives a module that is built without long texts what [`words::all`](crate::words::all) made.
+    pub fn give_words(&mut self, text: &str) {
+        self.words = Words::given(text.to_owned());
     }
 
     /// Judges a text, and remembers it for the other questions.
@@ -106,21 +111,23 @@ impl Preview {
     /// The effective configuration of a document but for its backends.
     #[must_use]
     pub fn settings(&self, document: usize) -> Vec<Setting> {
-        let Some(document) = self.judgement.documents.get(document) else { return Vec::new() };
-        let values = |value: serde_json::Result<Value>| {
-            let mut value = value.unwrap_or_default();
-            if let Some(top) = value.as_object_mut() {
-                top.remove("backends");
-            }
-            let mut found = Vec::new();
-            leaves(&value, String::new(), &mut found);
-            found
+        // Read once more, so that defaults can be filled in without a copy of everything there is.
+        let mut again = judge(self.judgement.text.as_str().as_bytes()).documents;
+        if document >= again.len() {
+            return Vec::new();
+        }
+        let config = again.swap_remove(document).config;
+        let rest = |tree: Tree| tree.without(&["backends"]);
+        let dotted = |at: &str| at.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~");
+        let written = rest(config.tree());
+        let written = order::set(written.leaves().into_iter().map(|(at, _)| at));
+        let effective = rest(config.into_effective().tree());
+        let setting = |(at, value): (String, &Tree)| Setting {
+            written: written.contains(&at),
+            key: dotted(&at),
+            value: value.to_string(),
         };
-        let written: BTreeSet<String> =
-            values(serde_json::to_value(&document.config)).into_iter().map(|(key, _)| key).collect();
-        let effective = values(serde_json::to_value(document.config.effective()));
-        let setting = |(key, value)| Setting { written: written.contains(&key), key, value };
-        effective.into_iter().map(setting).collect()
+        effective.leaves().into_iter().map(setting).collect()
     }
 
     /// What is known of the key at a place.
@@ -133,7 +140,7 @@ impl Preview {
             kind: hover.kind.to_owned(),
             values: hover.values.iter().map(ToString::to_string).collect(),
             default: hover.default.map(ToOwned::to_owned),
-            doc: hover.doc,
+            doc: self.documentation(hover.doc, &hover.about),
         })
     }
 
@@ -145,9 +152,24 @@ impl Preview {
         let choice = |offer: hints::Offer| Choice {
             label: offer.label.to_owned(),
             kind: offer.kind.map(ToOwned::to_owned),
-            doc: offer.doc,
+            doc: self.documentation(offer.doc, &offer.about),
         };
         Some(Choices { at: units.region(offers.span), items: offers.items.into_iter().map(choice).collect() })
+    }
+
+    /// What a code means.
+    #[must_use]
+    pub fn explain(&self, id: &str) -> Option<Explanation> {
+        let code = diagnostic::find(id)?;
+        let (summary, text) = match code.explanation() {
+            "" => self.words.of(id).unwrap_or_default(),
+            text => (code.summary(), text),
+        };
+        Some(Explanation { summary: summary.to_owned(), text: text.to_owned() })
+    }
+
+    fn documentation(&self, own: String, about: &str) -> String {
+        if own.is_empty() { self.words.of(about).unwrap_or_default().0.to_owned() } else { own }
     }
 
     /// What changes from the first configuration of `old` to a document of the text.
@@ -157,11 +179,15 @@ impl Preview {
         let Some(new) = self.judgement.documents.get(document) else {
             return problem("there is no configuration to compare");
         };
-        let before = judge(old.as_bytes());
-        let same = |one: &&Document| one.name.is_some() && one.name == new.name;
-        let Some(before) = before.documents.iter().find(same).or_else(|| before.documents.first()) else {
+        let mut before = judge(old.as_bytes()).documents;
+        let same = before.iter().position(|one| one.name.is_some() && one.name == new.name);
+        if before.is_empty() {
             return problem("the text to compare with holds no configuration");
-        };
+        }
+        let before = before.swap_remove(same.unwrap_or(0));
+        // Read once more, since comparing uses both up.
+        let mut after = judge(self.judgement.text.as_str().as_bytes()).documents;
+        let after = after.swap_remove(document);
         let change = |one: compare::Change| ChangeView {
             topic: one.topic.word().to_owned(),
             kind: one.kind.word().to_owned(),
@@ -171,7 +197,7 @@ impl Preview {
             },
             text: one.text,
         };
-        Comparison { problem: None, changes: compare::compare(before, new).into_iter().map(change).collect() }
+        Comparison { problem: None, changes: compare::compare(before, after).into_iter().map(change).collect() }
     }
 
     /// What the tools of `backend` would be called if it answered `tools/list` with `pasted`; without a backend, if each did.
@@ -188,7 +214,7 @@ impl Preview {
             Ok(tools) => tools,
             Err(why) => return Naming { problem: Some(why.to_string()), strategy, tools: Vec::new() },
         };
-        let all: BTreeSet<String> = config.backends.iter().map(|one| string(&one.name)).collect();
+        let all = order::set(config.backends.iter().map(|one| string(&one.name)));
         let asked = all.into_iter().filter(|name| !name.is_empty() && backend.is_none_or(|one| one == name));
         let lists: Vec<Listed> = asked.map(|backend| Listed { backend, tools: tools.clone() }).collect();
         let fate = |fate| match fate {
@@ -426,13 +452,6 @@ fn verdict(obstacle: Option<&str>, backends: &[BackendView], needs: &Needs) -> S
     parts.join("; ")
 }
 
-/// What a code means.
-#[must_use]
-pub fn explain(id: &str) -> Option<Explanation> {
-    let code = diagnostic::find(id)?;
-    Some(Explanation { summary: code.summary().to_owned(), text: code.explanation().to_owned() })
-}
-
 /// The TypeScript of all answers.
 #[must_use]
 pub fn typescript() -> String {
@@ -449,19 +468,6 @@ pub fn typescript() -> String {
 
 fn string(text: &Text) -> String {
     text.as_ref().map(|text| text.value.clone()).unwrap_or_default()
-}
-
-fn leaves(value: &Value, at: String, found: &mut Vec<(String, String)>) {
-    let below = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
-    match value {
-        Value::Object(entries) if !entries.is_empty() => {
-            entries.iter().for_each(|(key, value)| leaves(value, below(key), found));
-        }
-        Value::Array(items) if !items.is_empty() => {
-            items.iter().enumerate().for_each(|(index, value)| leaves(value, below(&index.to_string()), found));
-        }
-        leaf => found.push((at, leaf.to_string())),
-    }
 }
 
 #[cfg(test)]
@@ -563,7 +569,7 @@ backends:
         let settings = preview.settings(0);
         let of = |key: &str| settings.iter().find(|setting| setting.key == key).unwrap();
         assert!(of("name").written && !of("operational.timeouts.default").written);
-        assert_eq!(explain("yaml/syntax").unwrap().summary, "the text is not YAML");
+        assert_eq!(preview.explain("yaml/syntax").unwrap().summary, "the text is not YAML");
     }
 
     #[test]

@@ -81,12 +81,6 @@ impl Rendered {
     }
 }
 
-/// Whether an input holds custom resources, so that rendering has something to say about it.
-#[must_use]
-pub fn is_resource(kind: &str) -> bool {
-    Kind::of(&format!("{}/v1beta1", crate::crd::GROUP), kind).is_some()
-}
-
 /// Renders every `VirtualMCPServer` of the inputs. Never fails: what is wrong is among the diagnostics, and what an error
 /// is about is not made.
 #[must_use]

@@ -2,59 +2,78 @@
 //!
 //! It judges nothing and writes no JSON: a host gives it findings and serialises what it gets.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Serialize;
-
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::shape::{Shape, shapes};
 use crate::text::{Span, Text};
 
-/// What was found in one input.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report<'a> {
-    /// What the input is called.
-    pub file: &'a str,
-    /// Whether there is no error.
-    pub valid: bool,
-    /// In the order in which they are shown.
-    pub diagnostics: Vec<Finding<'a>>,
-    /// What the place where the configuration runs must have.
-    pub needs: Names<'a>,
+shapes! {
+    /// What was found in one input.
+    pub struct Report<'a> {
+        /// What the input is called.
+        pub file: &'a str,
+        /// Whether there is no error.
+        pub valid: bool,
+        /// In the order in which they are shown.
+        pub diagnostics: Vec<Finding<'a>>,
+        /// What the place where the configuration runs must have.
+        pub needs: Names<'a>,
+    }
+
+    /// Names of what a configuration needs, sorted.
+    pub struct Names<'a> {
+        /// Files, as configured.
+        pub files: Vec<&'a str>,
+        /// Environment variables.
+        pub variables: Vec<&'a str>,
+    }
+
+    /// One finding. Lines and columns count from 1, ends are exclusive, what is unknown is null.
+    pub struct Finding<'a> {
+        /// Its name for ever.
+        pub code: Code,
+        /// How bad it is.
+        pub severity: Severity,
+        /// The fact, then what would have been accepted.
+        pub message: &'a str,
+        /// How to mend it.
+        pub help: Option<&'a str>,
+        /// JSON pointer into the configuration.
+        pub path: Option<&'a str>,
+        /// The file that the place is in, or the input if it has no place.
+        pub file: &'a str,
+        /// The line of the first character.
+        pub line: Option<u32>,
+        /// The column of the first character.
+        pub column: Option<u32>,
+        /// The line of the end.
+        pub end_line: Option<u32>,
+        /// The column of the end.
+        pub end_column: Option<u32>,
+    }
 }
 
-/// Names of what a configuration needs, sorted.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Names<'a> {
-    /// Files, as configured.
-    pub files: Vec<&'a str>,
-    /// Environment variables.
-    pub variables: Vec<&'a str>,
+impl Shape for Code {
+    fn write(&self, out: &mut String) {
+        self.id().write(out);
+    }
+
+    fn typescript() -> String {
+        "string".to_owned()
+    }
 }
 
-/// One finding. Lines and columns count from 1, ends are exclusive, what is unknown is null.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding<'a> {
-    /// Its name for ever.
-    pub code: Code,
-    /// How bad it is.
-    pub severity: Severity,
-    /// The fact, then what would have been accepted.
-    pub message: &'a str,
-    /// How to mend it.
-    pub help: Option<&'a str>,
-    /// JSON pointer into the configuration.
-    pub path: Option<&'a str>,
-    /// The file that the place is in, or the input if it has no place.
-    pub file: &'a str,
-    /// The line of the first character.
-    pub line: Option<u32>,
-    /// The column of the first character.
-    pub column: Option<u32>,
-    /// The line of the end.
-    pub end_line: Option<u32>,
-    /// The column of the end.
-    pub end_column: Option<u32>,
+impl Shape for Severity {
+    fn write(&self, out: &mut String) {
+        self.word().write(out);
+    }
+
+    fn typescript() -> String {
+        "string".to_owned()
+    }
 }
 
 /// What a column counts.
@@ -104,7 +123,11 @@ mod tests {
         let text = Text::new("a: 1\nb: 😀é\n");
         let span = Span::new(12, 14);
         let placed = Diagnostic::new(code::CONFIG_EMPTY, "fact; expected").at(span).path("/b").help("write it");
-        let json = |columns| serde_json::to_string(&Finding::new(&placed, "x.yaml", Some(&text), columns)).unwrap();
+        let json = |columns| {
+            let finding = Finding::new(&placed, "x.yaml", Some(&text), columns);
+            assert_eq!(finding.to_json(), serde_json::to_string(&finding).unwrap());
+            finding.to_json()
+        };
         let expected = |column| {
             format!(
                 r#"{{"code":"config/empty","severity":"error","message":"fact; expected","help":"write it","path":"/b","file":"x.yaml","line":2,"column":{column},"endLine":2,"endColumn":{}}}"#,
@@ -125,7 +148,7 @@ mod tests {
             needs: Names { files: Vec::new(), variables: Vec::from(["A"]) },
         };
         assert_eq!(
-            serde_json::to_string(&report).unwrap(),
+            report.to_json(),
             r#"{"file":"-","valid":false,"diagnostics":[{"code":"config/empty","severity":"error","message":"fact","help":null,"path":null,"file":"-","line":null,"column":null,"endLine":null,"endColumn":null}],"needs":{"files":[],"variables":["A"]}}"#
         );
     }

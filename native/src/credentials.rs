@@ -10,11 +10,14 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use vmcp_core::headers;
 use vmcp_core::secret::Secret;
 
+/// Headers of a client's request that are passed on, by name in lower case.
+pub type Passed = Arc<[(String, Secret)]>;
+
 /// What the requests of one caller carry. The default is nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Grant {
-    /// The caller's own headers, by name in lower case. They give way to what a request has already.
-    pub passed: Arc<[(String, Secret)]>,
+    /// The caller's own headers. They give way to what a request has already.
+    pub passed: Passed,
     /// What proves to the backend who is asking.
     pub proof: Proof,
 }

@@ -18,6 +18,7 @@ mod link;
 mod links;
 mod listen;
 mod outlet;
+mod own_lists;
 mod questions;
 mod relay;
 mod reply;
@@ -30,6 +31,7 @@ mod stream;
 mod suspended;
 mod tasks;
 mod turns;
+mod views;
 mod ways;
 
 use std::io;
@@ -63,6 +65,7 @@ use seals::Seals;
 use served::Served;
 use sessions::Sessions;
 use suspended::Suspensions;
+use views::Views;
 
 /// How the listener behaves. [`Options::default`] is what `vmcp serve` does without flags.
 #[derive(Clone, Debug)]
@@ -139,6 +142,8 @@ pub struct Offer {
     pub backends: Vec<Offered>,
     /// How what they offer is named, and what of it is shown.
     pub policy: Policy,
+    /// Headers of clients that are passed on to backends.
+    pub passthrough: Vec<String>,
 }
 
 impl Offer {
@@ -156,6 +161,7 @@ impl Offer {
             incoming,
             backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
             policy: config.aggregation.as_ref().map(Policy::of).unwrap_or_default(),
+            passthrough: config.passthrough_headers.iter().map(|name| name.value.to_ascii_lowercase()).collect(),
         }
     }
 }
@@ -235,7 +241,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     let tokens = Tokens::new(Sender::new(&TransportOptions::default()), runtime.handle().clone());
     let served = offer.backends.iter().map(|offered| served(offered, &tokens)).collect::<Result<Vec<_>, _>>()?;
-    let backends = Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone());
+    let backends = Arc::new(Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone()));
     let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
     if options.state_keys.is_none() {
         tracing::info!(
@@ -252,7 +258,9 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         seals,
         suspensions: Suspensions::default(),
         stopping: stopped.clone(),
-        backends: Arc::new(backends),
+        views: Views::new(Arc::clone(&backends)),
+        passthrough: offer.passthrough,
+        backends,
         links: Links::default(),
         strangers: AtomicU64::new(0),
     });
@@ -269,10 +277,8 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         runtime.spawn(connection::serve(listener, Arc::clone(&app), patience, stopped.clone(), options.drain));
     runtime.spawn(Arc::clone(&app).keep_house(options.session_ttl, stopped));
     runtime.block_on(async { app.door.warm_up() });
-    app.backends.warm_up(&List::ALL);
     runtime.spawn(Arc::clone(&app).tell_of_changes());
-    runtime.spawn(Arc::clone(&app.backends).keep_asking());
-    Arc::clone(&app.backends).keep_hearing();
+    Arc::clone(&app.backends).begin(&List::ALL);
     let signals = match options.signals {
         Signals::Untouched => None,
         Signals::Stop => Some(runtime.block_on(async { Heard::new() }).map_err(StartError::Runtime)?),
@@ -320,6 +326,7 @@ impl Server {
         for session in self.app.sessions.all() {
             self.app.wind_up(&session.state);
         }
+        self.app.views.stop();
         self.runtime.block_on(self.app.backends.stop(GOODBYE));
         self.runtime.shutdown_background();
         tracing::info!("stopped");
@@ -339,7 +346,11 @@ struct App {
     suspensions: Suspensions,
     /// Whether the server has been told to stop.
     stopping: watch::Receiver<bool>,
+    /// As clients see them that declare nothing; a place is the same in every view.
     backends: Arc<Backends>,
+    views: Views,
+    /// Headers of clients that are passed on, in lower case.
+    passthrough: Vec<String>,
     links: Links,
     /// How often a principal has named another one's session.
     strangers: AtomicU64,
@@ -362,6 +373,7 @@ impl App {
 
     /// Ends the sessions that have expired.
     fn sweep(&self) {
+        self.views.sweep(Instant::now());
         for session in self.sessions.sweep(Instant::now()) {
             tracing::debug!("session expired");
             self.wind_up(&session.state);

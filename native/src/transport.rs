@@ -51,6 +51,7 @@ pub use drive::{Patience, Said};
 pub use proxy::{Proxies, ProxyError};
 pub use response::Response;
 pub use route::TransportError;
+pub(crate) use route::is_protocol;
 
 /// How long the rest of an answer that nobody needs is waited for: most servers send it with the part that was needed.
 const REST: Duration = Duration::from_millis(10);

@@ -2,7 +2,11 @@
 //!
 //! It opens no connection and has no clock. What it asks for, and what it is told, are the core's outputs and inputs.
 
-use std::sync::Arc;
+use alloc::borrow::ToOwned as _;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
 
 use serde_json::{Value, json};
 use vmcp_core::mcp::client::{Answer, Call, Declared, Exchange, Goal, Limits, List, Output, Settings, Start};
@@ -94,7 +98,7 @@ impl Conversation {
 
     /// The response has begun; `headers` is a JSON object.
     pub fn head(&mut self, status: u16, headers: &str) {
-        let headers: std::collections::BTreeMap<String, String> = serde_json::from_str(headers).unwrap_or_default();
+        let headers: BTreeMap<String, String> = serde_json::from_str(headers).unwrap_or_default();
         self.0.handle(Input::Head(Head { status, headers: headers.into_iter().collect() }));
     }
 

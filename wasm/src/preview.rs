@@ -2,12 +2,14 @@
 //!
 //! There is no logic here: what is found, and its shape, come from `vmcp-core`.
 
-use std::time::Duration;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use core::time::Duration;
 
-use serde::Serialize;
 use vmcp_core::judge::judge;
-use vmcp_core::preview::{self, Preview};
+use vmcp_core::preview::Preview;
 use vmcp_core::report::Columns;
+use vmcp_core::shape::Shape as _;
 use vmcp_core::trust::UnixTime;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -18,21 +20,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[wasm_bindgen]
 #[must_use]
 pub fn validate(text: &str, file: &str) -> String {
-    judge(text.as_bytes()).report(file, Columns::Utf16, |report| json(report))
-}
-
-/// What a code means: an `Explanation` as JSON, or `null`.
-#[wasm_bindgen]
-#[must_use]
-pub fn explain(code: &str) -> String {
-    json(&preview::explain(code))
-}
-
-/// The JSON Schema of the configuration.
-#[wasm_bindgen]
-#[must_use]
-pub fn schema() -> String {
-    json(&vmcp_core::config::schema::schema())
+    judge(text.as_bytes()).report(file, Columns::Utf16, |report| report.to_json())
 }
 
 /// One text while it is written, with the files and variables that stand beside it. Answers are JSON; their types are in
@@ -68,43 +56,50 @@ impl Session {
         self.0.give_variables(names.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned));
     }
 
+    /// Gives the long texts, which the module does not carry: what stands in `words.txt`.
+    #[wasm_bindgen(js_name = giveWords)]
+    pub fn give_words(&mut self, text: &str) {
+        self.0.give_words(text);
+    }
+
+    /// What a code means: an `Explanation`, or `null`. Its texts are empty before `giveWords`.
+    #[must_use]
+    pub fn explain(&self, code: &str) -> String {
+        self.0.explain(code).to_json()
+    }
+
     /// Judges a text: a `View`. `now` is in seconds since 1970.
     pub fn check(&mut self, text: &str, now: f64) -> String {
-        json(&self.0.check(text, UnixTime::since_unix_epoch(Duration::try_from_secs_f64(now).unwrap_or_default())))
+        self.0.check(text, UnixTime::since_unix_epoch(Duration::try_from_secs_f64(now).unwrap_or_default())).to_json()
     }
 
     /// The effective configuration of a document of the text: `Setting[]`.
     #[must_use]
     pub fn settings(&self, document: usize) -> String {
-        json(&self.0.settings(document))
+        self.0.settings(document).to_json()
     }
 
     /// What is known of the key at a place: a `KeyHover` or `null`.
     #[must_use]
     pub fn hover(&self, line: u32, column: u32) -> String {
-        json(&self.0.hover(line, column))
+        self.0.hover(line, column).to_json()
     }
 
     /// What may be written at a place of `text`: `Choices` or `null`.
     #[must_use]
     pub fn choices(&self, text: &str, line: u32, column: u32) -> String {
-        json(&self.0.choices(text, line, column))
+        self.0.choices(text, line, column).to_json()
     }
 
     /// What changes from `old` to a document of the text: a `Comparison`.
     #[must_use]
     pub fn compare(&self, old: &str, document: usize) -> String {
-        json(&self.0.compare(old, document))
+        self.0.compare(old, document).to_json()
     }
 
     /// What tools would be called: a `Naming`. An empty `backend` means each.
     #[must_use]
     pub fn names(&self, document: usize, backend: &str, pasted: &str) -> String {
-        json(&self.0.names(document, Some(backend).filter(|name| !name.is_empty()), pasted))
+        self.0.names(document, Some(backend).filter(|name| !name.is_empty()), pasted).to_json()
     }
-}
-
-/// The answers have string keys and no failing implementations, so there is no error to tell.
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }

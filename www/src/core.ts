@@ -1,6 +1,7 @@
 // The core in its worker: questions, answers, and a fresh worker when one is stuck or has failed.
 import wasm from "virtual:wasm";
 import source from "virtual:worker";
+import words from "virtual:words";
 import type { Choices, Comparison, Explanation, KeyHover, Naming, Setting, View } from "../../target/pack/web/preview.d.ts";
 
 /** A check that takes longer than this is given up when the text changes; a fresh worker takes time to start, too. */
@@ -107,7 +108,7 @@ export class Core {
       } else waiting?.resolve(JSON.parse(answer as string));
     };
     worker.onerror = (event) => this.#replace(event.message);
-    void this.#ask("start", this.#module).catch(() => {});
+    void this.#ask("start", this.#module, words).catch(() => {});
   }
 
   #replace(why: string): void {

@@ -1,6 +1,6 @@
 // Runs the core. A classic worker from a `blob:`, so that the page's policy holds for it too; the module comes with the first
 // message.
-import { Session, explain, initSync } from "../../target/pack/web/vmcp.js";
+import { Session, initSync } from "../../target/pack/web/vmcp.js";
 
 let session: Session;
 
@@ -9,9 +9,10 @@ onmessage = ({ data: [id, method, ...given] }: MessageEvent<[number, string, ...
     if (method === "start") {
       initSync({ module: given[0] as WebAssembly.Module });
       session = new Session();
+      session.giveWords(given[1] as string);
       return postMessage([id, "null", null]);
     }
-    const answer = method === "explain" ? explain(given[0] as string) : (session as any)[method](...given);
+    const answer = (session as any)[method](...given);
     postMessage([id, answer ?? "null", null]);
   } catch (error) {
     // After a panic the module's memory is in an unknown state: whoever asked makes a new worker.

@@ -35,7 +35,7 @@ test("the page may connect to nothing", () => {
 test("the page is small enough to load", () => {
   const weigh = (...names) => names.reduce((sum, name) => sum + brotliCompressSync(read(name)).length, 0);
   const weight = weigh("index.html", "main.js", "style.css");
-  const limit = 500_000;
+  const limit = 400_000;
   assert.ok(weight < limit, `${weight} bytes; at most ${limit}`);
 });
 

@@ -7,15 +7,16 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 use super::decode::{Field, Given, Kind, Reported, key_text, wrong_type};
-use super::emit::Emitted;
+use super::emit::{Emitted, Tree};
 use super::findings::{Findings, Path};
 use super::limits;
 use super::model::Type;
 use super::source::Spanned;
 use crate::diagnostic::code;
+use crate::order;
 use crate::yaml::{Shape, Value};
 
 /// A value of any kind.
@@ -111,35 +112,29 @@ impl Any {
     }
 }
 
-impl Serialize for Any {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Any {
+    /// As it is written, mappings sorted.
+    pub(crate) fn tree(&self) -> Tree {
         match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Int(value) => match (i64::try_from(*value), u64::try_from(*value)) {
-                (Ok(value), _) => serializer.serialize_i64(value),
-                (_, Ok(value)) => serializer.serialize_u64(value),
-                _ => serializer.serialize_i128(*value),
-            },
-            Self::Float(value) => serializer.serialize_f64(*value),
-            Self::Text(value) => serializer.serialize_str(value),
-            Self::List(items) => {
-                let mut list = serializer.serialize_seq(Some(items.len()))?;
-                for item in items {
-                    list.serialize_element(&item.value)?;
-                }
-                list.end()
-            }
+            Self::Null => Tree::Null,
+            Self::Bool(value) => Tree::Bool(*value),
+            Self::Int(value) => Tree::Int(*value),
+            Self::Float(value) => Tree::Float(*value),
+            Self::Text(value) => Tree::Text(value.clone()),
+            Self::List(items) => Tree::List(items.iter().map(|item| item.tree()).collect()),
             Self::Map(entries) => {
-                let mut sorted = entries.iter().collect::<Vec<_>>();
-                sorted.sort_by(|(a, _), (b, _)| a.value.cmp(&b.value));
-                let mut map = serializer.serialize_map(Some(sorted.len()))?;
-                for (key, value) in sorted {
-                    map.serialize_entry(&key.value, &value.value)?;
-                }
-                map.end()
+                let key = |at: usize| entries.get(at).map(|(key, _)| key.value.as_str());
+                let sorted = order::positions(entries.len(), &|a, b| key(a).cmp(&key(b)));
+                let entry = |at: usize| entries.get(at).map(|(key, value)| (key.value.clone().into(), value.tree()));
+                Tree::Map(sorted.into_iter().filter_map(entry).collect())
             }
         }
+    }
+}
+
+impl Serialize for Any {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.tree().serialize(serializer)
     }
 }
 
@@ -190,8 +185,8 @@ impl Emitted for AnyValue {
         self.as_ref().is_none_or(|any| any.is_empty())
     }
 
-    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.as_ref().map(|any| &any.value).serialize(serializer)
+    fn tree(&self) -> Tree {
+        self.as_ref().map_or(Tree::Null, |any| any.value.tree())
     }
 }
 
@@ -200,7 +195,7 @@ impl Emitted for AnyMap {
         self.is_empty()
     }
 
-    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.emit(serializer)
+    fn tree(&self) -> Tree {
+        self.0.tree()
     }
 }

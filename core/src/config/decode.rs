@@ -84,6 +84,18 @@ pub(crate) trait Field: Sized + Default {
     fn describe() -> Type;
 }
 
+/// A place in the model that can be read into, whatever its type: what keeps one reader of structs for all of them.
+pub(crate) trait Slot {
+    /// [`read_slot`].
+    fn fill(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported>;
+}
+
+/// A struct by the positions of its keys.
+pub(crate) trait Slots {
+    /// Where the value of the key at `position` of the struct's table goes.
+    fn slot(&mut self, position: usize) -> Option<&mut dyn Slot>;
+}
+
 /// A scalar that decides by itself what it takes.
 pub(crate) trait FromScalar: Sized + Default {
     /// What is accepted, in a message.
@@ -322,27 +334,63 @@ fn read_item<T: Field>(item: &Given<'_, '_>, path: &Path<'_>, findings: &mut Fin
     }
 }
 
+impl<T: Field> Slot for T {
+    fn fill(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
+        match T::read(given, path, findings) {
+            Ok(value) => *self = value,
+            Err(Reported) => {
+                if T::KIND == Kind::Struct {
+                    *self = T::blank(given);
+                }
+                return Err(Reported);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Reads the value of a struct's key into its slot. Null leaves the slot as it is. A struct that cannot be read is
 /// there all the same, so that nothing (no strategy, no default) is taken in its place.
-pub(crate) fn read_slot<T: Field>(
-    slot: &mut T,
+pub(crate) fn read_slot(
+    slot: &mut dyn Slot,
     given: &Given<'_, '_>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
 ) -> Result<(), Reported> {
-    if given.is_null() {
-        return Ok(());
-    }
-    match T::read(given, path, findings) {
-        Ok(value) => *slot = value,
-        Err(Reported) => {
-            if T::KIND == Kind::Struct {
-                *slot = T::blank(given);
+    if given.is_null() { Ok(()) } else { slot.fill(given, path, findings) }
+}
+
+/// Reads each key of a struct into its slot. Gives where it is written, with the keys that could not be read.
+pub(crate) fn read_struct(
+    slots: &mut dyn Slots,
+    table: &'static Table,
+    given: &Given<'_, '_>,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) -> Result<Origin, Reported> {
+    let entries = entries(given, path, findings)?;
+    let mut origin = match given.truncated {
+        false => Origin::new(given.key, given.span),
+        true => Origin::blank(given.key, given.span),
+    };
+    for (key, node) in entries.iter() {
+        let Some(name) = key_text(key, path, findings) else { continue };
+        let given = Given::new(key.span(), node);
+        let unread = match table.position(name) {
+            Some(position) => {
+                let slot = slots.slot(position);
+                let read = slot.map_or(Ok(()), |slot| read_slot(slot, &given, &path.key(name), findings));
+                (read.is_err() || given.truncated).then_some(position)
             }
-            return Err(Reported);
+            None => {
+                unknown_key(name, key.span(), table, entries, path, findings).and_then(|meant| table.position(meant))
+            }
+        };
+        if let Some(position) = unread {
+            origin.mark_unread(position);
         }
     }
-    Ok(())
+    Ok(origin)
 }
 
 /// The entries of a mapping that is to be a struct.

@@ -6,6 +6,7 @@
 use core::ops::Deref;
 
 use super::duration::Duration;
+use super::emit::Tree;
 use super::model::{
     CircuitBreakerConfig, Config, FailureHandlingConfig, Integer, OperationalConfig, Text, Time, TimeoutConfig,
 };
@@ -24,6 +25,14 @@ impl Deref for EffectiveConfig {
     }
 }
 
+impl EffectiveConfig {
+    /// Everything in it as it would be written.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        self.0.tree()
+    }
+}
+
 impl serde::Serialize for EffectiveConfig {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
@@ -31,10 +40,16 @@ impl serde::Serialize for EffectiveConfig {
 }
 
 impl Config {
-    /// Fills in every default. An explicit zero is filled in too, since Go cannot tell it from nothing.
+    /// A copy with every default filled in; see [`Config::into_effective`].
     #[must_use]
     pub fn effective(&self) -> EffectiveConfig {
-        let mut config = self.clone();
+        self.clone().into_effective()
+    }
+
+    /// Fills in every default. An explicit zero is filled in too, since Go cannot tell it from nothing.
+    #[must_use]
+    pub fn into_effective(self) -> EffectiveConfig {
+        let mut config = self;
         fill_operational(config.operational.get_or_insert_default());
         let steps = config.composite_tools.items.iter_mut().flat_map(|tool| &mut tool.steps.items);
         for step in steps {

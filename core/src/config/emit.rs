@@ -2,42 +2,186 @@
 //!
 //! It never writes a literal secret: `[secret]` stands in its place. The text format (YAML, JSON) is the caller's.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
 
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
 use super::duration::Duration;
+use super::model::{self, Table};
 use super::source::{List, Map, Present, Spanned};
+use crate::diagnostic::pointer;
 use crate::secret::Secret;
+use crate::shape::quoted;
+
+/// A part of a configuration as it is written: keys in Go's order, maps sorted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Tree {
+    /// Nothing.
+    #[default]
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A whole number.
+    Int(i128),
+    /// A number with a fraction.
+    Float(f64),
+    /// Text, durations, and what stands in place of secrets.
+    Text(String),
+    /// A list.
+    List(Vec<Tree>),
+    /// A struct or a map.
+    Map(Vec<(Cow<'static, str>, Tree)>),
+}
+
+impl Tree {
+    /// The same without some keys, if it is a struct or a map.
+    #[must_use]
+    pub fn without(mut self, keys: &[&str]) -> Self {
+        if let Self::Map(entries) = &mut self {
+            entries.retain(|(key, _)| !keys.contains(&key.as_ref()));
+        }
+        self
+    }
+
+    /// Everything in it that has nothing in itself, with its JSON pointer (RFC 6901), in order.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<(String, &Self)> {
+        let mut found = Vec::new();
+        self.add_leaves(String::new(), &mut found);
+        found
+    }
+
+    fn add_leaves<'t>(&'t self, at: String, found: &mut Vec<(String, &'t Self)>) {
+        match self {
+            Self::Map(entries) if !entries.is_empty() => {
+                entries.iter().for_each(|(key, value)| value.add_leaves(pointer(&at, key), found));
+            }
+            Self::List(items) if !items.is_empty() => {
+                let items = items.iter().enumerate();
+                items.for_each(|(index, value)| value.add_leaves(pointer(&at, &index.to_string()), found));
+            }
+            leaf => found.push((at, leaf)),
+        }
+    }
+}
+
+/// As JSON on one line.
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::new();
+        self.write(&mut out);
+        f.write_str(&out)
+    }
+}
+
+impl Tree {
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Int(value) => out.push_str(&value.to_string()),
+            Self::Float(value) => match serde_json::Number::from_f64(*value) {
+                Some(number) => out.push_str(&number.to_string()),
+                None => out.push_str("null"),
+            },
+            Self::Text(value) => quoted(value, out),
+            Self::List(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    item.write(out);
+                }
+                out.push(']');
+            }
+            Self::Map(entries) => {
+                out.push('{');
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    quoted(key, out);
+                    out.push(':');
+                    value.write(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+}
+
+impl Serialize for Tree {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Int(value) => match (i64::try_from(*value), u64::try_from(*value)) {
+                (Ok(value), _) => serializer.serialize_i64(value),
+                (_, Ok(value)) => serializer.serialize_u64(value),
+                _ => serializer.serialize_i128(*value),
+            },
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Text(value) => serializer.serialize_str(value),
+            Self::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(item)?;
+                }
+                list.end()
+            }
+            Self::Map(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
 
 /// A kind of value that knows when Go's `omitempty` leaves it out.
 pub(crate) trait Emitted {
     fn is_zero(&self) -> bool;
 
-    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+    fn tree(&self) -> Tree;
 }
 
-/// Serialises by [`Emitted`].
-pub(crate) struct Emit<'a, T>(pub(crate) &'a T);
+/// A struct by the positions of its keys.
+pub(crate) trait Members {
+    /// Its keys.
+    fn table(&self) -> &'static Table;
 
-impl<T: Emitted> Serialize for Emit<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.emit(serializer)
-    }
+    /// The value of the key at `position`.
+    fn member(&self, position: usize) -> Option<&dyn Emitted>;
+}
+
+/// A struct as it is written.
+pub(crate) fn members(of: &dyn Members) -> Tree {
+    let written = of.table().keys.iter().enumerate().filter_map(|(position, key)| {
+        let value = of.member(position)?;
+        let there = key.emit == model::Emit::Always || !value.is_zero();
+        there.then(|| (Cow::Borrowed(key.name), value.tree()))
+    });
+    Tree::Map(written.collect())
 }
 
 macro_rules! scalars {
-    ($($ty:ty, $zero:expr, |$value:ident, $serializer:ident| $emit:expr;)*) => {$(
+    ($($ty:ty, $zero:expr, |$value:ident| $tree:expr;)*) => {$(
         impl Emitted for Spanned<$ty> {
             fn is_zero(&self) -> bool {
                 let zero: fn(&$ty) -> bool = $zero;
                 zero(&self.value)
             }
 
-            fn emit<S: Serializer>(&self, $serializer: S) -> Result<S::Ok, S::Error> {
+            fn tree(&self) -> Tree {
                 let $value = &self.value;
-                $emit
+                $tree
             }
         }
 
@@ -46,24 +190,22 @@ macro_rules! scalars {
                 self.as_ref().is_none_or(Emitted::is_zero)
             }
 
-            fn emit<S: Serializer>(&self, $serializer: S) -> Result<S::Ok, S::Error> {
+            fn tree(&self) -> Tree {
                 let zero = <$ty>::default();
                 let $value = self.as_ref().map_or(&zero, |spanned| &spanned.value);
-                $emit
+                $tree
             }
         }
     )*};
 }
 
 scalars! {
-    String, String::is_empty, |value, serializer| serializer.serialize_str(value);
-    bool, |value| !value, |value, serializer| serializer.serialize_bool(*value);
-    i32, |value| *value == 0, |value, serializer| serializer.serialize_i32(*value);
-    i64, |value| *value == 0, |value, serializer| serializer.serialize_i64(*value);
-    Duration, |value| value.as_nanos() == 0, |value, serializer| value.serialize(serializer);
-    Secret, Secret::is_empty, |value, serializer| {
-        serializer.serialize_str(if value.is_empty() { "" } else { "[secret]" })
-    };
+    String, String::is_empty, |value| Tree::Text(value.clone());
+    bool, |value| !value, |value| Tree::Bool(*value);
+    i32, |value| *value == 0, |value| Tree::Int((*value).into());
+    i64, |value| *value == 0, |value| Tree::Int((*value).into());
+    Duration, |value| value.as_nanos() == 0, |value| Tree::Text(value.to_string());
+    Secret, Secret::is_empty, |value| Tree::Text(if value.is_empty() { "" } else { "[secret]" }.into());
 }
 
 impl<T> Emitted for Present<T>
@@ -74,8 +216,8 @@ where
         self.0.is_none()
     }
 
-    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.emit(serializer)
+    fn tree(&self) -> Tree {
+        self.0.tree()
     }
 }
 
@@ -84,11 +226,8 @@ impl<T: Emitted> Emitted for Option<Box<T>> {
         self.is_none()
     }
 
-    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Some(value) => value.emit(serializer),
-            None => serializer.serialize_unit(),
-        }
+    fn tree(&self) -> Tree {
+        self.as_ref().map_or(Tree::Null, |value| value.tree())
     }
 }
 
@@ -97,12 +236,8 @@ impl<T: Emitted> Emitted for List<T> {
         self.is_empty()
     }
 
-    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.len()))?;
-        for item in self {
-            list.serialize_element(&Emit(item))?;
-        }
-        list.end()
+    fn tree(&self) -> Tree {
+        Tree::List(self.iter().map(Emitted::tree).collect())
     }
 }
 
@@ -111,12 +246,8 @@ impl<T: Emitted> Emitted for Map<T> {
         self.is_empty()
     }
 
-    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.len()))?;
-        for (key, value) in self.iter_sorted() {
-            map.serialize_entry(&key.value, &Emit(value))?;
-        }
-        map.end()
+    fn tree(&self) -> Tree {
+        Tree::Map(self.iter_sorted().map(|(key, value)| (Cow::Owned(key.value.clone()), value.tree())).collect())
     }
 }
 

@@ -120,16 +120,15 @@ impl<'d> Findings<'d> {
         path: &Path<'_>,
         message: impl FnOnce() -> String,
     ) -> Option<Diagnostic> {
+        self.admits(code).then(|| drafted(code, span, path, message()))
+    }
+
+    /// Whether a finding would be kept; counts it if not.
+    fn admits(&mut self, code: Code) -> bool {
         let tally = self.tally(code);
-        if tally.kept >= limits::DIAGNOSTICS {
-            tally.dropped += 1;
-            return None;
-        }
-        let mut draft = Diagnostic::new(code, message()).at(span).path(path.pointer());
-        if code.severity() == Severity::Error {
-            draft.scope = path.scope();
-        }
-        Some(draft)
+        let room = tally.kept < limits::DIAGNOSTICS;
+        tally.dropped += usize::from(!room);
+        room
     }
 
     /// Keeps a draft.
@@ -140,8 +139,8 @@ impl<'d> Findings<'d> {
 
     /// Both in one, for a finding without help.
     pub(crate) fn report(&mut self, code: Code, span: Span, path: &Path<'_>, message: impl FnOnce() -> String) {
-        if let Some(draft) = self.draft(code, span, path, message) {
-            self.push(draft);
+        if self.admits(code) {
+            self.push(drafted(code, span, path, message()));
         }
     }
 
@@ -181,6 +180,16 @@ impl<'d> Findings<'d> {
             Severity::Warning | Severity::Note => &mut self.others,
         }
     }
+}
+
+// Called for every finding of every rule: one function, not one for each rule.
+#[inline(never)]
+fn drafted(code: Code, span: Span, path: &Path<'_>, message: String) -> Diagnostic {
+    let mut draft = Diagnostic::new(code, message).at(span).path(path.pointer());
+    if code.severity() == Severity::Error {
+        draft.scope = path.scope();
+    }
+    draft
 }
 
 #[cfg(test)]

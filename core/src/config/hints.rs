@@ -4,6 +4,7 @@
 //! flow style within one line. It judges nothing.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -24,8 +25,10 @@ pub struct Hover {
     pub values: &'static [&'static str],
     /// What applies when it is not written.
     pub default: Option<&'static str>,
-    /// What it means.
+    /// What it means; empty in a module that is built without long texts.
     pub doc: String,
+    /// The name of its long text.
+    pub about: String,
 }
 
 /// What may be written at a place.
@@ -44,15 +47,17 @@ pub struct Offer {
     pub label: &'static str,
     /// Whether a colon follows, and what kind of value after it; `None` for a value.
     pub kind: Option<&'static str>,
-    /// What it means; empty for a value.
+    /// What it means; empty for a value, and in a module that is built without long texts.
     pub doc: String,
+    /// The name of its long text; empty for a value.
+    pub about: String,
 }
 
 /// What is known at byte `offset` of `text`.
 #[must_use]
 pub fn hover(text: &str, offset: usize) -> Option<Hover> {
     let place = Place::at(text, offset)?;
-    let key = place.key()?;
+    let (table, key) = place.key()?;
     if place.word.is_empty() {
         return None;
     }
@@ -63,6 +68,7 @@ pub fn hover(text: &str, offset: usize) -> Option<Hover> {
         values: key.values,
         default: key.default,
         doc: key.explanation(),
+        about: about(table, key),
     })
 }
 
@@ -70,19 +76,28 @@ pub fn hover(text: &str, offset: usize) -> Option<Hover> {
 #[must_use]
 pub fn offers(text: &str, offset: usize) -> Option<Offers> {
     let place = Place::at(text, offset)?;
-    let value = |label: &'static str| Offer { label, kind: None, doc: String::new() };
+    let value = |label: &'static str| Offer { label, kind: None, doc: String::new(), about: String::new() };
     let items: Vec<Offer> = if place.in_value {
-        let key = place.key()?;
+        let (_, key) = place.key()?;
         match (key.ty)() {
             Type::Bool => ["true", "false"].map(value).into(),
             _ => key.values.iter().copied().map(value).collect(),
         }
     } else {
         let table = place.table()?;
-        let offer = |key: &Key| Offer { label: key.name, kind: Some(kind_of((key.ty)())), doc: key.explanation() };
+        let offer = |key: &Key| Offer {
+            label: key.name,
+            kind: Some(kind_of((key.ty)())),
+            doc: key.explanation(),
+            about: about(table, key),
+        };
         table.keys.iter().filter(|key| !place.siblings.iter().any(|one| one == key.name)).map(offer).collect()
     };
     (!items.is_empty()).then_some(Offers { span: place.word, items })
+}
+
+fn about(table: &Table, key: &Key) -> String {
+    format!("{}.{}", table.name, key.name)
 }
 
 fn kind_of(ty: Type) -> &'static str {
@@ -157,7 +172,7 @@ impl Place {
     }
 
     /// The key at the cursor, or the one whose value is.
-    fn key(&self) -> Option<&'static Key> {
+    fn key(&self) -> Option<(&'static Table, &'static Key)> {
         let (parents, name) = match (self.in_value, self.steps.split_last()) {
             // A value in a list: the key of the list.
             (true, Some((Step::Item, list))) => match list.split_last() {
@@ -169,7 +184,8 @@ impl Place {
             (false, _) => (self.steps.as_slice(), self.word_text.trim_matches(['"', '\''])),
         };
         let Type::Struct(table) = resolve(parents)? else { return None };
-        table().keys.iter().find(|key| key.name == name)
+        let table = table();
+        Some((table, table.keys.iter().find(|key| key.name == name)?))
     }
 }
 

@@ -12,6 +12,7 @@ use core::fmt;
 
 use super::pod::Pod;
 use super::{Config, limits};
+use crate::crd;
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::text::Span;
 use crate::yaml::{self, Node, Positions, Shape};
@@ -150,7 +151,11 @@ impl Reader<'_> {
                 "the input holds {}; expected a ConfigMap with `config.yaml`, or a configuration itself",
                 self.input.skipped.described(self.input.pods.len())
             );
-            self.input.diagnostics.push(Diagnostic::new(code::NO_CONFIGURATION, message));
+            let mut finding = Diagnostic::new(code::NO_CONFIGURATION, message);
+            if self.input.skipped.objects.keys().any(|kind| crd::is_custom(kind)) {
+                finding = finding.help("`vmcp render -f FILE` makes the ConfigMap of custom resources");
+            }
+            self.input.diagnostics.push(finding);
         }
     }
 
@@ -299,6 +304,15 @@ mod tests {
             [
                 "input/no-configuration [-] the input holds 1 ConfigMap without `config.yaml`, 1 Secret; expected a ConfigMap with `config.yaml`, or a configuration itself"
             ]
+        );
+        let input = read(b"apiVersion: toolhive.stacklok.dev/v1beta1\nkind: VirtualMCPServer\n");
+        let finding = input.diagnostics.first().unwrap();
+        assert_eq!(
+            (finding.message.as_str(), finding.help.as_ref().map(|help| help.text.as_str())),
+            (
+                "the input holds 1 VirtualMCPServer; expected a ConfigMap with `config.yaml`, or a configuration itself",
+                Some("`vmcp render -f FILE` makes the ConfigMap of custom resources")
+            )
         );
         assert_eq!(
             findings(&read(b"kind: List\nitems: []\n")),

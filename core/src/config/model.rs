@@ -81,6 +81,18 @@ pub enum Type {
     Struct(fn() -> &'static Table),
 }
 
+impl Type {
+    /// The struct that it is, or that its lists and maps hold.
+    #[must_use]
+    pub fn structure(self) -> Option<&'static Table> {
+        match self {
+            Self::List(item) | Self::Map(item) => item().structure(),
+            Self::Struct(table) => Some(table()),
+            _ => None,
+        }
+    }
+}
+
 /// The keys of one struct.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
@@ -112,8 +124,10 @@ pub struct Key {
     pub values: &'static [&'static str],
     /// What applies when it is not written, as it would be written.
     pub default: Option<&'static str>,
-    /// What it means.
+    /// What it means; empty in a module that is built without long texts.
     pub doc: &'static str,
+    /// Whether it must be written: its documentation ends with the word.
+    pub required: bool,
     /// Whether Go writes it even when it is empty.
     pub emit: Emit,
 }
@@ -177,13 +191,14 @@ macro_rules! model {
                 static TABLE: $crate::config::model::Table = $crate::config::model::Table {
                     name: stringify!($name),
                     noun: $noun,
-                    doc: concat!($($doc, "\n"),*),
+                    doc: $crate::words::kept(concat!($($doc, "\n"),*)),
                     keys: &[$($crate::config::model::Key {
                         name: $key,
                         ty: <$ty as $crate::config::decode::Field>::describe,
                         values: model!(@values $($($value)+)?),
                         default: model!(@default $($default)?),
-                        doc: concat!($($key_doc, "\n"),*),
+                        doc: $crate::words::kept(concat!($($key_doc, "\n"),*)),
+                        required: $crate::words::says_required(concat!($($key_doc, "\n"),*)),
                         emit: model!(@emit $($always)?),
                     }),*],
                 };
@@ -203,30 +218,9 @@ macro_rules! model {
                 path: &$crate::config::findings::Path<'_>,
                 findings: &mut $crate::config::findings::Findings<'_>,
             ) -> Result<Self, $crate::config::decode::Reported> {
+                let mut value = Self::default();
                 let table = <Self as $crate::config::model::Described>::table();
-                let entries = $crate::config::decode::entries(given, path, findings)?;
-                let mut value = Self {
-                    origin: match given.truncated {
-                        false => $crate::config::source::Origin::new(given.key, given.span),
-                        true => $crate::config::source::Origin::blank(given.key, given.span),
-                    },
-                    ..Self::default()
-                };
-                for (key, node) in entries.iter() {
-                    let Some(name) = $crate::config::decode::key_text(key, path, findings) else { continue };
-                    let given = $crate::config::decode::Given::new(key.span(), node);
-                    let unread = match name {
-                        $($key => {
-                            let path = path.key($key);
-                            let read = $crate::config::decode::read_slot(&mut value.$field, &given, &path, findings);
-                            (read.is_err() || given.truncated).then_some($key)
-                        })*
-                        _ => $crate::config::decode::unknown_key(name, key.span(), table, entries, path, findings),
-                    };
-                    if let Some(position) = unread.and_then(|key| table.position(key)) {
-                        value.origin.mark_unread(position);
-                    }
-                }
+                value.origin = $crate::config::decode::read_struct(&mut value, table, given, path, findings)?;
                 Ok(value)
             }
 
@@ -262,18 +256,45 @@ macro_rules! model {
             }
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeMap as _;
-                let mut map = serializer.serialize_map(None)?;
+        impl $crate::config::decode::Slots for $name {
+            fn slot(&mut self, position: usize) -> Option<&mut dyn $crate::config::decode::Slot> {
+                let mut slots = 0..position;
                 $(
-                    if model!(@emit $($always)?) == $crate::config::model::Emit::Always
-                        || !$crate::config::emit::Emitted::is_zero(&self.$field)
-                    {
-                        map.serialize_entry($key, &$crate::config::emit::Emit(&self.$field))?;
+                    if slots.next().is_none() {
+                        return Some(&mut self.$field);
                     }
                 )*
-                map.end()
+                None
+            }
+        }
+
+        impl $crate::config::emit::Members for $name {
+            fn table(&self) -> &'static $crate::config::model::Table {
+                <Self as $crate::config::model::Described>::table()
+            }
+
+            fn member(&self, position: usize) -> Option<&dyn $crate::config::emit::Emitted> {
+                let mut members = 0..position;
+                $(
+                    if members.next().is_none() {
+                        return Some(&self.$field);
+                    }
+                )*
+                None
+            }
+        }
+
+        impl $name {
+            /// It as it is written.
+            #[must_use]
+            pub fn tree(&self) -> $crate::config::emit::Tree {
+                $crate::config::emit::members(self)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.tree().serialize(serializer)
             }
         }
 
@@ -282,8 +303,8 @@ macro_rules! model {
                 self.is_none()
             }
 
-            fn emit<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serde::Serialize::serialize(self, serializer)
+            fn tree(&self) -> $crate::config::emit::Tree {
+                self.as_ref().map_or($crate::config::emit::Tree::Null, $crate::config::emit::Emitted::tree)
             }
         }
 
@@ -292,8 +313,8 @@ macro_rules! model {
                 false
             }
 
-            fn emit<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serde::Serialize::serialize(self, serializer)
+            fn tree(&self) -> $crate::config::emit::Tree {
+                $crate::config::emit::members(self)
             }
         }
     )*};
@@ -320,12 +341,8 @@ mod tests {
             if let Some(default) = key.default {
                 assert!(key.values.is_empty() || key.values.contains(&default), "{}.{}", table.name, key.name);
             }
-            let mut ty = (key.ty)();
-            while let Type::List(item) | Type::Map(item) = ty {
-                ty = item();
-            }
-            if let Type::Struct(inner) = ty {
-                visit(inner(), seen);
+            if let Some(inner) = (key.ty)().structure() {
+                visit(inner, seen);
             }
         }
     }

@@ -2,14 +2,15 @@
 //!
 //! It judges no length; that is the validators'.
 
-use serde::ser::{SerializeMap as _, Serializer};
+use alloc::vec::Vec;
 
 use super::decode::{Field, Given, Kind, Reported, entries, key_text, read_slot, unknown_key};
 use super::duration::Duration;
-use super::emit::{Emit, Emitted};
+use super::emit::{Emitted, Tree};
 use super::findings::{Findings, Path};
 use super::model::{Emit as Written, Key, Table, Time, Type};
 use super::source::Spanned;
+use crate::words::kept;
 use crate::yaml::Shape;
 
 /// A refill period.
@@ -19,13 +20,14 @@ pub struct Refill(pub Time);
 static TABLE: Table = Table {
     name: "Refill",
     noun: "`refillPeriod`",
-    doc: "Time in which a bucket fills from empty.",
+    doc: kept("Time in which a bucket fills from empty."),
     keys: &[Key {
         name: "duration",
         ty: <Time as Field>::describe,
         values: &[],
         default: None,
-        doc: "The time.",
+        doc: kept("The time."),
+        required: false,
         emit: Written::Always,
     }],
 };
@@ -64,10 +66,8 @@ impl Emitted for Refill {
         Emitted::is_zero(&self.0)
     }
 
-    fn emit<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("duration", &Emit(&self.0))?;
-        map.end()
+    fn tree(&self) -> Tree {
+        Tree::Map(Vec::from([("duration".into(), self.0.tree())]))
     }
 }
 

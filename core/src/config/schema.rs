@@ -43,7 +43,7 @@ fn define(table: &'static Table, defs: &mut Map<String, Value>) {
         "properties": properties,
         "additionalProperties": false,
     });
-    let required: Vec<&str> = table.keys.iter().filter(|key| key.is_required()).map(|key| key.name).collect();
+    let required: Vec<&str> = table.keys.iter().filter(|key| key.required).map(|key| key.name).collect();
     if !required.is_empty()
         && let Some(definition) = definition.as_object_mut()
     {
@@ -59,7 +59,7 @@ fn property(table: &Table, key: &Key, defs: &mut Map<String, Value>) -> Value {
         [] => of((key.ty)(), defs),
         values => {
             let mut accepted: Vec<Value> = values.iter().chain(also_accepted(table, key)).map(|&v| json!(v)).collect();
-            if !key.is_required() {
+            if !key.required {
                 accepted.extend([json!(""), Value::Null]);
             }
             Map::from_iter([("enum".to_owned(), json!(accepted))])
@@ -122,13 +122,6 @@ fn plain(doc: &str) -> String {
 }
 
 impl Key {
-    /// Whether it must be written: its documentation ends with the word.
-    #[must_use]
-    pub fn is_required(&self) -> bool {
-        let doc = self.doc.trim_end();
-        doc.ends_with(" Required.") || doc.ends_with("; required.")
-    }
-
     /// What it means, as one paragraph.
     #[must_use]
     pub fn explanation(&self) -> String {
@@ -211,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_is_required_is_missed_by_validation_too() {
-        for key in Config::table().keys.iter().filter(|key| key.is_required()) {
+        for key in Config::table().keys.iter().filter(|key| key.required) {
             let said = findings(&format!("{}:\n", key.name));
             assert!(
                 said.iter().any(|one| one.starts_with("config/missing-key") || one.starts_with("backend/none")),

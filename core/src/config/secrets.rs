@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::model::{Described as _, Table, Type};
 use super::{Config, limits};
+use crate::order;
 use crate::text::Span;
 use crate::yaml::{Node, NodeId, Shape};
 
@@ -57,7 +58,7 @@ pub fn secrets_in_text(text: &str) -> Vec<Span> {
 /// Sorted, those that overlap as one.
 #[must_use]
 pub fn apart(mut spans: Vec<Span>) -> Vec<Span> {
-    spans.sort_unstable();
+    order::sort(&mut spans, Ord::cmp);
     let mut apart: Vec<Span> = Vec::new();
     for span in spans {
         match apart.last_mut() {

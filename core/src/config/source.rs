@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
+use crate::order;
 use crate::text::Span;
 
 /// A value and its bytes.
@@ -106,7 +107,7 @@ impl<'a, T> IntoIterator for &'a List<T> {
 pub struct Map<T> {
     entries: Vec<(Spanned<String>, T)>,
     /// Positions in `entries`, sorted by key; empty if `entries` are.
-    sorted: Vec<u32>,
+    sorted: Vec<usize>,
     /// Where it is written; all zero when it is not.
     pub origin: Origin,
 }
@@ -122,11 +123,8 @@ impl<T> Map<T> {
     pub(crate) fn new(entries: Vec<(Spanned<String>, T)>, origin: Origin) -> Self {
         let mut sorted = Vec::new();
         if !entries.is_sorted_by(|(a, _), (b, _)| a.value <= b.value) {
-            sorted.extend(0..u32::try_from(entries.len()).unwrap_or(u32::MAX));
-            sorted.sort_unstable_by(|&a, &b| {
-                let key = |position: u32| entries.get(position as usize).map(|(key, _)| key.value.as_str());
-                key(a).cmp(&key(b))
-            });
+            let key = |position: usize| entries.get(position).map(|(key, _)| key.value.as_str());
+            sorted = order::positions(entries.len(), &|a, b| key(a).cmp(&key(b)));
         }
         Self { entries, sorted, origin }
     }
@@ -143,8 +141,8 @@ impl<T> Map<T> {
         let found = if self.sorted.is_empty() {
             self.entries.binary_search_by(|(found, _)| found.value.as_str().cmp(key)).ok()?
         } else {
-            let key_at = |position: u32| self.entries.get(position as usize).map_or("", |(key, _)| key.value.as_str());
-            *self.sorted.get(self.sorted.binary_search_by(|&position| key_at(position).cmp(key)).ok()?)? as usize
+            let key_at = |position: usize| self.entries.get(position).map_or("", |(key, _)| key.value.as_str());
+            *self.sorted.get(self.sorted.binary_search_by(|&position| key_at(position).cmp(key)).ok()?)?
         };
         let (key, value) = self.entries.get(found)?;
         Some((key, value))
@@ -157,7 +155,7 @@ impl<T> Map<T> {
 
     /// Sorted by key, as Go writes maps.
     pub fn iter_sorted(&self) -> impl Iterator<Item = (&Spanned<String>, &T)> {
-        let position = |rank: usize| self.sorted.get(rank).map_or(rank, |&position| position as usize);
+        let position = |rank: usize| self.sorted.get(rank).copied().unwrap_or(rank);
         (0..self.entries.len())
             .filter_map(move |rank| self.entries.get(position(rank)))
             .map(|(key, value)| (key, value))

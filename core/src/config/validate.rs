@@ -23,6 +23,7 @@ use super::findings::{Findings, Path};
 use super::model::{Config, Described, Text};
 use super::source::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Edit, Place, code, nearest};
+use crate::order;
 use crate::text::Span;
 
 /// With more backends than this, no name is guessed: comparing each with each would take long.
@@ -238,7 +239,7 @@ impl<'c> Names<'c> {
             backend.name.as_ref().filter(|name| !name.is_empty()).map(|name| (name.as_str(), index))
         };
         let mut sorted = config.backends.iter().enumerate().filter_map(named).collect::<Vec<_>>();
-        sorted.sort_unstable();
+        order::sort(&mut sorted, Ord::cmp);
         let incomplete = sorted.len() < config.backends.len() || sorted.is_empty() || config.is_unread("backends");
         Self { sorted, incomplete }
     }

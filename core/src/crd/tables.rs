@@ -5,7 +5,7 @@
 use crate::config::{Emit, Key, Table, Type};
 
 const fn key(name: &'static str, ty: fn() -> Type) -> Key {
-    Key { name, ty, values: &[], default: None, doc: "", emit: Emit::Filled }
+    Key { name, ty, values: &[], default: None, doc: "", required: false, emit: Emit::Filled }
 }
 
 const fn required(name: &'static str, ty: fn() -> Type) -> Key {
@@ -137,6 +137,7 @@ table!(
         key("groupRef", named),
         key("externalAuthConfigRef", named),
         key("mcpPort", int),
+        key("maxRequestBodySize", int),
         key("args", texts),
         key("env", list),
         key("volumes", list),
@@ -326,7 +327,7 @@ table!(AUTHZ, "the spec of an MCPAuthzConfig", [required("type", text), required
 table!(SENSITIVE_HEADER, "a sensitive header", [required("name", text), required("secretKeyRef", secret_ref)]);
 table!(METRICS, "`metrics`", [key("enabled", flag)]);
 table!(TRACING, "`tracing`", [key("enabled", flag), key("samplingRate", text)]);
-table!(PROMETHEUS, "`prometheus`", [key("enabled", flag)]);
+table!(PROMETHEUS, "`prometheus`", [key("enabled", flag), key("metricsOnTransportPort", flag)]);
 table!(
     OPEN_TELEMETRY,
     "`openTelemetry`",

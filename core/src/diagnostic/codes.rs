@@ -76,13 +76,14 @@ macro_rules! codes {
 
         pub(super) mod constants {
             use super::{Code, Entry, Severity};
+            use crate::words::kept;
             $(
                 #[doc = $summary]
                 pub const $constant: Code = Code(&Entry {
                     id: $id,
                     severity: Severity::$severity,
-                    summary: $summary,
-                    explanation: $explanation,
+                    summary: kept($summary),
+                    explanation: kept($explanation),
                 });
             )*
         }
@@ -193,6 +194,8 @@ codes! {
         "Everybody on the way can read and reuse the credentials. The operator writes in-cluster addresses with `http`; whether that is good enough is for you to decide. Use `https` wherever the server has it.";
     BACKEND_FORWARD_COLLISION = "backend/forward-collision", Warning, "two names are one in header-forward variables",
         "The operator puts headers for a backend into variables named after it, in upper case and with `_` for other characters. Two backends share such a variable, so headers of one would reach the other. If the variable exists, both are rejected.";
+    BACKEND_PASSTHROUGH_COLLISION = "backend/passthrough-collision", Error, "a header is both passed on and set by the operator",
+        "A header of `passthroughHeaders` is also in the backend's header-forward manifest. One comes from clients and one from the operator, and nobody can say which of them the backend is to believe, so the backend is rejected. The Go program refuses each call to it.";
     GROUP_DIFFERS = "backend/group-differs", Warning, "a backend's metadata names another group than the configuration",
         "All backends of a configuration are in the group that `groupRef` names, whatever their own metadata says. The Go program does the same.";
 

@@ -314,6 +314,16 @@ impl<'c> Candidate<'c> {
                 return None;
             }
         };
+        let passed =
+            |name: &str| self.config.passthrough_headers.iter().find(|passed| passed.value.eq_ignore_ascii_case(name));
+        if let Some((name, _)) = manifest.headers.iter().find(|(name, _)| passed(name).is_some()) {
+            let message = format!(
+                "header `{name}` is in `passthroughHeaders` and in header-forward manifest `{variable}`; expected it in one \
+                 of the two"
+            );
+            self.report_at_name(Diagnostic::new(code::BACKEND_PASSTHROUGH_COLLISION, message));
+            return None;
+        }
         match resolve(&manifest, &self.materials.variables) {
             Ok(headers) => Some(headers),
             Err(problems) => {

@@ -10,6 +10,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::headers::{self, HeaderProblem};
+use crate::json::{self, Stop};
+use crate::order;
 use crate::secret::Secret;
 
 /// The variable in which the operator writes the manifest of the backend `name`.
@@ -70,24 +72,22 @@ pub enum ManifestError {
     NoIdentifier(String),
 }
 
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Written {
-    add_plaintext_headers: Option<BTreeMap<String, String>>,
-    add_headers_from_secret: Option<BTreeMap<String, String>>,
-}
-
 impl Manifest {
     /// Reads one manifest.
     ///
     /// # Errors
     /// The first reason why it cannot be applied as a whole; a part of it is never applied.
     pub fn parse(json: &Secret) -> Result<Self, ManifestError> {
-        let written: Option<Written> = serde_json::from_str(json.expose())
-            .map_err(|error| ManifestError::NotAManifest { line: error.line(), column: error.column() })?;
-        let Some(written) = written else { return Ok(Self::default()) };
-        let literal = written.add_plaintext_headers.unwrap_or_default().into_iter();
-        let secret = written.add_headers_from_secret.unwrap_or_default().into_iter();
+        let text = json.expose();
+        let stopped = |Stop { line, column }| ManifestError::NotAManifest { line, column };
+        let wrong = |part| stopped(Stop::at(text, json::range_in(text, part).map_or(0, |range| range.start)));
+        json::check(text).map_err(stopped)?;
+        if text.trim() == "null" {
+            return Ok(Self::default());
+        }
+        let written = json::pick(text, ["addPlaintextHeaders", "addHeadersFromSecret"]);
+        let [literal, secret] = written.map_err(|_| wrong(text))?.map(|block| texts(block.unwrap_or("null")));
+        let (literal, secret) = (literal.map_err(wrong)?.into_iter(), secret.map_err(wrong)?.into_iter());
         let mut seen = BTreeSet::new();
         let mut entries = Vec::new();
         for (name, source) in literal
@@ -112,7 +112,7 @@ impl Manifest {
             };
             entries.push((name, source));
         }
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        order::sort(&mut entries, |(a, _), (b, _)| a.cmp(b));
         Ok(Self { headers: entries })
     }
 
@@ -158,6 +158,20 @@ pub(super) fn resolve(
     if unresolved.is_empty() { Ok(headers_out) } else { Err(unresolved) }
 }
 
+/// The texts of an object by name, or nothing of null; else the part that is none.
+fn texts(block: &str) -> Result<BTreeMap<String, String>, &str> {
+    if block == "null" {
+        return Ok(BTreeMap::new());
+    }
+    let mut found = BTreeMap::new();
+    for member in json::members(block).ok_or(block)? {
+        let name = json::string(member.key).ok_or(member.key)?;
+        let value = json::string(member.value).ok_or(member.value)?;
+        found.insert(name.into_owned(), value.into_owned());
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +199,7 @@ mod tests {
         let why = |json| parse(json).unwrap_err().to_string();
         assert_eq!(
             why("{\"addPlaintextHeaders\":"),
-            "it is not the JSON that the operator writes (line 1, column 23); expected `{\"addPlaintextHeaders\":{…},\"addHeadersFromSecret\":{…}}`"
+            "it is not the JSON that the operator writes (line 1, column 24); expected `{\"addPlaintextHeaders\":{…},\"addHeadersFromSecret\":{…}}`"
         );
         assert_eq!(
             why(r#"{"addPlaintextHeaders":{"X-Forwarded-For":"1"}}"#),

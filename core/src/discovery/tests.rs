@@ -451,7 +451,7 @@ fn header_forward_manifests_are_the_backends_own() {
     assert_eq!(
         reasons(&catalog)[0].1,
         [
-            "material/manifest-refused: header-forward manifest `TOOLHIVE_HEADER_FORWARD_A`: it is not the JSON that the operator writes (line 1, column 1); expected `{\"addPlaintextHeaders\":{…},\"addHeadersFromSecret\":{…}}`"
+            "material/manifest-refused: header-forward manifest `TOOLHIVE_HEADER_FORWARD_A`: it is not the JSON that the operator writes (line 1, column 2); expected `{\"addPlaintextHeaders\":{…},\"addHeadersFromSecret\":{…}}`"
         ]
     );
 }

@@ -368,7 +368,7 @@ pub struct Caller {
 
 /// What a backend is told of a client that stands alone: what it can do, less the extensions that are not relayed
 /// (2026-07-28, basic/versioning, Extension Negotiation).
-fn relayed(capabilities: &str) -> String {
+pub(super) fn relayed(capabilities: &str) -> String {
     let Some(extensions) = json::member(capabilities, "extensions") else { return capabilities.to_owned() };
     let foreign = |member: &json::Member<'_>| !EXTENSIONS.iter().any(|name| member.is(name));
     let kept = json::rewrite(extensions, foreign, &[]);

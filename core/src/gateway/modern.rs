@@ -21,6 +21,12 @@ pub struct Discover<'a> {
 }
 
 impl Discover<'_> {
+    /// What the client can do, as JSON.
+    #[must_use]
+    pub fn capabilities(&self) -> &str {
+        self.asker.capabilities.unwrap_or("{}")
+    }
+
     /// The answer.
     #[must_use]
     pub fn answer(&self, server: &ServerInfo, offering: &Offering) -> Response {

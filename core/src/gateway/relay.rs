@@ -182,6 +182,38 @@ pub fn declared_without_sessions(capabilities: &str) -> String {
     json::rewrite(capabilities, gone, with.as_slice())
 }
 
+/// What backends are told of a client: what they offer may depend on it, so that two clients see the same only if they can
+/// do the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Declares {
+    /// In a session, as JSON.
+    pub in_session: String,
+    /// With a request that stands alone, as JSON.
+    pub alone: String,
+}
+
+impl Declares {
+    /// Of a client that said this in its session.
+    #[must_use]
+    pub fn of_session(capabilities: &str) -> Self {
+        let alone = super::asks::relayed(&declared_without_sessions(capabilities));
+        Self { in_session: json::canonical(&declared_to_backend(capabilities)), alone: json::canonical(&alone) }
+    }
+
+    /// Of a client that said this with a request that stands alone.
+    #[must_use]
+    pub fn of_request(capabilities: &str) -> Self {
+        let alone = super::asks::relayed(capabilities);
+        Self { in_session: json::canonical(&declared_for_one_call(capabilities)), alone: json::canonical(&alone) }
+    }
+
+    /// Whether it says nothing, as the gateway itself does.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.in_session == "{}" && self.alone == "{}"
+    }
+}
+
 /// A backend's request under the gateway's own id, and the progress token that it had: the id stands for that too.
 #[must_use]
 pub fn question(message: &ServerMessage, id: u64) -> (String, Option<String>) {
@@ -329,6 +361,19 @@ mod tests {
         assert_eq!(wanted(None), [true; 3]);
         assert_eq!(wanted(Some(LogLevel::Warning)), [false, true, true]);
         assert_eq!(wanted(Some(LogLevel::Info)), [true; 3]);
+    }
+
+    #[test]
+    fn clients_that_can_do_the_same_say_the_same() {
+        let one = Declares::of_session(r#"{ "roots":{"listChanged":true}, "tasks":{"list":{}},"elicitation":{}}"#);
+        let other = Declares::of_session(r#"{"elicitation": {},"tasks":{},"roots":{"listChanged":true}}"#);
+        assert_eq!(one, other);
+        assert_eq!(one.in_session, r#"{"elicitation":{},"roots":{"listChanged":true},"tasks":{}}"#);
+        assert_eq!(one.alone, r#"{"elicitation":{},"roots":{}}"#);
+        let alone =
+            Declares::of_request(r#"{"extensions":{"x/y":{},"io.modelcontextprotocol/ui":{"b":[1, 2],"a":1.50}}}"#);
+        assert_eq!(alone.alone, r#"{"extensions":{"io.modelcontextprotocol/ui":{"a":1.50,"b":[1, 2]}}}"#);
+        assert!(Declares::of_request("{}").is_nothing() && Declares::of_session(r#"{ }"#).is_nothing());
     }
 
     #[test]

@@ -3,12 +3,10 @@
 //! Lines and columns count from 1, columns in UTF-16 code units, ends are exclusive. No value holds a literal secret, but for the
 //! replacements of edits, which are text of the input.
 
-use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::shape::shapes;
+use crate::shape::shapes;
 
 shapes! {
     /// Where something stands in the text.

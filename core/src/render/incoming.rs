@@ -94,6 +94,7 @@ impl<'n, 't> Making<'n, 't, '_, '_> {
                     Some(issuer) => oidc.put("issuer", Draft::Node(issuer)),
                     None => oidc.text("issuer", object.at, CLUSTER_ISSUER),
                 }
+                oidc.text("clientId", object.at, "");
                 oidc.copy("jwksUrl", part("jwksUrl"));
                 oidc.copy("introspectionUrl", part("introspectionUrl"));
                 if part("useClusterAuth").and_then(Node::text) != Some("false") {
@@ -290,6 +291,7 @@ impl<'n, 't> Making<'n, 't, '_, '_> {
         }
         if let Some(prometheus) = object.spec("prometheus") {
             telemetry.copy("enablePrometheusMetricsPath", on(prometheus.get("enabled")));
+            telemetry.copy("metricsOnTransportPort", prometheus.get("metricsOnTransportPort"));
         }
         let service_name = service.and_then(text).unwrap_or(name);
         telemetry.text("serviceName", service.map_or(at, Node::span), service_name);

@@ -344,6 +344,12 @@ fn merged<'n, 't>(under: Draft<'n, 't>, over: Draft<'n, 't>, key: &str) -> Draft
     match (open(under), open(over)) {
         (Draft::Map(mut under), Draft::Map(over)) => {
             for (name, span, value) in over.iter() {
+                // A variable has its value from one place.
+                match name {
+                    "value" => under.take("valueFrom"),
+                    "valueFrom" => under.take("value"),
+                    _ => None,
+                };
                 let value = match under.take(name) {
                     Some(below) => merged(below, value.clone(), name),
                     None => value.clone(),

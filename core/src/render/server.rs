@@ -146,7 +146,7 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
             // What is not acted on yet, and how things are read, `validate` says of the result.
             let later = finding.code.id().starts_with("runtime/")
                 || finding.code == code::STRATEGY_NOT_BUILT
-                || finding.path.as_deref() == Some("/audit/enabled");
+                || finding.code == code::CONFIG_DEAD_KEY;
             if finding.severity() == Severity::Note || later {
                 continue;
             }
@@ -399,7 +399,7 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
 
     /// Composite tools that stand here, then those that are referred to.
     fn composite_tools(&mut self, config: &mut Fields<'n, 't>) {
-        let Some(Draft::List(_, references)) = config.take("compositeToolRefs").map(open) else { return };
+        let Some(Draft::List(at, references)) = config.take("compositeToolRefs").map(open) else { return };
         let (span, mut tools) = match config.take("compositeTools").map(open) {
             Some(Draft::List(span, tools)) => (span, tools),
             _ => (self.server.at, Vec::new()),
@@ -413,6 +413,7 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
             }
         }
         config.put("compositeTools", Draft::List(span, tools));
+        config.put("compositeToolRefs", Draft::List(at, references));
     }
 
     /// Every default, as the operator writes them.

@@ -6,6 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::order;
 use crate::text::Span;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -91,7 +92,7 @@ impl Scan {
             items.push(attempt);
         }
         add_stray_markers(file, &mut items);
-        items.sort_by_key(|item| (item.span, item.marker));
+        order::sort(&mut items, |a, b| (a.span, a.marker).cmp(&(b.span, b.marker)));
         Self { items, lines: line_starts(file) }
     }
 

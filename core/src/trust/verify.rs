@@ -294,7 +294,18 @@ impl Authority {
 pub(super) fn anchor(der: &CertificateDer<'_>) -> Result<TrustAnchor<'static>, CertificateProblem> {
     match webpki::anchor_from_trusted_cert(der) {
         Ok(anchor) => Ok(anchor.to_owned()),
-        Err(error) => Err(CertificateProblem::NotTaken(error.to_string())),
+        Err(error) => Err(CertificateProblem::NotTaken(not_taken(&error).into())),
+    }
+}
+
+/// In words of our own: those of the library name every error that there is.
+fn not_taken(error: &webpki::Error) -> &'static str {
+    match error {
+        webpki::Error::UnsupportedCertVersion => "its version is not 3",
+        webpki::Error::UnsupportedCriticalExtension => "it has a critical extension that is not understood",
+        webpki::Error::ExtensionValueInvalid => "an extension is malformed or stands twice",
+        webpki::Error::BadDerTime => "a time is malformed",
+        _ => "its DER is malformed",
     }
 }
 

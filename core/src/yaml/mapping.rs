@@ -2,13 +2,14 @@
 //!
 //! It compares keys by their text, as yaml.v3 does; it does not know which keys anybody wants.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::parse::Builder;
 use super::{Kind, NodeId, Style};
 use crate::diagnostic::{Diagnostic, Place, code};
+use crate::order;
 
 /// Below this many entries comparing each with each is quicker than building a set.
 const FEW: usize = 8;
@@ -109,7 +110,7 @@ impl Builder<'_, '_> {
         }
         let mut added = Vec::new();
         {
-            let mut known: BTreeSet<&str> = entries.iter().filter_map(|&(key, _)| self.key(key)).collect();
+            let mut known = order::set(entries.iter().filter_map(|&(key, _)| self.key(key)));
             let mut steps = self.merge_steps;
             let mut wrong = Vec::new();
             'sources: for &source in &sources {

@@ -5,6 +5,7 @@
 use alloc::borrow::Cow;
 
 use super::Value;
+use crate::decimal;
 
 /// The value of a scalar with this tag (short form, `!!int`), style and literal text.
 ///
@@ -119,36 +120,9 @@ fn signed_after_prefix(text: &str) -> Option<i128> {
     i64::try_from(value).is_ok().then_some(value)
 }
 
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, and within the range of a double.
+/// A number in decimal notation within the range of a double: Go reports a range error beyond it.
 fn float(text: &str) -> Option<f64> {
-    let bytes = text.as_bytes();
-    let digits = |mut at: usize| {
-        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-            at += 1;
-        }
-        at
-    };
-    let start = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
-    let mut at = digits(start);
-    let whole = at - start;
-    if bytes.get(at) == Some(&b'.') {
-        let fraction = at + 1;
-        at = digits(fraction);
-        if whole == 0 && at == fraction {
-            return None;
-        }
-    } else if whole == 0 {
-        return None;
-    }
-    if matches!(bytes.get(at), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
-        let exponent = at + 1 + sign;
-        at = digits(exponent);
-        if at == exponent {
-            return None;
-        }
-    }
-    if at == bytes.len() { finite(text) } else { None }
+    decimal::parse(text).filter(|float| float.is_finite())
 }
 
 /// Go's `strconv.ParseFloat` of a text that starts with a dot: it takes underscores between digits.
@@ -162,11 +136,6 @@ fn dotted_float(text: &str) -> Option<f64> {
         digit(i.checked_sub(1)) && digit(Some(i + 1))
     });
     if between_digits { float(&text.replace('_', "")) } else { None }
-}
-
-/// Go reports a range error where Rust answers infinity.
-fn finite(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|float: &f64| float.is_finite())
 }
 
 /// Whether yaml.v3 takes it for a timestamp: `2006-1-2`, alone, or with a time of day after `T` or `t` and then a

@@ -82,7 +82,7 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> Result<Verdict, Unjudged>
         single(judgement)
     };
     let (old, new) = (read(&args.old)?, read(&args.new)?);
-    let changes = compare(&old, &new);
+    let changes = compare(old, new);
     print(&match args.format {
         Format::Human => human(&changes, Paint::new(global.color.on(&std::io::stdout())), global),
         Format::Json => json::pretty(&Report {

@@ -11,7 +11,7 @@ use vmcp_core::mcp::client::{Answer, CallError, Goal};
 use super::App;
 use super::client::Client;
 use super::served::Heard;
-use super::sessions::InUse;
+use super::sessions::Session;
 use crate::logging::chain;
 
 impl App {
@@ -19,7 +19,7 @@ impl App {
     pub(super) async fn ask_in_session(
         self: &Arc<Self>,
         place: usize,
-        session: &InUse<Client>,
+        session: &Arc<Session<Client>>,
         goal: Goal,
     ) -> Option<Result<Answer, CallError>> {
         let served = self.backends.at(place).cloned()?;
@@ -27,20 +27,21 @@ impl App {
         let conversation = link.join(session.state.who(), || served.opening_for_session()).await;
         let mut conversation = conversation.on_behalf_of(&session.state.settings);
         let (done, result) = oneshot::channel();
-        let (app, session, stop) = (Arc::clone(self), session.clone(), link.cancel.clone());
+        let (app, session, stop) = (Arc::clone(self), Arc::clone(session), link.cancel.clone());
         let job = async move {
             let mut asking = served.ask(goal, &conversation, &stop);
             let (result, withdrawal) = loop {
                 match asking.next(&served, &mut conversation).await {
                     Heard::Message(message, standing) => {
                         if let Some(kind) = Changing::of(&message.method) {
-                            app.backends.announce(&served, kind);
+                            app.changed_in_session(&session, place, kind);
                         }
                         if let Some(response) = app.told(&session, place, standing.as_ref(), &message, None) {
                             asking.answer(response);
                         }
                     }
                     Heard::Opened(standing) => {
+                        session.state.lists_anew(place);
                         session.state.replay(place, &served, &standing, &stop).await;
                         app.listen_to(&session, place).stands().await;
                     }

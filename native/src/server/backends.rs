@@ -2,7 +2,7 @@
 //!
 //! It answers no client.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,13 @@ use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
 use vmcp_core::gateway::Offering;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::identity::Principal;
-use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Standing};
+use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Settings, Standing};
 
 use super::ears::Ear;
 use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::{Heard, Served};
+use crate::credentials::Passed;
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -50,13 +51,13 @@ const UNHEARD: usize = 64;
 pub(super) struct Backends {
     pub(super) all: Vec<Arc<Served>>,
     places: HashMap<String, usize>,
-    policy: Policy,
+    policy: Arc<Policy>,
     pub(super) runtime: Handle,
     calls_limit: usize,
-    calls_running: AtomicUsize,
+    calls_running: Arc<AtomicUsize>,
     /// Room for the gateway's own business.
     errands: Arc<Semaphore>,
-    errands_waiting: AtomicUsize,
+    errands_waiting: Arc<AtomicUsize>,
     /// Room for standing streams of sessions.
     ears: Arc<Semaphore>,
     /// Room for what clients say to backends: answers to their questions, mostly.
@@ -65,8 +66,13 @@ pub(super) struct Backends {
     changes: AtomicU64,
     /// How many clients want to hear of changes.
     pub(super) listeners: watch::Sender<usize>,
-    /// Tells of which lists are other ones now.
-    pub(super) changed: broadcast::Sender<Changing>,
+    /// The same in all views.
+    pub(super) all_listeners: Arc<AtomicUsize>,
+    /// Which view this is.
+    pub(super) number: usize,
+    views: Arc<AtomicUsize>,
+    /// Tells of which lists are other ones now, in any view.
+    pub(super) changed: broadcast::Sender<Change>,
     /// Tells of every answer and every failure.
     news: watch::Sender<()>,
     merged: Mutex<(u64, Arc<Merged>)>,
@@ -74,6 +80,26 @@ pub(super) struct Backends {
     missed: Vec<AtomicBool>,
     /// Stops what runs for the gateway itself.
     pub(super) stop: Cancel,
+}
+
+/// A list of a backend is another one now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// To clients of this view.
+    pub(super) view: usize,
+    /// Of the backend at this place.
+    pub(super) place: usize,
+    pub(super) kind: Changing,
+    pub(super) why: Why,
+}
+
+/// How that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The backend said so: to everybody who hears it.
+    Told,
+    /// It was asked.
+    Seen,
 }
 
 /// Why a call cannot be made now.
@@ -110,20 +136,77 @@ impl Backends {
             places: all.iter().enumerate().map(|(place, served)| (served.name.clone(), place)).collect(),
             missed: all.iter().map(|_| AtomicBool::new(false)).collect(),
             all,
-            policy,
+            policy: Arc::new(policy),
             runtime,
             calls_limit,
-            calls_running: AtomicUsize::new(0),
+            calls_running: Arc::default(),
             errands: Arc::new(Semaphore::new(ERRANDS)),
-            errands_waiting: AtomicUsize::new(0),
+            errands_waiting: Arc::default(),
             ears: Arc::new(Semaphore::new(EARS)),
             words: Arc::new(Semaphore::new(WORDS)),
             changes: AtomicU64::new(0),
             listeners: watch::Sender::new(0),
+            all_listeners: Arc::default(),
+            number: 0,
+            views: Arc::default(),
             changed: broadcast::Sender::new(UNHEARD),
             news: watch::Sender::new(()),
             merged: Mutex::default(),
             stop: Cancel::new(),
+        }
+    }
+
+    /// The same backends as clients see them that say this, that are `who` and pass these headers on: with the same room
+    /// for calls, and lists of their own.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, who: Option<&Arc<Principal>>, passed: &Passed) -> Arc<Self> {
+        let all: Vec<_> = self.all.iter().map(|served| Arc::new(served.seen_by(settings, who, passed))).collect();
+        Arc::new(Self {
+            places: self.places.clone(),
+            missed: all.iter().map(|_| AtomicBool::new(false)).collect(),
+            all,
+            policy: Arc::clone(&self.policy),
+            runtime: self.runtime.clone(),
+            calls_limit: self.calls_limit,
+            calls_running: Arc::clone(&self.calls_running),
+            errands: Arc::clone(&self.errands),
+            errands_waiting: Arc::clone(&self.errands_waiting),
+            ears: Arc::clone(&self.ears),
+            words: Arc::clone(&self.words),
+            changes: AtomicU64::new(0),
+            listeners: watch::Sender::new(0),
+            all_listeners: Arc::clone(&self.all_listeners),
+            number: self.views.fetch_add(1, Ordering::Relaxed) + 1,
+            views: Arc::clone(&self.views),
+            changed: self.changed.clone(),
+            news: watch::Sender::new(()),
+            merged: Mutex::default(),
+            stop: Cancel::new(),
+        })
+    }
+
+    /// Begins to ask and to hear.
+    pub(super) fn begin(self: Arc<Self>, kinds: &[List]) {
+        self.warm_up(kinds);
+        self.runtime.spawn(Arc::clone(&self).keep_asking());
+        self.keep_hearing();
+    }
+
+    /// Whether any backend is called with what is made for each caller.
+    pub(super) fn differ_by_principal(&self) -> bool {
+        self.all.iter().any(|served| served.strategy.is_some())
+    }
+
+    /// The principal whose view this is has come with this token.
+    pub(super) fn renew(&self, who: &Arc<Principal>) {
+        self.all.iter().for_each(|served| served.renew(who));
+    }
+
+    /// Ends what was begun, and the conversations.
+    pub(super) fn close(self: &Arc<Self>) {
+        self.stop.cancel();
+        self.listeners.send_replace(0);
+        for (place, served) in self.all.iter().enumerate() {
+            self.end(place, served.own.end().into_iter().collect(), served.who());
         }
     }
 
@@ -140,7 +223,7 @@ impl Backends {
 
     /// Asks again, for ever and ever more rarely, the backends that have not answered.
     pub(super) async fn keep_asking(self: Arc<Self>) {
-        loop {
+        while !self.stop.is_cancelled() {
             sleep(LOOK).await;
             let now = Instant::now();
             for served in &self.all {
@@ -233,18 +316,7 @@ impl Backends {
                 return Arc::clone(merged);
             }
         }
-        let lists: Vec<_> = self.all.iter().map(|served| (served, List::ALL.map(|kind| served.list(kind)))).collect();
-        let offers: Vec<_> = lists
-            .iter()
-            .map(|(served, [tools, resources, templates, prompts])| Offered {
-                backend: &served.name,
-                tools: tools.as_deref(),
-                resources: resources.as_deref(),
-                templates: templates.as_deref(),
-                prompts: prompts.as_deref(),
-            })
-            .collect();
-        let merged = Arc::new(merge(&self.policy, &offers));
+        let merged = Arc::new(self.merged_with(&BTreeMap::new()));
         let mut kept = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.0 < changes {
             for warning in merged.warnings.iter().filter(|warning| !kept.1.warnings.contains(warning)) {
@@ -258,6 +330,33 @@ impl Backends {
         merged
     }
 
+    /// How often anything has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// The merged list with these in place of what is known, by place.
+    pub(super) fn merged_with(&self, own: &BTreeMap<(usize, List), Arc<Listed>>) -> Merged {
+        let list = |place, served: &Served, kind| own.get(&(place, kind)).cloned().or_else(|| served.list(kind));
+        let lists: Vec<_> = self
+            .all
+            .iter()
+            .enumerate()
+            .map(|(place, served)| (served, List::ALL.map(|kind| list(place, served, kind))))
+            .collect();
+        let offers: Vec<_> = lists
+            .iter()
+            .map(|(served, [tools, resources, templates, prompts])| Offered {
+                backend: &served.name,
+                tools: tools.as_deref(),
+                resources: resources.as_deref(),
+                templates: templates.as_deref(),
+                prompts: prompts.as_deref(),
+            })
+            .collect();
+        merge(&self.policy, &offers)
+    }
+
     /// Asks a backend for lists that were claimed, one after the other, in the background.
     pub(super) fn ask(self: &Arc<Self>, served: &Arc<Served>, kinds: Vec<List>) {
         if kinds.is_empty() {
@@ -266,7 +365,7 @@ impl Backends {
         let (backends, served) = (Arc::clone(self), Arc::clone(served));
         self.runtime.spawn(async move {
             // Who waits for another to open the conversation does not hold what others need.
-            let conversation = served.own.join(served.who.clone(), || served.opening()).await;
+            let conversation = served.own.join(served.who(), || served.opening()).await;
             let permit = Arc::clone(&backends.errands).acquire_owned().await;
             Question { backends: Arc::clone(&backends), served, kinds }.ask(conversation).await;
             drop(permit);
@@ -278,11 +377,12 @@ impl Backends {
         // A list that nobody was shown without it is no change to anybody.
         let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::Relaxed));
         let concerns_clients = was_missed || served.list(kind).is_some() || served.is_outdated(kind);
+        let why = if served.is_outdated(kind) { Why::Told } else { Why::Seen };
         served.answered(kind, listed, Instant::now(), || {
             self.changes.fetch_add(1, Ordering::AcqRel);
             if concerns_clients {
                 // Where nobody listens, nobody is told.
-                drop(self.changed.send(Changing::of_list(kind)));
+                drop(self.changed.send(Change { view: self.number, place, kind: Changing::of_list(kind), why }));
             }
         });
         self.news.send_replace(());

@@ -10,7 +10,7 @@ use std::time::Instant;
 use hyper::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use vmcp_core::aggregate::{Owner, Runs};
+use vmcp_core::aggregate::{Merged, Owner, Runs};
 use vmcp_core::gateway::as_task::{AsTask, Step};
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{declared_for_one_call, declared_without_sessions};
@@ -32,7 +32,9 @@ use super::served::{Heard, Served};
 use super::sessions::InUse;
 use super::stream::{Resumption, Stream};
 use super::suspended::Suspendable;
+use super::views::View;
 use super::{App, VERSION};
+use crate::credentials::Passed;
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -43,10 +45,11 @@ impl App {
         mut ask: Ask<'_>,
         session: Option<InUse<Client>>,
         who: Option<Arc<Principal>>,
+        passed: Passed,
     ) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
-        let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned());
+        let (outlet, outcome) = Outlet::new(ask.asker.streams, session.as_deref().cloned(), cancel.clone());
         if let Some(session) = &session
             && session.state.begin(&id, &cancel, &outlet).is_err()
         {
@@ -63,16 +66,18 @@ impl App {
             let Some(attached) = fed else { return written(ask.gone()) };
             return answered(ask.asker.streams, outcome, attached).await;
         }
+        let view = self.sees(in_flight.session.as_ref(), ask.asker.capabilities, who.as_ref(), &passed);
         let mut owners = match ask.task_owner() {
             Some(owner) => vec![owner],
-            None => self.owners(ask.subject, &ask.name).await,
+            None => self.owners(&view, in_flight.session.as_ref(), ask.subject, &ask.name).await,
         };
-        owners.retain(|owner| ask.may_go_to(owner) && self.backends.find(&owner.backend).is_some());
+        owners.retain(|owner| ask.may_go_to(owner) && view.find(&owner.backend).is_some());
         if owners.is_empty() {
             return written(ask.unknown());
         }
         let mut runs = Runs::AtOnce;
-        if let (Subject::Tool, merged) = (ask.subject, self.backends.merged())
+        let merged = in_flight.session.as_ref().map_or_else(|| view.merged(), |session| session.state.merged());
+        if ask.subject == Subject::Tool
             && let Some(tool) = merged.find(List::Tools, &ask.name)
         {
             if let Err(differs) = ask.mirror(tool) {
@@ -86,7 +91,7 @@ impl App {
         }
         let mut left = VecDeque::new();
         for owner in &owners {
-            let Some((place, served)) = self.backends.find(&owner.backend) else { continue };
+            let Some((place, served)) = view.find(&owner.backend) else { continue };
             if ask.subject.is_completion() && !self.offers(served, "completions") {
                 return written(ask.no_suggestions(&self.server));
             }
@@ -117,7 +122,9 @@ impl App {
             Teller { caller, who: who.clone(), app: Arc::clone(self), outlet, suspendable, runtime: Handle::current() };
         let errand = Errand {
             app: Arc::clone(self),
+            view,
             who,
+            passed,
             left,
             teller,
             in_flight,
@@ -140,46 +147,46 @@ impl App {
     }
 
     /// Who is asked, one after the other. Several only for a resource for which nobody answers.
-    async fn owners(&self, subject: Subject, name: &str) -> Vec<Owner> {
+    async fn owners(&self, view: &View, session: Option<&InUse<Client>>, subject: Subject, name: &str) -> Vec<Owner> {
         // What an app is shown with need not be listed; its tool says whose it is.
         let resources = match name.starts_with("ui://") {
             true => &[List::Resources, List::ResourceTemplates, List::Tools][..],
             false => &[List::Resources, List::ResourceTemplates],
         };
-        match subject {
+        let own = session.and_then(|session| session.state.own_lists.merged(view));
+        let find = async |kinds: &[List], look: &(dyn Fn(&Merged) -> Option<Owner> + Sync)| match own
+            .as_deref()
+            .and_then(look)
+        {
+            Some(found) => Some(found),
+            None => view.find_in(kinds, look).await,
+        };
+        let found = match subject {
             // Its id says whose it is.
-            Subject::Task(_) => Vec::new(),
-            Subject::Tool => self
-                .backends
-                .find_in(&[List::Tools], |merged| merged.owner(List::Tools, name))
-                .await
-                .into_iter()
-                .collect(),
+            Subject::Task(_) => None,
+            Subject::Tool => find(&[List::Tools], &|merged| merged.owner(List::Tools, name)).await,
             Subject::Prompt | Subject::PromptArgument => {
-                let found = self.backends.find_in(&[List::Prompts], |merged| merged.owner(List::Prompts, name)).await;
-                found.into_iter().collect()
+                find(&[List::Prompts], &|merged| merged.owner(List::Prompts, name)).await
             }
-            Subject::TemplateVariable => {
-                self.backends.find_in(resources, |merged| merged.resource(name)).await.into_iter().collect()
+            Subject::TemplateVariable | Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => {
+                find(resources, &|merged| merged.resource(name)).await
             }
-            Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => {
-                match self.backends.find_in(resources, |merged| merged.resource(name)).await {
-                    Some(owner) => vec![owner],
-                    None => {
-                        let merged = self.backends.merged();
-                        let has = |backend: &&Arc<str>| {
-                            self.backends.find(backend).is_some_and(|(_, served)| self.offers(served, "resources"))
-                        };
-                        let owner =
-                            |backend: &Arc<str>| Owner { backend: Arc::clone(backend), original: name.to_owned() };
-                        let mut owners: Vec<_> = merged.order().iter().filter(has).map(owner).collect();
-                        // Stable: the others stay in their order.
-                        let linked = self.links.place(name).and_then(|place| self.backends.at(place));
-                        owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
-                        owners
-                    }
-                }
+        };
+        match (found, subject) {
+            (Some(owner), _) => vec![owner],
+            (None, Subject::Resource | Subject::Subscription | Subject::EndOfSubscription) => {
+                let merged = view.merged();
+                let has = |backend: &&Arc<str>| {
+                    view.find(backend).is_some_and(|(_, served)| self.offers(served, "resources"))
+                };
+                let owner = |backend: &Arc<str>| Owner { backend: Arc::clone(backend), original: name.to_owned() };
+                let mut owners: Vec<_> = merged.order().iter().filter(has).map(owner).collect();
+                // Stable: the others stay in their order.
+                let linked = self.links.place(name).and_then(|place| view.at(place));
+                owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
+                owners
             }
+            (None, _) => Vec::new(),
         }
     }
 
@@ -250,8 +257,12 @@ async fn answered(streams: Streams, outcome: oneshot::Receiver<Outcome>, until_c
 /// A request on its way to one backend after the other, until one has what it asks for.
 struct Errand {
     app: Arc<App>,
+    /// Among what its client sees.
+    view: Arc<View>,
     /// On whose behalf.
     who: Option<Arc<Principal>>,
+    /// Headers of the request that are passed on.
+    passed: Passed,
     /// Who is still to be asked, by place, and what.
     left: VecDeque<(usize, Call)>,
     teller: Teller,
@@ -271,7 +282,8 @@ impl Errand {
     /// Asks the next one; what comes of it is told by the teller.
     fn next(mut self) -> Pin<Box<dyn Future<Output = Result<(), Refused>> + Send>> {
         Box::pin(async move {
-            let backends = Arc::clone(&self.app.backends);
+            let view = Arc::clone(&self.view);
+            let backends = Arc::clone(&*view);
             let Some((place, mut call)) = self.left.pop_front() else { return Ok(()) };
             let Some(served) = backends.at(place) else { return Ok(()) };
             self.asked += 1;
@@ -281,9 +293,11 @@ impl Errand {
                 (Some(session), _) => session.state.link(place),
                 // Who can be asked has a session at the backend alone, in which the backend knows what it can do.
                 (None, Some(_)) => Arc::default(),
-                (None, None) => Arc::clone(&served.own),
+                (None, None) if served.is_shared_with(self.who.as_ref()) => Arc::clone(&served.own),
+                // What is opened with a caller's credentials is nobody else's.
+                (None, None) => Arc::default(),
             };
-            let alone = suspendable.as_ref().map(|_| Arc::clone(&link));
+            let alone = (session.is_none() && !Arc::ptr_eq(&link, &served.own)).then(|| Arc::clone(&link));
             let who = self.who.clone();
             let mut conversation = match (served.stateless(), session) {
                 (Some(standing), None) => Conversation::beside(link, standing, who),
@@ -291,6 +305,7 @@ impl Errand {
                 (_, Some(_)) => link.join(who, || served.opening_for_session()).await,
                 (_, None) => link.join(who, || served.opening()).await,
             };
+            conversation.passed = Some(Arc::clone(&self.passed));
             if let (Some(_), Some(capabilities)) = (&suspendable, self.teller.caller.capabilities()) {
                 conversation = conversation.on_behalf_of(&settings_of(capabilities));
             }
@@ -319,8 +334,10 @@ impl Errand {
                     let (result, withdrawal) = loop {
                         match asking.next(&served, &mut conversation).await {
                             Heard::Message(message, standing) => {
-                                if let Some(kind) = Changing::of(&message.method) {
-                                    app.backends.announce(&served, kind);
+                                match (Changing::of(&message.method), session) {
+                                    (Some(kind), Some(session)) => app.changed_in_session(session, place, kind),
+                                    (Some(kind), None) => app.views.announce(place, kind),
+                                    (None, _) => {}
                                 }
                                 let standing = standing.as_ref();
                                 let response = match session {
@@ -342,6 +359,7 @@ impl Errand {
                             }
                             Heard::Opened(standing) => {
                                 if let Some(session) = session {
+                                    session.state.lists_anew(place);
                                     session.state.replay(place, &served, &standing, &self.cancel).await;
                                     app.listen_to(session, place).stands().await;
                                 }

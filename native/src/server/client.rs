@@ -15,8 +15,10 @@ use vmcp_core::mcp::{LogLevel, Revision};
 use super::VERSION;
 use super::link::Link;
 use super::outlet::Outlet;
+use super::own_lists::OwnLists;
 use super::questions::Questions;
 use super::stream::{Reader, Resumption, Stream, read_event_id};
+use super::views::View;
 use crate::transport::Cancel;
 
 /// Streams of calls that can be resumed; the oldest that has ended goes first.
@@ -34,6 +36,10 @@ pub(super) struct Client {
     who: Mutex<Option<Arc<Principal>>>,
     /// What it said of itself.
     pub(super) session: gateway::Session,
+    /// What it sees.
+    pub(super) view: Arc<View>,
+    /// What it alone sees.
+    pub(super) own_lists: OwnLists,
     /// What it was asked.
     pub(super) questions: Questions,
     /// What backends are told of it.
@@ -83,7 +89,7 @@ pub(super) enum NoStream {
 pub(super) struct IdInUse;
 
 impl Client {
-    pub(super) fn new(session: gateway::Session, who: Option<Arc<Principal>>) -> Self {
+    pub(super) fn new(session: gateway::Session, who: Option<Arc<Principal>>, view: Arc<View>) -> Self {
         let mut declared = Declared::new("vmcp", VERSION);
         declared.capabilities = relay::declared_to_backend(&session.capabilities);
         let resumption = resumption(session.revision);
@@ -91,6 +97,8 @@ impl Client {
             who: Mutex::new(who),
             settings: Arc::new(Settings { declared, limits: Limits::default() }),
             session,
+            view,
+            own_lists: OwnLists::default(),
             questions: Questions::default(),
             stream: Stream::new(0, resumption),
             log_level: Mutex::default(),
@@ -255,6 +263,12 @@ impl Client {
         let link = Arc::new(Link::default());
         links.push((place, Arc::clone(&link)));
         link
+    }
+
+    /// Whether it hears what the backend at this place says by itself in its own conversation there.
+    pub(super) fn hears_itself(&self, place: usize) -> bool {
+        let links = lock(&self.links);
+        links.iter().flatten().any(|(known, link)| *known == place && link.is_heard())
     }
 
     /// Its conversations that are open, by place.

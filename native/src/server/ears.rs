@@ -118,7 +118,7 @@ impl Served {
 
     async fn open_stream(&self, request: &http::Request, ear: &impl Ear, cancel: &Cancel) -> Result<Response, End> {
         let timeouts = Timeouts { first_byte: HEAD, idle: None, ..Timeouts::default() };
-        let way = match self.way(ear.who().as_ref(), Asker::Gateway).await {
+        let way = match self.granted(ear.who().as_ref(), None, Asker::Gateway).await {
             Ok(way) => way,
             Err(error) => {
                 tracing::debug!(backend = self.name, %error, "no stream");
@@ -231,11 +231,14 @@ impl Ear for ClientEar {
     }
 
     fn hear(&self, standing: &Arc<Standing>, message: &ServerMessage) -> Option<String> {
-        self.app.backends.heard_of(self.place, message);
+        if let Some(kind) = Changing::of(&message.method) {
+            self.app.changed_in_session(&self.session, self.place, kind);
+        }
         self.app.told(&self.session, self.place, Some(standing), message, None)
     }
 
     async fn opened(&self, standing: &Arc<Standing>) {
+        self.session.state.lists_anew(self.place);
         if let Some(served) = self.app.backends.at(self.place) {
             self.session.state.replay(self.place, served, standing, &Cancel::new()).await;
         }
@@ -277,7 +280,7 @@ impl Ear for OwnEar {
     }
 
     fn who(&self) -> Option<Arc<Principal>> {
-        self.backends.at(self.place)?.who.clone()
+        self.backends.at(self.place)?.who()
     }
 }
 
@@ -339,6 +342,10 @@ impl Backends {
     /// Hears in the gateway's own conversation when lists change, if the backend says that it tells.
     pub(super) fn listen_for_changes(self: &Arc<Self>, place: usize) {
         let Some(served) = self.at(place) else { return };
+        // Nobody hears by himself what only comes with a caller's token.
+        if served.who().is_some() {
+            return;
+        }
         let tells = served.own.standing().is_some_and(|standing| {
             standing.era() == Era::Legacy && standing.facts().is_some_and(|facts| facts.tells_of_changes())
         });

@@ -14,7 +14,7 @@ use vmcp_core::gateway::listen::{self, Changing, Filter};
 use vmcp_core::mcp::client::{Answer, CallError, Facts, Goal, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, json};
 
-use super::backends::Backends;
+use super::backends::{Backends, Change};
 use super::link::Conversation;
 use super::served::{Asking, Heard, Served};
 use crate::logging::chain;
@@ -37,6 +37,7 @@ pub(super) struct Listening(Arc<Backends>);
 impl Drop for Listening {
     fn drop(&mut self) {
         self.0.listeners.send_modify(|count| *count = count.saturating_sub(1));
+        self.0.all_listeners.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -50,9 +51,10 @@ pub(super) enum Ended {
 
 impl Backends {
     /// Begins to listen: kinds of lists that are other ones now come out of the second part.
-    pub(super) fn listening(self: &Arc<Self>) -> (Listening, broadcast::Receiver<Changing>) {
+    pub(super) fn listening(self: &Arc<Self>) -> (Listening, broadcast::Receiver<Change>) {
         let changes = self.changed.subscribe();
         self.listeners.send_modify(|count| *count += 1);
+        self.all_listeners.fetch_add(1, Ordering::Relaxed);
         (Listening(Arc::clone(self)), changes)
     }
 
@@ -101,7 +103,7 @@ impl Backends {
     async fn keep_hearing_one(self: Arc<Self>, served: Arc<Served>) {
         let mut listeners = self.listeners.subscribe();
         let mut pause = PAUSE.0;
-        while listeners.wait_for(|count| *count > 0).await.is_ok() {
+        while !self.stop.is_cancelled() && listeners.wait_for(|count| *count > 0).await.is_ok() {
             let Some(standing) = served.own.standing() else {
                 // Whoever asks it for a list finds out how it speaks.
                 sleep(LOOK).await;
@@ -141,7 +143,7 @@ impl Backends {
     }
 
     /// Asks for lists whose backend does not say by itself that they are others; if they are, who listens is told.
-    fn look_again(self: &Arc<Self>, served: &Arc<Served>, kinds: &[Changing]) {
+    pub(super) fn look_again(self: &Arc<Self>, served: &Arc<Served>, kinds: &[Changing]) {
         let now = Instant::now();
         let lists = kinds.iter().flat_map(|kind| kind.lists()).copied();
         self.ask(served, lists.filter(|list| served.claim_now(*list, now)).collect());
@@ -154,7 +156,7 @@ impl Backends {
         lists: Vec<Changing>,
         listeners: &mut watch::Receiver<usize>,
     ) -> Ended {
-        let conversation = served.own.join(served.who.clone(), || served.opening()).await;
+        let conversation = served.own.join(served.who(), || served.opening()).await;
         let cancel = Cancel::new();
         let mut changes = Arc::clone(served).changes(Filter { lists, ..Filter::default() }, conversation, &cancel);
         let (backends, hearing) = (Arc::clone(&self), Arc::clone(served));

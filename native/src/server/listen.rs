@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
@@ -21,6 +22,8 @@ use super::incoming::until_expired;
 use super::link::Conversation;
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::stream::{Resumption, Stream};
+use super::views::View;
+use crate::credentials::Passed;
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -52,8 +55,13 @@ enum Heard {
 
 impl App {
     /// Answers `subscriptions/listen`: a stream that lives as long as its connection.
-    pub(super) fn subscribe(self: &Arc<Self>, listen: &Listen<'_>, who: Option<Arc<Principal>>) -> Reply {
-        if *self.backends.listeners.borrow() >= SUBSCRIPTIONS {
+    pub(super) fn subscribe(
+        self: &Arc<Self>,
+        listen: &Listen<'_>,
+        who: Option<Arc<Principal>>,
+        passed: &Passed,
+    ) -> Reply {
+        if self.backends.all_listeners.load(Ordering::Relaxed) >= SUBSCRIPTIONS {
             let message = format!("{SUBSCRIPTIONS} subscriptions are open, and no more are allowed; try again later");
             return written(listen.refused(&message));
         }
@@ -65,28 +73,30 @@ impl App {
         let (open, closed) = oneshot::channel::<Infallible>();
         let events = Events::new(stream.reader(), KEEP_ALIVE, open);
         let told = Told { subscription: listen.subscription(), stream };
-        let app = Arc::clone(self);
+        let (app, view) = (Arc::clone(self), self.sees(None, listen.asker.capabilities, who.as_ref(), passed));
         let wanted = listen.wanted.clone();
-        self.backends.runtime.spawn(async move { app.keep_telling(told, wanted, tasks, who, closed).await });
+        self.backends.runtime.spawn(async move { app.keep_telling(view, told, wanted, tasks, who, closed).await });
         reply::events(events)
     }
 
     async fn keep_telling(
         self: Arc<Self>,
+        view: Arc<View>,
         told: Told,
         wanted: Filter,
         tasks: Vec<(String, Owner)>,
         who: Option<Arc<Principal>>,
         mut closed: oneshot::Receiver<Infallible>,
     ) {
-        let (_listening, mut changes) = self.backends.listening();
+        let (_listening, mut changes) = view.listening();
         let (sender, mut heard) = mpsc::channel(WAITING);
         let until = Instant::now() + ACKNOWLEDGEMENT;
-        let names = self.names(&wanted, &tasks, until - ACKNOWLEDGEMENT / 2).await;
+        let names = self.names(&view, &wanted, &tasks, until - ACKNOWLEDGEMENT / 2).await;
         let cancel = Cancel::new();
         let _until_here = CancelOnDrop(cancel.clone());
         for (place, names) in &names {
             tokio::spawn(Arc::clone(&self).keep_open(
+                Arc::clone(&view),
                 *place,
                 names.clone(),
                 who.clone(),
@@ -94,7 +104,7 @@ impl App {
                 cancel.clone(),
             ));
         }
-        let honoured = self.honoured(&wanted, &names, &mut heard, until).await;
+        let honoured = self.honoured(&view, &wanted, &names, &mut heard, until).await;
         told.stream.send(&told.subscription.acknowledged(&honoured));
         let mut stopping = self.stopping.clone();
         let mut expired = std::pin::pin!(until_expired(|| who.clone()));
@@ -105,7 +115,8 @@ impl App {
                 _ = stopping.wait_for(|stopping| *stopping) => break,
                 () = &mut expired => break,
                 change = changes.recv() => match change {
-                    Ok(kind) => told.changed(&honoured, &[kind]),
+                    Ok(change) if change.view == view.number => told.changed(&honoured, &[change.kind]),
+                    Ok(_) => {}
                     // Too many to remember: any list may be another one.
                     Err(RecvError::Lagged(_)) => told.changed(&honoured, &Changing::ALL),
                     Err(RecvError::Closed) => break,
@@ -135,27 +146,27 @@ impl App {
 
     /// Which backend is to tell of what.
     async fn names(
-        self: &Arc<Self>,
+        &self,
+        view: &View,
         wanted: &Filter,
         tasks: &[(String, Owner)],
         until: Instant,
     ) -> BTreeMap<usize, Names> {
         let mut names = BTreeMap::<usize, Names>::new();
-        let mut found: Vec<_> =
-            wanted.resources.iter().map(|uri| (uri, self.backends.merged().resource(uri))).collect();
+        let mut found: Vec<_> = wanted.resources.iter().map(|uri| (uri, view.merged().resource(uri))).collect();
         if found.iter().any(|(_, owner)| owner.is_none()) {
             // One that is not listed may be yet; a backend that says nothing is waited for once.
             let lists = Changing::Resources.lists();
             let late = || found.iter().filter(|(_, owner)| owner.is_none());
             let all = |merged: &Merged| late().all(|(uri, _)| merged.resource(uri).is_some()).then_some(());
-            drop(timeout_at(until, self.backends.find_in(lists, all)).await);
-            let merged = self.backends.merged();
+            drop(timeout_at(until, view.find_in(lists, all)).await);
+            let merged = view.merged();
             for (uri, owner) in &mut found {
                 *owner = owner.take().or_else(|| merged.resource(uri));
             }
         }
         for (uri, owner) in found {
-            let place = owner.as_ref().and_then(|owner| self.backends.find(&owner.backend));
+            let place = owner.as_ref().and_then(|owner| view.find(&owner.backend));
             if let (Some(owner), Some((place, served))) = (&owner, place)
                 && served.stateless().is_some()
             {
@@ -163,7 +174,7 @@ impl App {
             }
         }
         for (id, owner) in tasks {
-            if let Some((place, _)) = self.backends.find(&owner.backend) {
+            if let Some((place, _)) = view.find(&owner.backend) {
                 names.entry(place).or_default().tasks.insert(owner.original.clone(), id.clone());
             }
         }
@@ -173,6 +184,7 @@ impl App {
     /// Waits a moment for what backends honour; who has not answered by then is left out of it.
     async fn honoured(
         &self,
+        view: &View,
         wanted: &Filter,
         names: &BTreeMap<usize, Names>,
         heard: &mut mpsc::Receiver<Heard>,
@@ -200,7 +212,7 @@ impl App {
         honoured.resources = in_order(&wanted.resources, &honoured.resources);
         honoured.tasks = in_order(&wanted.tasks, &honoured.tasks);
         if !wanted.lists.is_empty() {
-            for served in &self.backends.all {
+            for served in &view.all {
                 let mut known = served.heard.subscribe();
                 let told = timeout_at(until, known.wait_for(Option::is_some)).await;
                 if let Ok(Ok(kinds)) = told {
@@ -216,13 +228,14 @@ impl App {
     /// tells whom it concerns (2026-07-28, schema, ResourceUpdatedNotificationParams).
     async fn keep_open(
         self: Arc<Self>,
+        view: Arc<View>,
         place: usize,
         names: Names,
         who: Option<Arc<Principal>>,
         out: mpsc::Sender<Heard>,
         cancel: Cancel,
     ) {
-        let Some(served) = self.backends.at(place).cloned() else { return };
+        let Some(served) = view.at(place).cloned() else { return };
         let mut pause = PAUSE.0;
         while !cancel.is_cancelled() && !out.is_closed() {
             let Some(standing) = served.stateless() else { return };

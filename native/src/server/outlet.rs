@@ -2,17 +2,20 @@
 //!
 //! It decides nothing about what is said.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use vmcp_core::gateway::relay::Progress;
+use vmcp_core::gateway::suspended::PATIENCE;
 use vmcp_core::gateway::{self, Streams};
 use vmcp_core::mcp::client::ServerMessage;
 
 use super::client::Client;
 use super::sessions::Session;
 use super::stream::{Reader, Resumption, Stream};
+use crate::transport::Cancel;
 
 /// How long a call waits for a client that does not read before it goes on without it.
 const READING: Duration = Duration::from_secs(30);
@@ -35,6 +38,21 @@ pub(super) struct Outlet {
     first: Mutex<Option<oneshot::Sender<Outcome>>>,
     stream: OnceLock<Arc<Stream>>,
     progress: Mutex<Progress>,
+    /// Of the call.
+    cancel: Cancel,
+    /// Questions that wait for the client.
+    questions: AtomicUsize,
+}
+
+/// Until it is dropped, the client is asked something, for which the backend waits.
+pub(super) struct Excused(Arc<Outlet>);
+
+impl Drop for Excused {
+    fn drop(&mut self) {
+        if self.0.questions.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.cancel.count_silence();
+        }
+    }
 }
 
 /// Whether a message can reach the client.
@@ -50,6 +68,7 @@ impl Outlet {
     pub(super) fn new(
         streams: Streams,
         session: Option<Arc<Session<Client>>>,
+        cancel: Cancel,
     ) -> (Arc<Self>, oneshot::Receiver<Outcome>) {
         let (first, outcome) = oneshot::channel();
         let outlet = Self {
@@ -58,6 +77,8 @@ impl Outlet {
             first: Mutex::new(Some(first)),
             stream: OnceLock::new(),
             progress: Mutex::default(),
+            cancel,
+            questions: AtomicUsize::new(0),
         };
         (Arc::new(outlet), outcome)
     }
@@ -81,6 +102,14 @@ impl Outlet {
         }
         stream.send(message);
         Told::Yes
+    }
+
+    /// The client is asked something in this call: while it thinks, the silence of the backend counts for nothing, for as
+    /// long as a suspended call would be kept.
+    pub(super) fn asks(self: &Arc<Self>) -> Excused {
+        self.questions.fetch_add(1, Ordering::AcqRel);
+        self.cancel.excuse_silence(Duration::from_secs(PATIENCE));
+        Excused(Arc::clone(self))
     }
 
     /// The backend is asked once more: what it says of its progress now does not fall behind what it said before.

@@ -10,7 +10,7 @@ use vmcp_core::gateway::task_ids::Names;
 use vmcp_core::mcp::client::{ServerMessage, Standing};
 use vmcp_core::mcp::{json, jsonrpc};
 
-use super::outlet::{Outlet, Told};
+use super::outlet::{Excused, Outlet, Told};
 use super::stream::Stream;
 
 /// Questions that may be open at one client.
@@ -36,6 +36,7 @@ struct Question {
     names: Names,
     asker: Asker,
     on: On,
+    _excused: Option<Excused>,
 }
 
 /// Who wants to know.
@@ -95,6 +96,13 @@ impl On {
         }
     }
 
+    fn excuses(&self) -> Option<Excused> {
+        match self {
+            Self::Call(outlet) => Some(outlet.asks()),
+            Self::Standing(_) => None,
+        }
+    }
+
     fn is(&self, outlet: &Arc<Outlet>) -> bool {
         matches!(self, Self::Call(own) if Arc::ptr_eq(own, outlet))
     }
@@ -142,7 +150,15 @@ impl Questions {
         let names = Names::in_answer_to(&message.method, message.params());
         for on in on {
             // It is noted first: the answer may come at once.
-            self.lock().open.push(Question { id, token: token.clone(), names, asker: asker.clone(), on: on.clone() });
+            let question = Question {
+                id,
+                token: token.clone(),
+                names,
+                asker: asker.clone(),
+                on: on.clone(),
+                _excused: on.excuses(),
+            };
+            self.lock().open.push(question);
             if on.say(&text) == Told::Yes {
                 return Ok(());
             }

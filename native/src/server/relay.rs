@@ -13,6 +13,7 @@ use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
 
 use super::App;
+use super::backends::{Change, Why};
 use super::client::Client;
 use super::outlet::{Outlet, Told};
 use super::questions::{Answered, On, Source, Towards};
@@ -114,19 +115,25 @@ impl App {
         let mut changes = self.backends.changed.subscribe();
         loop {
             let first = match changes.recv().await {
-                Ok(kind) => vec![kind],
+                Ok(change) => Some(change),
                 // Too many to remember: any list may be another one.
-                Err(RecvError::Lagged(_)) => Changing::ALL.to_vec(),
+                Err(RecvError::Lagged(_)) => None,
                 Err(RecvError::Closed) => return,
             };
-            let more = std::iter::from_fn(|| changes.try_recv().ok());
-            let mut kinds: Vec<_> = first.into_iter().chain(more).collect();
-            kinds.sort();
-            kinds.dedup();
-            let messages: Vec<_> = kinds.iter().map(|kind| jsonrpc::notification(kind.method(), None)).collect();
+            let more: Vec<_> = first.into_iter().chain(std::iter::from_fn(|| changes.try_recv().ok())).collect();
             for session in self.sessions.all() {
-                for message in messages.iter().filter(|_| session.state.stream.was_read()) {
-                    session.state.stream.send(message);
+                let client = &session.state;
+                let hears = |change: &&Change| {
+                    change.view == client.view.number && !(change.why == Why::Told && client.hears_itself(change.place))
+                };
+                let mut kinds = match first {
+                    Some(_) => more.iter().filter(hears).map(|change| change.kind).collect(),
+                    None => Changing::ALL.to_vec(),
+                };
+                kinds.sort();
+                kinds.dedup();
+                for kind in kinds.iter().filter(|_| client.stream.was_read()) {
+                    client.stream.send(&jsonrpc::notification(kind.method(), None));
                 }
             }
         }

@@ -20,7 +20,8 @@ use vmcp_core::mcp::{Era, http};
 
 use super::known::Known;
 use super::link::{Conversation, Link};
-use super::ways::{Asker, Way, given_up, no_way};
+use super::ways::{Asker, Granted, given_up, no_way};
+use crate::credentials::Passed;
 use crate::tokens::Tokens;
 use crate::transport::asynchronous::{AsyncTransport, Next, Walk};
 use crate::transport::{Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
@@ -52,7 +53,7 @@ pub(super) struct Asking {
     /// The same, to be begun once more if what was granted for the way is refused.
     again: Option<Goal>,
     /// It, and its way.
-    walk: Option<(Walk, Way)>,
+    walk: Option<(Walk, Granted)>,
     asker: Asker,
     patience: Patience,
     settings: Arc<Settings>,
@@ -68,12 +69,25 @@ enum Began {
     Said,
 }
 
-/// One backend.
+/// One backend as some clients see it.
 pub(super) struct Served {
-    /// Its name.
-    pub(super) name: String,
+    way: Arc<Way>,
     /// The gateway's own conversation with it: for lists, and for clients without sessions.
     pub(super) own: Arc<Link>,
+    /// Of which lists it tells changes now; `None` until that is known.
+    pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
+    settings: Arc<Settings>,
+    /// Whose view of the backend this is, with the token that came last: nobody's, where all callers see the same.
+    who: Mutex<Option<Arc<Principal>>>,
+    /// Headers that all who share this view have sent alike.
+    pub(super) passed: Passed,
+    known: Lists,
+}
+
+/// What is the same whoever sees it: the way to a backend, and how it speaks.
+pub(super) struct Way {
+    /// Its name.
+    pub(super) name: String,
     /// Calls that run.
     pub(super) running: AtomicUsize,
     pub(super) transport: AsyncTransport,
@@ -83,17 +97,18 @@ pub(super) struct Served {
     for_calls: Patience,
     /// Of streams on which a backend may have nothing to say for hours.
     for_listening: Patience,
-    /// Of which lists it tells changes now; `None` until that is known.
-    pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
     /// Of everything that nobody but the gateway waits for.
     for_errands: Patience,
-    settings: Arc<Settings>,
-    /// Whose view of the backend this is: nobody's, where all callers see the same.
-    pub(super) who: Option<Arc<Principal>>,
     exchanges: AtomicU64,
     era: Mutex<Option<Era>>,
     no_sessions: AtomicBool,
-    known: Lists,
+}
+
+impl std::ops::Deref for Served {
+    type Target = Way;
+    fn deref(&self) -> &Way {
+        &self.way
+    }
 }
 
 /// What is known of each of its lists.
@@ -125,9 +140,8 @@ impl Served {
         options: &TransportOptions,
         tokens: &Tokens,
     ) -> Result<Self, TransportError> {
-        Ok(Self {
+        let way = Way {
             name: backend.name.clone(),
-            own: Arc::default(),
             running: AtomicUsize::new(0),
             transport: AsyncTransport::new(backend, options)?,
             strategy: match &backend.credentials {
@@ -137,15 +151,47 @@ impl Served {
             tokens: tokens.clone(),
             for_calls: Patience::of(deadline),
             for_listening: Patience { call: QUIET, ..Patience::of(deadline.min(PROMPT)) },
-            heard: watch::Sender::new(None),
             for_errands: Patience::of(deadline.min(PROMPT)),
-            settings,
-            who: None,
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),
             no_sessions: AtomicBool::new(false),
-            known: Lists::default(),
-        })
+        };
+        Ok(Self::seen(Arc::new(way), settings, None, Passed::default()))
+    }
+
+    /// The same backend as clients see it that say this, that are `who` and pass these headers on.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, who: Option<&Arc<Principal>>, passed: &Passed) -> Self {
+        let who = who.filter(|_| self.strategy.is_some()).cloned();
+        Self::seen(Arc::clone(&self.way), Arc::clone(settings), who, Arc::clone(passed))
+    }
+
+    fn seen(way: Arc<Way>, settings: Arc<Settings>, who: Option<Arc<Principal>>, passed: Passed) -> Self {
+        let (own, heard, known) = (Arc::default(), watch::Sender::new(None), Lists::default());
+        Self { way, own, heard, settings, who: Mutex::new(who), passed, known }
+    }
+
+    /// Whose view of the backend this is, with the token that came last.
+    pub(super) fn who(&self) -> Option<Arc<Principal>> {
+        self.who.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same principal has come with this token.
+    pub(super) fn renew(&self, who: &Arc<Principal>) {
+        if let Some(known) = &mut *self.who.lock().unwrap_or_else(PoisonError::into_inner)
+            && known.is_same_as(who)
+        {
+            known.clone_from(who);
+        }
+    }
+
+    /// Whether the gateway's own conversation may be used for `who`: where credentials are made for each caller, only the
+    /// caller's own view has one for the caller.
+    pub(super) fn is_shared_with(&self, who: Option<&Arc<Principal>>) -> bool {
+        match (&self.strategy, self.who(), who) {
+            (None, _, _) => true,
+            (Some(_), Some(own), Some(who)) => own.is_same_as(who),
+            (Some(_), _, _) => false,
+        }
     }
 
     /// How an exchange begins when there is no conversation.
@@ -219,7 +265,7 @@ impl Served {
         if !standing.has_session() {
             return;
         }
-        let way = match self.way(who, Asker::Gateway).await {
+        let way = match self.granted(who, None, Asker::Gateway).await {
             Ok(way) => way,
             Err(error) => return tracing::debug!(backend = self.name, %error, "session not ended"),
         };
@@ -246,7 +292,7 @@ impl Served {
     ) -> bool {
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let method = call.method.clone();
-        let way = match self.way(who, Asker::Client).await {
+        let way = match self.granted(who, None, Asker::Client).await {
             Ok(way) => way,
             Err(error) => {
                 tracing::debug!(backend = self.name, method, %error, "not done");
@@ -280,7 +326,7 @@ impl Served {
 
     /// Sends what nobody waits for.
     pub(super) async fn send_aside(&self, request: &http::Request, who: Option<&Arc<Principal>>) {
-        let way = match self.way(who, Asker::Client).await {
+        let way = match self.granted(who, None, Asker::Client).await {
             Ok(way) => way,
             Err(error) => return tracing::debug!(backend = self.name, %error, "message not delivered"),
         };
@@ -371,7 +417,7 @@ impl Asking {
         }
         loop {
             if let Some(goal) = self.goal.take() {
-                match self.way(served, &goal, conversation).await {
+                match self.granted(served, &goal, conversation).await {
                     Ok(way) => {
                         let settings = Arc::clone(&self.settings);
                         let exchange = Exchange::new(goal, conversation.start(), self.number, settings);
@@ -410,9 +456,9 @@ impl Asking {
         }
     }
 
-    async fn way(&self, served: &Served, goal: &Goal, conversation: &Conversation) -> Result<Way, CallError> {
+    async fn granted(&self, served: &Served, goal: &Goal, conversation: &Conversation) -> Result<Granted, CallError> {
         tokio::select! {
-            way = served.way(conversation.who.as_ref(), self.asker) => way.map_err(|error| no_way(goal, error)),
+            way = served.granted(conversation.who.as_ref(), conversation.passed.as_ref(), self.asker) => way.map_err(|error| no_way(goal, error)),
             () = self.cancel.cancelled() => Err(given_up(goal)),
         }
     }

@@ -10,10 +10,12 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 use vmcp_core::gateway::batch::batch;
+use vmcp_core::gateway::relay::Declares;
 use vmcp_core::gateway::{self, Headers, Initialize, Serves, SessionState, Turn};
 use vmcp_core::identity::Principal;
-use vmcp_core::mcp::client::List;
+use vmcp_core::mcp::client::{List, Scope};
 use vmcp_core::mcp::{code, http};
+use vmcp_core::secret::Secret;
 
 use super::App;
 use super::client::{Client, NoStream};
@@ -21,6 +23,8 @@ use super::incoming::until_expired;
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::routes::refuse;
 use super::sessions::{Found, InUse, NotOpened};
+use super::views::View;
+use crate::credentials::Passed;
 
 impl App {
     /// Answers a POST or DELETE.
@@ -51,31 +55,40 @@ impl App {
         body: Bytes,
         who: Option<Arc<Principal>>,
     ) -> Reply {
+        let passed = self.passed_on(headers);
         let headers = read(headers);
         let session = self.session(&headers, who.as_ref());
         let request = gateway::Request { method, headers, body: &body };
         match gateway::turn(&request, state(&session), Serves::Both) {
             Turn::Answer(response) => written(response),
-            Turn::Initialize(initialize) => self.initialize(&initialize, who),
+            Turn::Initialize(initialize) => self.initialize(&initialize, who, &passed),
             Turn::Discover(discover) => {
-                self.backends.fresh(&List::ALL).await;
-                written(discover.answer(&self.server, &self.backends.offering()))
+                let view = self.views.of(Declares::of_request(discover.capabilities()), who.as_ref(), &passed);
+                view.fresh(&List::ALL).await;
+                written(discover.answer(&self.server, &view.offering()))
             }
             Turn::List(list) => {
-                let merged = self.backends.fresh(&[list.kind]).await;
-                let freshness = self.backends.freshness(list.kind);
+                let session = session.as_ref().ok().and_then(Option::as_ref);
+                let view = self.sees(session, list.asker.capabilities, who.as_ref(), &passed);
+                let merged = view.fresh(&[list.kind]).await;
+                let own = session.filter(|_| list.asker.capabilities.is_none());
+                let merged = own.and_then(|session| session.state.own_lists.merged(&view)).unwrap_or(merged);
+                let mut freshness = view.freshness(list.kind);
+                if view.is_of_a_caller() {
+                    freshness.scope = Scope::Private;
+                }
                 written(list.answer(&merged, freshness, &self.server, self.seals.sealer(who.as_deref())))
             }
             Turn::Ask(ask) => {
                 // What stands alone has no session, whatever it names.
                 let session = session.ok().flatten().filter(|_| ask.asker.capabilities.is_none());
-                self.ask(ask, session, who).await
+                self.ask(ask, session, who, passed).await
             }
             Turn::ListTasks(list) => match &session {
                 Ok(Some(session)) => self.list_tasks(&list, session).await,
                 _ => written(list.nobody_has_any()),
             },
-            Turn::Listen(listen) => self.subscribe(&listen, who),
+            Turn::Listen(listen) => self.subscribe(&listen, who, &passed),
             Turn::SetLogLevel(asker, level) => {
                 if let Ok(Some(session)) = &session {
                     session.state.set_log_level(level);
@@ -106,9 +119,39 @@ impl App {
         }
     }
 
+    /// What a client sees: one that stands alone says with each request what it can do.
+    pub(super) fn sees(
+        &self,
+        session: Option<&InUse<Client>>,
+        alone: Option<&str>,
+        who: Option<&Arc<Principal>>,
+        passed: &Passed,
+    ) -> Arc<View> {
+        match (alone, session) {
+            (Some(capabilities), _) => self.views.of(Declares::of_request(capabilities), who, passed),
+            (None, Some(session)) => self.views.instead_of(&session.state.view, who, passed),
+            (None, None) => self.views.of(Declares::of_request("{}"), who, passed),
+        }
+    }
+
+    /// The headers of a request that the configuration passes on: of each the first value, if there is anything in it, as
+    /// in the Go program. What belongs to a hop, to the protocol or to the client's own credentials is never passed on.
+    fn passed_on(&self, headers: &HeaderMap) -> Passed {
+        let wanted = self.passthrough.iter().filter(|name| may_pass(name));
+        let passed = wanted.filter_map(|name| {
+            let value = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?;
+            let fits = vmcp_core::headers::value_problem(value).is_none();
+            fits.then(|| (name.clone(), Secret::new(value)))
+        });
+        passed.collect()
+    }
+
     /// Opens a session. No backend is asked: what is offered is what the gateway can do.
-    fn initialize(&self, initialize: &Initialize<'_>, who: Option<Arc<Principal>>) -> Reply {
-        let open = || self.sessions.open(Client::new(initialize.session().clone(), who.clone()), Instant::now());
+    fn initialize(&self, initialize: &Initialize<'_>, who: Option<Arc<Principal>>, passed: &Passed) -> Reply {
+        let said = initialize.session();
+        let view = self.views.of(Declares::of_session(&said.capabilities), who.as_ref(), passed);
+        let client = || Client::new(said.clone(), who.clone(), Arc::clone(&view));
+        let open = || self.sessions.open(client(), Instant::now());
         let opened = open().or_else(|refused| match refused {
             NotOpened::Full { .. } => {
                 self.sweep();
@@ -191,6 +234,11 @@ fn state(session: &Result<Option<InUse<Client>>, Unknown>) -> SessionState<'_> {
         Ok(Some(session)) => SessionState::Open(&session.state.session),
         Err(Unknown) => SessionState::Unknown,
     }
+}
+
+/// Whether a header may be passed on at all, whatever is configured.
+fn may_pass(name: &str) -> bool {
+    vmcp_core::headers::passthrough_name_problem(name).is_none() && !crate::transport::is_protocol(name)
 }
 
 fn read(headers: &HeaderMap) -> Headers<'_> {

@@ -11,6 +11,7 @@ use vmcp_core::mcp::http::{Failure, Sent, Stage};
 use vmcp_core::oauth::TokenError;
 
 use super::served::Served;
+use crate::credentials::{Grant, Passed};
 use crate::tokens::Given;
 use crate::transport::asynchronous::AsyncTransport;
 
@@ -23,30 +24,41 @@ pub(super) enum Asker {
     Gateway,
 }
 
-/// A way to a backend.
-pub(super) struct Way {
+/// The way to a backend with what was granted for it.
+pub(super) struct Granted {
     pub(super) transport: AsyncTransport,
     /// What was given for it, if it was made for it.
     given: Option<Given>,
 }
 
 impl Served {
-    /// The way for `who`; if that is nobody, for a client without a name, or for the gateway itself.
-    pub(super) async fn way(&self, who: Option<&Arc<Principal>>, asker: Asker) -> Result<Way, TokenError> {
-        let Some(strategy) = &self.strategy else { return Ok(Way { transport: self.transport.clone(), given: None }) };
-        let (grant, given) = match (who, asker) {
-            (Some(who), _) => {
+    /// The way for `who`; if that is nobody, for a client without a name, or for the gateway itself. `passed` are the
+    /// headers of the client's request that are passed on; without, those of all who share this view.
+    pub(super) async fn granted(
+        &self,
+        who: Option<&Arc<Principal>>,
+        passed: Option<&Passed>,
+        asker: Asker,
+    ) -> Result<Granted, TokenError> {
+        let passed = passed.unwrap_or(&self.passed);
+        let (grant, given) = match (&self.strategy, who, asker) {
+            (None, _, _) if passed.is_empty() => {
+                return Ok(Granted { transport: self.transport.clone(), given: None });
+            }
+            (None, _, _) => (Grant::default(), None),
+            (Some(strategy), Some(who), _) => {
                 let (grant, given) = self.tokens.of_caller(strategy, who).await?;
                 (grant, Some(given))
             }
-            (None, Asker::Gateway) => self.tokens.of_nobody(strategy).await?,
-            (None, Asker::Client) => return Err(TokenError::NoToken { strategy: strategy.word() }),
+            (Some(strategy), None, Asker::Gateway) => self.tokens.of_nobody(strategy).await?,
+            (Some(strategy), None, Asker::Client) => return Err(TokenError::NoToken { strategy: strategy.word() }),
         };
-        Ok(Way { transport: self.transport.with_grant(grant), given })
+        let grant = Grant { passed: Arc::clone(passed), ..grant };
+        Ok(Granted { transport: self.transport.with_grant(grant), given })
     }
 
     /// Whether an exchange is to be made once more with new credentials: the backend did not take these.
-    pub(super) fn is_refused(&self, way: &Way, error: &CallError) -> bool {
+    pub(super) fn is_refused(&self, way: &Granted, error: &CallError) -> bool {
         match (&way.given, error) {
             // RFC 6750 section 3.1. Nothing was done: the request was refused before it was looked at.
             (Some(given), CallError { problem: Problem::Status(401), ran: Ran::No, .. }) => {

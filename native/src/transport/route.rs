@@ -270,7 +270,7 @@ pub(super) fn unanswered(call: &Call, error: &ureq::Error) -> Failure {
 }
 
 /// Whether a name belongs to the protocol, so that neither configuration nor manifest may set it.
-fn is_protocol(name: &str) -> bool {
+pub(crate) fn is_protocol(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let names = [
         header::ACCEPT,
@@ -283,7 +283,7 @@ fn is_protocol(name: &str) -> bool {
         "accept-encoding",
         "expect",
     ];
-    names.contains(&name.as_str()) || name.starts_with(header::PARAM_PREFIX)
+    names.contains(&name.as_str()) || name.starts_with("mcp-")
 }
 
 fn secret_header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), TransportError> {

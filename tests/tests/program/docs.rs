@@ -104,7 +104,7 @@ fn key_tables() -> String {
         for key in table.keys {
             let default = match key.default {
                 Some(default) => format!("`{default}`"),
-                None if key.is_required() => "required".to_owned(),
+                None if key.required => "required".to_owned(),
                 None => String::new(),
             };
             let meaning = plain(key.doc).replace('|', "\\|");

@@ -2,6 +2,8 @@
 //!
 //! It knows nothing of any case. To add one, make a folder with an `input.yaml` (or a folder `input` with several files) and
 //! run with `UPDATE_CASES=1`, then read the `output.yaml` and `expected.txt` that it wrote before you commit them.
+//! `operator` holds what ToolHive's own operator (0.47), asked with the same objects, computed as the checksum of what it
+//! wrote: names and digests. Byte for byte the same is written here.
 //! `arguments` holds further arguments of the program, one a line. `input.repeat` is as in `cases/config`.
 //!
 //! Whatever is made has no error for `vmcp validate -`, and every backend in it gets through discovery.
@@ -65,6 +67,10 @@ fn check(case: &Path, differences: &mut String) {
         } else {
             differences.push_str(&format!("{name}/{file}:\n--- expected\n{expected}--- made\n{made}"));
         }
+    }
+    for line in text("operator").lines() {
+        let (server, checksum) = line.split_once(' ').unwrap();
+        assert!(out.contains(&format!("content-checksum: {checksum}")), "{name}: {server} is not the operator's");
     }
     assert!(matches!(code, Some(0 | 1)), "{name}: {err}");
     assert_eq!(code == Some(1), err.lines().any(|line| line.starts_with("error[")), "{name}: {err}");

@@ -11,7 +11,7 @@ use crate::http::{self, Answer, send};
 use crate::modern::{begin_as, known};
 use crate::stage::Stage;
 use crate::streams::{asks, begin, everything, get, open, serve, tells};
-use crate::{ACCEPT, JSON, eventually, post};
+use crate::{ACCEPT, JSON, eventually, post, rpc, tools};
 
 fn answers(answer: &mut Answer) -> Vec<Value> {
     let mut all = answer.json().as_array().cloned().unwrap_or_default();
@@ -155,14 +155,15 @@ fn a_backend_that_finds_other_headers_than_it_expects_is_listed_and_called_once_
     let mismatch = || json!({"code": -32020, "message": "headers"});
     let session = open(address, "2025-11-25", json!({}));
     for session in [Some(&session), None] {
-        let before = stage.seen("tools/list").len();
         let answer: Box<dyn FnOnce() -> Answer> = match session {
             Some(session) => Box::new(begin(address, session, 2, json!({}))),
             None => Box::new(begin_as(address, 2, "tools/call", json!({"name": "b_t", "arguments": {}}), json!({}))),
         };
-        stage.cue("tools/call").error(400, mismatch());
+        let refused = stage.cue("tools/call");
+        let before = stage.seen("tools/list").len();
+        refused.error(400, mismatch());
         let again = stage.cue("tools/call");
-        assert_eq!(stage.seen("tools/list").len(), before + 1, "it was asked what it expects");
+        assert!(stage.seen("tools/list").len() > before, "it was asked what it expects");
         again.result(json!({"resultType": "complete", "content": []}));
         assert_eq!(answer().json()["result"]["content"], json!([]));
     }
@@ -270,4 +271,84 @@ fn progress_of_a_call_that_is_repeated_for_a_session_does_not_fall_back() {
     call.say_result(json!({"resultType": "complete", "content": []}));
     assert_eq!(answer.event().unwrap()["id"], 7);
     eventually("all is over", || stage.waiting("tools/call") == 0);
+}
+
+fn tools_alone(address: SocketAddr, can: &Value) -> Vec<String> {
+    let list = begin_as(address, 1, "tools/list", json!({}), can.clone())().json();
+    let names =
+        list["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned());
+    names.collect()
+}
+
+#[test]
+fn what_a_backend_lists_for_who_can_be_asked_only_they_see() {
+    for stage in [Stage::start(json!({"tools": {}})), Stage::modern(json!({"tools": {}}))] {
+        stage.varies();
+        let server = serve(&stage);
+        let address = server.address();
+        let (none, can) = (json!({}), json!({"elicitation": {"form": {}}}));
+        let (plain, asked) = (open(address, "2025-11-25", none.clone()), open(address, "2025-11-25", can.clone()));
+        eventually("the backend is listed", || !tools(address, &plain).is_empty());
+        assert_eq!(tools(address, &plain), ["b_t"]);
+        assert_eq!(tools(address, &asked), ["b_asks", "b_t"]);
+        assert_eq!(tools_alone(address, &none), ["b_t"]);
+        assert_eq!(tools_alone(address, &can), ["b_asks", "b_t"]);
+        // It is called by those who see it, and by nobody else.
+        let refused = rpc(address, &plain, 2, "tools/call", json!({"name": "b_asks"})).json();
+        assert_eq!(refused["error"]["code"], -32602);
+        let answer = begin(address, &asked, 3, json!({"name": "b_asks"}));
+        let cue = stage.cue("tools/call");
+        assert_eq!(cue.body["params"]["name"], "asks");
+        cue.result(json!({"resultType": "complete", "content": []}));
+        assert_eq!(answer().json()["result"]["content"], json!([]));
+        // Clients that can do the same share what was asked for.
+        let lists = stage.seen("tools/list").len();
+        for _ in 0..3 {
+            let another = open(address, "2025-11-25", json!({"elicitation": { "form": {} }}));
+            assert_eq!(tools(address, &another), ["b_asks", "b_t"]);
+        }
+        assert_eq!(stage.seen("tools/list").len(), lists);
+    }
+}
+
+#[test]
+fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
+    let stage = Stage::with_streams(json!({"tools": {"listChanged": true}}));
+    let server = serve(&stage);
+    let address = server.address();
+    let mut gateways = stage.cue("GET");
+    gateways.stream();
+    let (mine, other) = (open(address, "2025-06-18", json!({})), open(address, "2025-06-18", json!({})));
+    eventually("the backend is listed", || tools(address, &mine) == ["b_t"]);
+    let (mut hears, mut elsewhere) = (get(address, &mine, None), get(address, &other, None));
+    let answer = begin(address, &mine, 2, json!({}));
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let cue = stage.cue("tools/call");
+    let session = cue.header("mcp-session-id").unwrap().to_owned();
+    stage.tool_of(&session, "mine");
+    cue.result(json!({"content": []}));
+    answer();
+    standing.say(&tells("notifications/tools/list_changed", json!({})));
+    assert_eq!(hears.event().unwrap()["method"], "notifications/tools/list_changed");
+    assert_eq!(
+        (tools(address, &mine), tools(address, &other)),
+        (vec!["b_mine".into(), "b_t".into()], vec!["b_t".to_owned()])
+    );
+    let answer = begin(address, &mine, 3, json!({"name": "b_mine"}));
+    stage.cue("tools/call").result(json!({"content": []}));
+    assert_eq!(answer().json()["id"], 3);
+    assert_eq!(rpc(address, &other, 4, "tools/call", json!({"name": "b_mine"})).json()["error"]["code"], -32602);
+    // A change for everybody is told to everybody once, on whatever streams the backend says it.
+    stage.tools(&["t", "u"]);
+    gateways.say(&tells("notifications/tools/list_changed", json!({})));
+    standing.say(&tells("notifications/tools/list_changed", json!({})));
+    assert_eq!(elsewhere.event().unwrap()["method"], "notifications/tools/list_changed");
+    assert_eq!(hears.event().unwrap()["method"], "notifications/tools/list_changed");
+    assert_eq!(tools(address, &mine), ["b_mine", "b_t", "b_u"]);
+    assert_eq!(tools(address, &other), ["b_t", "b_u"]);
+    for (session, stream) in [(&mine, &mut hears), (&other, &mut elsewhere)] {
+        send(address, "DELETE", "/mcp", &[("mcp-session-id", session)], b"");
+        assert_eq!(stream.event(), None);
+    }
 }

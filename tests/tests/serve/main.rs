@@ -14,6 +14,8 @@ mod kinds;
 mod listener;
 mod modern;
 mod outgoing;
+#[cfg(target_os = "linux")]
+mod patience;
 #[cfg(unix)]
 mod program;
 mod sse;

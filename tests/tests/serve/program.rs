@@ -14,15 +14,15 @@ use crate::backend::Backend;
 use crate::http::send;
 
 /// The program while it serves.
-struct Serving {
-    child: Child,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
     log: BufReader<ChildStderr>,
     said: String,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Serving {
-    fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(program())
             .arg("serve")
             .args(arguments)
@@ -48,13 +48,13 @@ impl Serving {
         Self { child, log, said, address }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     /// How it ended, with everything it has said.
-    fn wait(mut self) -> Run {
+    pub(crate) fn wait(mut self) -> Run {
         self.log.read_to_string(&mut self.said).unwrap();
         let mut out = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
@@ -62,7 +62,7 @@ impl Serving {
     }
 }
 
-fn config(backends: &str) -> String {
+pub(crate) fn config(backends: &str) -> String {
     format!(
         "name: gateway\ngroupRef: g\nincomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline}}\n\
          aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}}}\n\

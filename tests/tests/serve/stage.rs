@@ -33,6 +33,12 @@ struct Shared {
     tools: Mutex<Vec<&'static str>>,
     /// Whether it has standing streams.
     streams: AtomicBool,
+    /// Whether it has a tool `asks` for clients that can be asked.
+    varies: AtomicBool,
+    /// What each session has declared.
+    declared: Mutex<Vec<(String, Value)>>,
+    /// Tools of single sessions.
+    own_tools: Mutex<Vec<(String, &'static str)>>,
 }
 
 /// A request that the test answers.
@@ -68,6 +74,9 @@ impl Stage {
             seen: Mutex::default(),
             tools: Mutex::new(vec!["t"]),
             streams: AtomicBool::new(false),
+            varies: AtomicBool::new(false),
+            declared: Mutex::default(),
+            own_tools: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
@@ -84,6 +93,16 @@ impl Stage {
         let stage = Self::start(capabilities);
         stage.0.streams.store(true, Ordering::SeqCst);
         stage
+    }
+
+    /// From now on it has a tool `asks` for clients that declare elicitation.
+    pub(crate) fn varies(&self) {
+        self.0.varies.store(true, Ordering::SeqCst);
+    }
+
+    /// A tool that is listed in this session alone.
+    pub(crate) fn tool_of(&self, session: &str, tool: &'static str) {
+        self.0.own_tools.lock().unwrap().push((session.to_owned(), tool));
     }
 
     /// What it lists from now on.
@@ -191,6 +210,7 @@ impl Shared {
                 "initialize" if self.era == Era::Modern => plain(out, 404, None, ""),
                 "initialize" => {
                     let id = format!("s{}", self.sessions.fetch_add(1, Ordering::SeqCst));
+                    self.declared.lock().unwrap().push((id.clone(), body["params"]["capabilities"].clone()));
                     let result = json!({"protocolVersion": "2025-11-25", "capabilities": self.capabilities,
                         "serverInfo": {"name": "stage", "version": "1"}});
                     plain(out, 200, Some(&id), &answer(&body, "result", result))
@@ -212,7 +232,17 @@ impl Shared {
                         }
                         _ => json!({"name": name, "inputSchema": {"type": "object"}}),
                     };
-                    let tools: Vec<_> = self.tools.lock().unwrap().iter().map(tool).collect();
+                    let session = session.unwrap_or_default();
+                    let mut names = self.tools.lock().unwrap().clone();
+                    let declared = self.declared.lock().unwrap().iter().find(|(id, _)| *id == session).cloned();
+                    let own = body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"].clone();
+                    let declared = declared.map_or(own, |(_, declared)| declared);
+                    if self.varies.load(Ordering::SeqCst) && declared.get("elicitation").is_some() {
+                        names.push("asks");
+                    }
+                    let of_session = self.own_tools.lock().unwrap().clone();
+                    names.extend(of_session.iter().filter(|(id, _)| *id == session).map(|(_, tool)| *tool));
+                    let tools: Vec<_> = names.iter().map(tool).collect();
                     plain(out, 200, None, &answer(&body, "result", json!({"tools": tools})))
                 }
                 "resources/list" => {

@@ -2,7 +2,7 @@
 //!
 //! Whether a tool of some name exists is known only when backends were asked.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 
 use super::super::decode::shown;
@@ -10,6 +10,7 @@ use super::super::findings::{Findings, Path};
 use super::super::model::{AggregationConfig, ConflictResolutionConfig, ToolOverride, WorkloadToolConfig};
 use super::{Names, warn_unknown_backend};
 use crate::diagnostic::code;
+use crate::order;
 
 pub(super) fn check(aggregation: &AggregationConfig, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
     let strategy = findings.required_choice(aggregation, "conflictResolution", &aggregation.conflict_resolution, path);
@@ -63,12 +64,8 @@ fn check_order(
     findings: &mut Findings<'_>,
 ) {
     let denies = aggregation.default_tool_visibility.as_ref().is_some_and(|text| text.as_str() == "deny");
-    let listed = aggregation
-        .tools
-        .iter()
-        .filter_map(|tool| tool.workload.as_ref())
-        .map(|workload| workload.as_str())
-        .collect::<BTreeSet<_>>();
+    let listed = aggregation.tools.iter().filter_map(|tool| tool.workload.as_ref());
+    let listed = order::set(listed.map(|workload| workload.as_str()));
     let path = path.key("priorityOrder");
     for (index, name) in details.priority_order.iter().enumerate() {
         let path = path.index(index);

@@ -12,6 +12,7 @@ use super::{Names, replace};
 use crate::diagnostic::{Place, code, nearest};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::headers::environment_segment;
+use crate::order;
 
 pub(super) fn check(config: &Config, names: &Names<'_>, findings: &mut Findings<'_>) {
     let path = Path::TOP.key("backends");
@@ -195,7 +196,7 @@ fn check_duplicates(config: &Config, names: &Names<'_>, path: &Path<'_>, finding
 fn check_owners(config: &Config, names: &Names<'_>, path: &Path<'_>, findings: &mut Findings<'_>) {
     let first_bearers = names.sorted.chunk_by(|(a, _), (b, _)| a == b).filter_map(|bearers| bearers.first());
     let mut owners = first_bearers.map(|&(name, index)| (environment_segment(name), index, name)).collect::<Vec<_>>();
-    owners.sort_unstable();
+    order::sort(&mut owners, Ord::cmp);
     for sharers in owners.chunk_by(|(a, ..), (b, ..)| a == b) {
         let [(owner, first, first_name), (_, second, second_name), ..] = sharers else { continue };
         for (_, index, name) in sharers {

@@ -3,13 +3,13 @@
 //! Cedar policies are not parsed here.
 
 use alloc::format;
-use alloc::vec::Vec;
 
 use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
 use super::super::model::{AuthzConfig, Described, IncomingAuthConfig, OidcConfig};
 use crate::diagnostic::code;
 use crate::endpoint::Endpoint;
+use crate::json::{self, Stop};
 
 pub(super) fn check(incoming: &IncomingAuthConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     let kind = findings.required_choice(incoming, "type", &incoming.kind, path);
@@ -81,16 +81,17 @@ fn check_authz(authz: &AuthzConfig, path: &Path<'_>, findings: &mut Findings<'_>
             "`policies` stands beside `type: none` and is not used; expected `type: cedar` or no policies".into()
         });
     }
-    if let Some(entities) = authz.entities_json.as_ref().filter(|entities| !entities.is_empty())
-        && let Err(error) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(entities)
-    {
-        findings.report(code::AUTH_BAD_ENTITIES, entities.span, &path.key("entitiesJson"), || {
-            let wrong = match error.classify() {
-                serde_json::error::Category::Data => "is JSON, but no list".into(),
-                _ => format!("is no JSON from line {}, column {} on", error.line(), error.column()),
-            };
-            format!("`entitiesJson` {wrong}; expected a list of Cedar entities such as `[]`")
-        });
+    if let Some(entities) = authz.entities_json.as_ref().filter(|entities| !entities.is_empty()) {
+        let wrong = match json::check(entities) {
+            Ok(()) if json::elements(entities).is_some() => None,
+            Ok(()) => Some("is JSON, but no list".into()),
+            Err(Stop { line, column }) => Some(format!("is no JSON from line {line}, column {column} on")),
+        };
+        if let Some(wrong) = wrong {
+            findings.report(code::AUTH_BAD_ENTITIES, entities.span, &path.key("entitiesJson"), || {
+                format!("`entitiesJson` {wrong}; expected a list of Cedar entities such as `[]`")
+            });
+        }
     }
     if let Some(kind) = authz.group_entity_type.as_ref().filter(|kind| !is_identifier(kind) && !kind.is_empty()) {
         findings.report(code::CONFIG_BAD_VALUE, kind.span, &path.key("groupEntityType"), || {

@@ -13,6 +13,7 @@ use super::super::model::{
     TelemetryConfig, Text, Texts,
 };
 use super::headers;
+use crate::decimal;
 use crate::diagnostic::{Place, code};
 
 /// Kinds of audit event that can be chosen.
@@ -251,7 +252,7 @@ fn number(key: &'static str, text: &Text, max: u8, path: &Path<'_>, findings: &m
 }
 
 fn number_within(text: &str, min: f64, max: f64) -> bool {
-    text.parse::<f64>().is_ok_and(|number| (min..=max).contains(&number))
+    decimal::parse(text).is_some_and(|number| (min..=max).contains(&number))
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub struct Declared {
     pub client_info: String,
     /// `capabilities` as JSON.
     pub capabilities: String,
+    /// The same where requests stand alone, if that is something else.
+    pub alone: Option<String>,
 }
 
 impl Declared {
@@ -36,7 +38,13 @@ impl Declared {
         Self {
             client_info: format!(r#"{{"name":{},"version":{}}}"#, json::quote(name), json::quote(version)),
             capabilities: "{}".to_owned(),
+            alone: None,
         }
+    }
+
+    /// What requests that stand alone say.
+    pub(super) fn alone(&self) -> &str {
+        self.alone.as_deref().unwrap_or(&self.capabilities)
     }
 }
 
@@ -50,6 +58,7 @@ impl Declared {
         (revision < Revision::V20251125 && can("url") && !can("form")).then(|| Self {
             client_info: self.client_info.clone(),
             capabilities: json::rewrite(&self.capabilities, |member| member.is("elicitation"), &[]),
+            alone: None,
         })
     }
 }

@@ -157,7 +157,7 @@ fn modern_params(params: Option<&str>, declared: &Declared, capabilities: Option
     let mut own = Vec::with_capacity(4);
     own.push((meta::PROTOCOL_VERSION, version.as_str()));
     own.push((meta::CLIENT_INFO, declared.client_info.as_str()));
-    own.push((meta::CLIENT_CAPABILITIES, capabilities.unwrap_or(&declared.capabilities)));
+    own.push((meta::CLIENT_CAPABILITIES, capabilities.unwrap_or(declared.alone())));
     own.extend(token.map(|token| (meta::PROGRESS_TOKEN, token)));
     let replaced = |member: &json::Member<'_>| {
         member.is(meta::PROGRESS_TOKEN) || meta::OF_REQUESTS.iter().any(|key| member.is(key))

@@ -1,7 +1,7 @@
-//! Walks and edits JSON text that is known to be valid, without building a tree: every value stays the bytes it was.
+//! Checks, walks and edits JSON text without building a tree: every value stays the bytes it was.
 //!
-//! It does not validate; [`jsonrpc`](super::jsonrpc) has done that. On other text it finds fewer members, or none,
-//! and never panics.
+//! What walks and edits does not validate: [`check`] or [`jsonrpc`](crate::mcp::jsonrpc) has done that. On other text it finds
+//! fewer members, or none, and never panics.
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
@@ -14,6 +14,133 @@ use serde_json::value::RawValue;
 #[must_use]
 pub fn is_valid(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// Where a text stops being JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in bytes.
+    pub column: usize,
+}
+
+impl Stop {
+    /// Where a byte stands.
+    #[must_use]
+    pub fn at(text: &str, offset: usize) -> Self {
+        let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        Self { line, column: before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1 }
+    }
+}
+
+/// The same as [`is_valid`] for what people wrote: it says where the first character stands that does not fit.
+///
+/// # Errors
+/// The text is no JSON.
+pub fn check(text: &str) -> Result<(), Stop> {
+    let bytes = text.as_bytes();
+    valid_to(bytes).map_err(|offset| Stop::at(text, offset))
+}
+
+/// Iterative, so that no depth of nesting can exhaust the stack.
+fn valid_to(bytes: &[u8]) -> Result<(), usize> {
+    // What is open: whether it is an object.
+    let mut open: Vec<bool> = Vec::new();
+    let mut at = skip_space(bytes, 0);
+    loop {
+        // A value.
+        at = match bytes.get(at) {
+            Some(&bracket @ (b'{' | b'[')) => {
+                let object = bracket == b'{';
+                at = skip_space(bytes, at + 1);
+                if bytes.get(at) != Some(if object { &b'}' } else { &b']' }) {
+                    open.push(object);
+                    if object {
+                        at = key_to(bytes, at)?;
+                    }
+                    continue;
+                }
+                at + 1
+            }
+            Some(b'"') => string_to(bytes, at)?,
+            Some(b't') => word_to(bytes, at, b"true")?,
+            Some(b'f') => word_to(bytes, at, b"false")?,
+            Some(b'n') => word_to(bytes, at, b"null")?,
+            _ => number_to(bytes, at)?,
+        };
+        // What follows a value.
+        loop {
+            at = skip_space(bytes, at);
+            let Some(&object) = open.last() else {
+                return if at == bytes.len() { Ok(()) } else { Err(at) };
+            };
+            match bytes.get(at) {
+                Some(b',') => {
+                    at = skip_space(bytes, at + 1);
+                    if object {
+                        at = key_to(bytes, at)?;
+                    }
+                    break;
+                }
+                Some(b'}') if object => at += 1,
+                Some(b']') if !object => at += 1,
+                _ => return Err(at),
+            }
+            open.pop();
+        }
+    }
+}
+
+/// Over a key and its colon to the value.
+fn key_to(bytes: &[u8], at: usize) -> Result<usize, usize> {
+    if bytes.get(at) != Some(&b'"') {
+        return Err(at);
+    }
+    let colon = skip_space(bytes, string_to(bytes, at)?);
+    if bytes.get(colon) == Some(&b':') { Ok(skip_space(bytes, colon + 1)) } else { Err(colon) }
+}
+
+fn string_to(bytes: &[u8], start: usize) -> Result<usize, usize> {
+    let mut at = start + 1;
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => match bytes.get(at + 1) {
+                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
+                Some(b'u') => {
+                    let digits = (at + 2..at + 6).find(|&at| !bytes.get(at).is_some_and(u8::is_ascii_hexdigit));
+                    digits.map_or(Ok(()), Err)?;
+                    at += 6;
+                }
+                _ => return Err(at + 1),
+            },
+            Some(0x20..) => at += 1,
+            _ => return Err(at),
+        }
+    }
+}
+
+fn word_to(bytes: &[u8], start: usize, word: &[u8]) -> Result<usize, usize> {
+    let wrong = word.iter().zip(start..).find(|&(letter, at)| bytes.get(at) != Some(letter));
+    wrong.map_or(Ok(start + word.len()), |(_, at)| Err(at))
+}
+
+fn number_to(bytes: &[u8], start: usize) -> Result<usize, usize> {
+    let digits = |from: usize| {
+        let end = (from..).find(|&at| !bytes.get(at).is_some_and(u8::is_ascii_digit)).unwrap_or(from);
+        if end == from { Err(from) } else { Ok(end) }
+    };
+    let whole = start + usize::from(bytes.get(start) == Some(&b'-'));
+    let mut at = if bytes.get(whole) == Some(&b'0') { whole + 1 } else { digits(whole)? };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(at + 1)?;
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        at = digits(at + 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-'))))?;
+    }
+    Ok(at)
 }
 
 /// What kind of value a text is, for messages: "an object", "a string"…
@@ -151,7 +278,53 @@ pub fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 #[must_use]
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if inner.contains('\\') { unescaped(inner).map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut parts = text.split('\\');
+    out.push_str(parts.next()?);
+    // Two of these are one character beyond the first 65,536.
+    let mut high: Option<u32> = None;
+    while let Some(part) = parts.next() {
+        let mut rest = part.chars();
+        let plain = match rest.next() {
+            Some('u') => {
+                let unit = u32::from_str_radix(part.get(1..5)?, 16).ok()?;
+                rest = part.get(5..)?.chars();
+                match (high.take(), unit) {
+                    (None, 0xd800..=0xdbff) => {
+                        high = Some(unit);
+                        None
+                    }
+                    (None, unit) => Some(char::from_u32(unit)?),
+                    (Some(high), 0xdc00..=0xdfff) => {
+                        Some(char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (unit - 0xdc00))?)
+                    }
+                    _ => return None,
+                }
+            }
+            // An escaped backslash: what follows up to the next one is plain.
+            None => {
+                rest = parts.next()?.chars();
+                Some('\\')
+            }
+            Some('b') => Some('\u{8}'),
+            Some('f') => Some('\u{c}'),
+            Some('n') => Some('\n'),
+            Some('r') => Some('\r'),
+            Some('t') => Some('\t'),
+            Some(c @ ('"' | '/')) => Some(c),
+            Some(_) => return None,
+        };
+        if high.is_some() && (plain.is_some() || !rest.as_str().is_empty()) {
+            return None;
+        }
+        out.extend(plain);
+        out.push_str(rest.as_str());
+    }
+    if high.is_some() { None } else { Some(out) }
 }
 
 /// Whether a value is a string that says this.
@@ -246,6 +419,20 @@ pub fn rewrite(text: &str, without: impl Fn(&Member<'_>) -> bool, with: &[(&str,
     }
     out.push('}');
     out
+}
+
+/// An object with its members in the order of their names and nothing between them, and so all the way down; anything else
+/// as it is. Two spellings of the same become one text, as far as that is worth its while.
+#[must_use]
+pub fn canonical(text: &str) -> String {
+    fn written(text: &str, depth: usize) -> String {
+        let Some(members) = members(text).filter(|_| depth < 16) else { return String::from(text) };
+        let mut members: Vec<_> = members.map(|member| (member.key, written(member.value, depth + 1))).collect();
+        members.sort();
+        let members: Vec<_> = members.iter().map(|(key, value)| alloc::format!("{key}:{value}")).collect();
+        alloc::format!("{{{}}}", members.join(","))
+    }
+    written(text, 0)
 }
 
 /// Where a slice of a text stands in it; `None` if it is no slice of it.
@@ -374,10 +561,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_json_is_json_to_the_library_too() {
+        let sound = r#" {"a" : [1, -0.5e+3, 0, true,false , null, "x\u00e9\n\\/\"é", {}, [ ]], "b":{"c":"" }} "#;
+        assert_eq!(check(sound), Ok(()));
+        let bytes = sound.as_bytes();
+        for at in 0..=bytes.len() {
+            for with in [b"".as_slice(), b"\"", b",", b"}", b"]", b":", b"\\", b"0", b"e", b"\n", b"x"] {
+                for skipped in 0..2 {
+                    let tail = bytes.get(at + skipped..).unwrap_or_default();
+                    let Ok(text) = String::from_utf8([&bytes[..at], with, tail].concat()) else { continue };
+                    assert_eq!(check(&text).is_ok(), is_valid(&text), "{text}");
+                }
+            }
+        }
+        assert_eq!(check("[{]"), Err(Stop { line: 1, column: 3 }));
+        assert_eq!(check("{\n \"é\": tru"), Err(Stop { line: 2, column: 11 }));
+        assert_eq!(check(""), Err(Stop { line: 1, column: 1 }));
+    }
+
+    #[test]
+    fn strings_say_what_they_say_to_the_library_too() {
+        let units = ["\\", "u", "d83d", "\\ude00", "\\ud83d", "\\n", "\\\\", "\\\"", "x", "00e9", "\\u00e9", "\\q"];
+        for a in units {
+            for b in units {
+                for c in units {
+                    let text = alloc::format!("\"{a}{b}{c}\"");
+                    if is_valid(&text) {
+                        assert_eq!(string(&text).map(Cow::into_owned), serde_json::from_str(&text).ok(), "{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn depth_costs_no_stack() {
         let deep = "[".repeat(200_000) + &"]".repeat(200_000);
         let text = alloc::format!("{{\"a\":{deep},\"b\":1}}");
-        assert!(is_valid(&text));
+        assert!(is_valid(&text) && check(&text).is_ok());
         assert_eq!(member(&text, "b"), Some("1"));
     }
 }
