@@ -64,6 +64,17 @@ impl Credentials {
     }
 }
 
+impl Credentials {
+    /// Whether they are other ones for each caller: then nothing that was seen with those of one is shown to another.
+    #[must_use]
+    pub fn depend_on_caller(&self) -> bool {
+        match self {
+            Self::Unauthenticated | Self::Header { .. } => false,
+            Self::Made(_) => true,
+        }
+    }
+}
+
 /// Where a backend's strategy is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

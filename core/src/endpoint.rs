@@ -52,12 +52,18 @@ pub enum EndpointError {
     /// Not an absolute URI.
     #[error("it is not an absolute URL; expected `http://host[:port]/path` or `https://…`")]
     NotAbsolute,
-    /// A character that RFC 3986 does not allow at this byte.
-    #[error("byte {offset} cannot stand in a URL; percent-encode it")]
-    BadCharacter {
-        /// From 0, in the text that was given.
-        offset: usize,
-    },
+    /// A character that RFC 3986 does not allow.
+    #[error("{} cannot stand in a URL; percent-encode it", Visible(*.0))]
+    BadCharacter(char),
+    /// The same before the path, where there is no such escape.
+    #[error("{} cannot stand in a host or port; expected letters, digits, `-` and `.`, other alphabets as `xn--…`", Visible(*.0))]
+    BadHost(char),
+    /// `https://${HOST}/mcp`, `https://{{ .Values.host }}/mcp`.
+    #[error("it holds a placeholder, `{0}`, which nothing fills in here; write what it stands for")]
+    Placeholder(&'static str),
+    /// `https://10.0.0.256/`: no name ends in a number (RFC 1123 section 2.1).
+    #[error("its host `{0}` ends in a number and is no IPv4 address")]
+    NoAddress(String),
     /// Another scheme.
     #[error("its scheme is `{0}`; expected `http` or `https`")]
     Scheme(String),
@@ -81,9 +87,20 @@ impl Endpoint {
     /// # Errors
     /// The first reason why it cannot be called.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        if let Some(placeholder) = placeholder(text) {
+            return Err(EndpointError::Placeholder(placeholder));
+        }
         let uri = Uri::parse(text).map_err(|error| match text.split_once("://") {
             None => EndpointError::NotAbsolute,
-            Some(_) => EndpointError::BadCharacter { offset: error.index() },
+            Some((scheme, rest)) => {
+                let path = scheme.len() + 3 + rest.find(['/', '?', '#']).unwrap_or(rest.len());
+                let (index, before_path) = (error.index(), error.index() < path);
+                match text.get(index..).and_then(|rest| rest.chars().next()) {
+                    Some(found) if before_path => EndpointError::BadHost(found),
+                    Some(found) => EndpointError::BadCharacter(found),
+                    None => EndpointError::NotAbsolute,
+                }
+            }
         })?;
         let scheme = match uri.scheme().as_str() {
             s if s.eq_ignore_ascii_case("http") => Scheme::Http,
@@ -104,7 +121,11 @@ impl Endpoint {
         if let UriHost::RegName(name) = authority.host_parsed()
             && name.as_str().contains('%')
         {
-            return Err(EndpointError::NoHost);
+            return Err(EndpointError::BadHost('%'));
+        }
+        let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+        if last.bytes().all(|byte| byte.is_ascii_digit()) && host.parse::<core::net::Ipv4Addr>().is_err() {
+            return Err(EndpointError::NoAddress(host));
         }
         let port = match authority.port().map(|p| p.as_str()) {
             None | Some("") => match scheme {
@@ -189,10 +210,13 @@ impl Endpoint {
     /// As [`Endpoint::parse`].
     pub fn join(&self, location: &str) -> Result<Self, EndpointError> {
         let location = location.split('#').next().unwrap_or_default();
-        let bad = |offset| EndpointError::BadCharacter { offset };
-        let reference = UriRef::parse(location).map_err(|error| bad(error.index()))?;
+        let bad = |text: &str, at: usize| match text.get(at..).and_then(|rest| rest.chars().next()) {
+            Some(found) => EndpointError::BadCharacter(found),
+            None => EndpointError::NotAbsolute,
+        };
+        let reference = UriRef::parse(location).map_err(|error| bad(location, error.index()))?;
         let base = self.to_url();
-        let base = Uri::parse(base.as_str()).map_err(|error| bad(error.index()))?;
+        let base = Uri::parse(base.as_str()).map_err(|error| bad(&base, error.index()))?;
         Self::parse(reference.resolve_against(&base).map_err(|_| EndpointError::NotAbsolute)?.as_str())
     }
 
@@ -202,6 +226,26 @@ impl Endpoint {
         self.host == other.host
             && self.port == other.port
             && (self.scheme, other.scheme) != (Scheme::Https, Scheme::Http)
+    }
+}
+
+/// The form of what other programs would fill in. What stands in it may be a secret.
+fn placeholder(text: &str) -> Option<&'static str> {
+    [("${", "}", "${…}"), ("{{", "}}", "{{…}}")]
+        .into_iter()
+        .find_map(|(open, close, form)| text.split_once(open)?.1.contains(close).then_some(form))
+}
+
+/// A character as a message can show it.
+struct Visible(char);
+
+impl fmt::Display for Visible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ' ' => f.write_str("a space"),
+            c if c.is_alphanumeric() || c.is_ascii_punctuation() => write!(f, "`{c}`"),
+            c => write!(f, "U+{:04X}", u32::from(c)),
+        }
     }
 }
 
@@ -246,7 +290,23 @@ mod tests {
             why("mcp.example/mcp"),
             "it is not an absolute URL; expected `http://host[:port]/path` or `https://…`"
         );
-        assert_eq!(why("https://a b/"), "byte 9 cannot stand in a URL; percent-encode it");
+        assert_eq!(why("https://a/b c"), "a space cannot stand in a URL; percent-encode it");
+        assert_eq!(why("https://a/b\u{200b}"), "U+200B cannot stand in a URL; percent-encode it");
+        assert_eq!(why("https://a/ü"), "`ü` cannot stand in a URL; percent-encode it");
+        let in_host =
+            "cannot stand in a host or port; expected letters, digits, `-` and `.`, other alphabets as `xn--…`";
+        assert_eq!(why("https://a b/"), format!("a space {in_host}"));
+        assert_eq!(why("https://bücher.example?x"), format!("`ü` {in_host}"));
+        assert_eq!(why("https://a:80x/"), format!("`x` {in_host}"));
+        assert_eq!(why("https://a%62/"), format!("`%` {in_host}"));
+        let unfilled =
+            |form| format!("it holds a placeholder, `{form}`, which nothing fills in here; write what it stands for");
+        assert_eq!(why("${URL}"), unfilled("${…}"));
+        assert_eq!(why("https://a:${PORT:-80}/mcp"), unfilled("${…}"));
+        assert_eq!(why("https://{{ .Values.host }}/mcp"), unfilled("{{…}}"));
+        assert_eq!(why("https://10.0.0.256/"), "its host `10.0.0.256` ends in a number and is no IPv4 address");
+        assert_eq!(why("https://7/"), "its host `7` ends in a number and is no IPv4 address");
+        assert!(Endpoint::parse("https://10.0.0.25/").is_ok() && Endpoint::parse("https://1.2.example.").is_ok());
         assert_eq!(why("ftp://a/"), "its scheme is `ftp`; expected `http` or `https`");
         assert_eq!(why("https:///mcp"), "it names no host");
         assert_eq!(why("https://u:p@a/"), "it carries user info before `@`; credentials belong in `outgoingAuth`");
@@ -266,7 +326,7 @@ mod tests {
         assert_eq!(to("//b/x").unwrap(), "https://b/x");
         assert_eq!(to("http://b/").unwrap(), "http://b/");
         assert_eq!(to("ftp://b/").unwrap_err(), "its scheme is `ftp`; expected `http` or `https`");
-        assert_eq!(to("/a b").unwrap_err(), "byte 2 cannot stand in a URL; percent-encode it");
+        assert_eq!(to("/a b").unwrap_err(), "a space cannot stand in a URL; percent-encode it");
         assert_eq!(to("https://u:p@a:8443/").unwrap_err(), EndpointError::UserInfo.to_string());
     }
 

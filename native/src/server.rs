@@ -33,6 +33,7 @@ mod tasks;
 mod turns;
 mod views;
 mod ways;
+mod whose;
 
 use std::io;
 use std::net::SocketAddr;
@@ -240,7 +241,8 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     let tokens = Tokens::new(Sender::new(&TransportOptions::default()), runtime.handle().clone());
-    let served = offer.backends.iter().map(|offered| served(offered, &tokens)).collect::<Result<Vec<_>, _>>()?;
+    let served =
+        offer.backends.iter().map(|offered| served(offered, options, &tokens)).collect::<Result<Vec<_>, _>>()?;
     let backends = Arc::new(Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone()));
     let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
     if options.state_keys.is_none() {
@@ -264,12 +266,8 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         links: Links::default(),
         strangers: AtomicU64::new(0),
     });
-    if app.door.is_open() && !address.ip().is_loopback() {
-        tracing::warn!(
-            %address,
-            "NOBODY IS ASKED WHO THEY ARE: whoever reaches this address uses every backend with its credentials; \
-             `incomingAuth: {{type: oidc, …}}` asks for tokens"
-        );
+    if let Some(warning) = exposed(address, &app.door) {
+        tracing::warn!(%address, "{warning}");
     }
     let patience =
         Patience { head: Duration::from_secs(10), idle: Duration::from_secs(120), reading: Duration::from_secs(30) };
@@ -287,11 +285,21 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     Ok(Server { address, stop, listener, runtime, signals, app })
 }
 
-fn served(offered: &Offered, tokens: &Tokens) -> Result<Served, StartError> {
+/// What is said of a listener that asks nobody who they are where others than this machine's users may reach it.
+fn exposed(address: SocketAddr, door: &Door) -> Option<&'static str> {
+    (door.is_open() && !address.ip().to_canonical().is_loopback()).then_some(
+        "NOBODY IS ASKED WHO THEY ARE: whoever reaches this address uses every backend with its credentials; \
+         `incomingAuth: {type: oidc, …}` asks for tokens",
+    )
+}
+
+fn served(offered: &Offered, options: &Options, tokens: &Tokens) -> Result<Served, StartError> {
     let backend = &offered.backend;
+    // As many connections are kept as calls may run: with fewer, a busy moment would open some for every call.
+    let transport = TransportOptions { idle_connections: options.max_backend_calls, ..TransportOptions::default() };
     // What a client could answer (sampling, elicitation, roots) is not relayed, so nothing is declared.
     let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
-    Served::new(backend, offered.deadline, Arc::new(settings), &TransportOptions::default(), tokens)
+    Served::new(backend, offered.deadline, Arc::new(settings), &transport, tokens)
         .map_err(|source| StartError::Backend { backend: backend.name.clone(), source })
 }
 
@@ -305,29 +313,42 @@ impl Server {
         self.address
     }
 
-    /// Serves until the process is told to stop ([`Signals::Stop`]), then as [`Server::stop`].
+    /// Serves until the process is told to stop ([`Signals::Stop`]), then as [`Server::stop`]; told again, it ends at
+    /// once.
     pub fn run(mut self) {
-        match &mut self.signals {
-            Some(signals) => {
-                let signal = self.runtime.block_on(signals.next());
-                tracing::info!(signal, "told to stop");
-            }
-            None => self.runtime.block_on(std::future::pending()),
-        }
-        self.stop();
+        let Some(mut signals) = self.signals.take() else { return self.runtime.block_on(std::future::pending()) };
+        let signal = self.runtime.block_on(signals.next());
+        tracing::info!(signal, "told to stop");
+        self.end(async move {
+            let signal = signals.next().await;
+            tracing::warn!(signal, "told to stop again; answers are cut off");
+        });
     }
 
     /// Takes no new connections, lets answers that were begun finish for [`Options::drain`], and ends.
     pub fn stop(self) {
+        self.end(std::future::pending());
+    }
+
+    /// Stops, until `hurried` is done at the latest.
+    fn end(self, hurried: impl Future<Output = ()>) {
         tracing::info!("stopping");
         self.stop.send_replace(true);
-        // The task ends by itself; were it to panic, there is nothing left to do for it.
-        drop(self.runtime.block_on(self.listener));
-        for session in self.app.sessions.all() {
-            self.app.wind_up(&session.state);
-        }
-        self.app.views.stop();
-        self.runtime.block_on(self.app.backends.stop(GOODBYE));
+        let orderly = async {
+            // The task ends by itself; were it to panic, there is nothing left to do for it.
+            drop(self.listener.await);
+            for session in self.app.sessions.all() {
+                self.app.wind_up(&session.state);
+            }
+            self.app.views.stop();
+            self.app.backends.stop(GOODBYE).await;
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = orderly => {}
+                () = hurried => {}
+            }
+        });
         self.runtime.shutdown_background();
         tracing::info!("stopped");
     }
@@ -430,4 +451,48 @@ impl Heard {
 
 fn written(host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use vmcp_core::endpoint::Endpoint;
+    use vmcp_core::identity::{Addresses, Oidc, PlainHttp};
+    use vmcp_core::trust::Pool;
+
+    use super::*;
+
+    #[test]
+    fn a_listener_for_everybody_that_asks_nobody_says_so_loudly() {
+        let [all, all6, near, near6, mapped] =
+            ["0.0.0.0:1", "[::]:1", "127.0.0.2:1", "[::1]:1", "[::ffff:127.0.0.1]:1"].map(|text| text.parse().unwrap());
+        for incoming in [Incoming::Anonymous, Incoming::Local] {
+            let door = Door::new(incoming, Scopes::Advertised);
+            for address in [all, all6] {
+                assert_eq!(
+                    exposed(address, &door),
+                    Some(
+                        "NOBODY IS ASKED WHO THEY ARE: whoever reaches this address uses every backend with its credentials; \
+                         `incomingAuth: {type: oidc, …}` asks for tokens"
+                    )
+                );
+            }
+            for address in [near, near6, mapped] {
+                assert_eq!(exposed(address, &door), None, "{address}");
+            }
+        }
+        let oidc = Oidc {
+            issuer: "https://idp.example".to_owned(),
+            audience: "me".to_owned(),
+            client_id: None,
+            client_secret: None,
+            resource: None,
+            jwks: Endpoint::parse("https://idp.example/k").ok(),
+            introspection: None,
+            scopes: Vec::new(),
+            addresses: Addresses::Public,
+            plain_http: PlainHttp::Loopback,
+            pool: Arc::new(Pool::new(Arc::default(), None)),
+        };
+        assert_eq!(exposed(all, &Door::new(Incoming::Oidc(oidc.into()), Scopes::Advertised)), None);
+    }
 }

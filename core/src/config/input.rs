@@ -4,6 +4,7 @@
 
 mod objects;
 
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -13,7 +14,7 @@ use core::fmt;
 use super::pod::Pod;
 use super::{Config, limits};
 use crate::crd;
-use crate::diagnostic::{Diagnostic, Place, code};
+use crate::diagnostic::{Diagnostic, Help, Place, code};
 use crate::text::Span;
 use crate::yaml::{self, Node, Positions, Shape};
 
@@ -100,6 +101,7 @@ pub fn read(bytes: &[u8]) -> Input {
     input.diagnostics.extend(decoded.diagnostic);
     let text = decoded.text.into_owned();
     Reader { text: &text, input: &mut input, unjudged: 0, dropped: 0 }.documents();
+    advise(&text, &mut input.diagnostics);
     input.text = text;
     input
 }
@@ -198,9 +200,58 @@ impl Reader<'_> {
                 diagnostic.place = Some(Place::input(Span::at(span.start as usize)));
             }
         }
+        advise(self.text, &mut diagnostics);
+        for edit in diagnostics.iter_mut().filter_map(|found| found.help.as_mut()).flat_map(|help| &mut help.edits) {
+            edit.replacement = as_quoted(self.text, edit.span, core::mem::take(&mut edit.replacement));
+        }
         crate::diagnostic::sort(&mut diagnostics);
         self.input.configs.push(ConfigDocument { name, config, diagnostics, span, other_files, secrets });
     }
+}
+
+/// How many characters are looked at for a template's braces.
+const LOOKED_AT: usize = 200;
+
+/// Tells those who gave a chart's template instead of what it makes.
+fn advise(text: &str, diagnostics: &mut [Diagnostic]) {
+    for diagnostic in diagnostics.iter_mut().filter(|found| found.help.is_none()) {
+        let Some(place) =
+            diagnostic.place.as_ref().filter(|_| [code::SYNTAX, code::CONFIG_WRONG_TYPE].contains(&diagnostic.code))
+        else {
+            continue;
+        };
+        let (before, rest) = text.split_at_checked(place.span.start as usize).unwrap_or((text, ""));
+        // As much of the line as says it.
+        let on_the_line = |c: &char| *c != '\n';
+        let before = before.chars().rev().take(LOOKED_AT).take_while(on_the_line).filter(|c| *c == '{').count();
+        let rest: String = rest.chars().take(LOOKED_AT).take_while(on_the_line).collect();
+        if (before > 1 || rest.contains("{{")) && rest.contains("}}") {
+            diagnostic.help = Some(Help {
+                text: "`{{…}}` looks like a template; `helm template … | vmcp validate -` judges what it makes"
+                    .to_owned(),
+                edits: Vec::new(),
+                safe: false,
+            });
+        }
+    }
+}
+
+/// A replacement in the quotes that its place has, so that JSON stays JSON: those of what it replaces, or those of the
+/// key before it. Inside of a JSON string they are escaped.
+fn as_quoted(text: &str, span: Span, replacement: String) -> String {
+    let written = text.get(span.range()).unwrap_or_default();
+    let around =
+        |quote: &str| written.len() >= 2 * quote.len() && written.starts_with(quote) && written.ends_with(quote);
+    let before = text.get(..span.start as usize).unwrap_or_default().trim_end_matches([' ', '\t', '\n', '\r']);
+    let quote = match before.strip_suffix(':').map(str::trim_end) {
+        _ if around("\\\"") => "\\\"",
+        _ if around("\"") => "\"",
+        _ if around("'") => "'",
+        Some(key) if key.ends_with("\\\"") => "\\\"",
+        Some(key) if key.ends_with('"') => "\"",
+        _ => return replacement,
+    };
+    [quote, &replacement, quote].concat()
 }
 
 impl Skipped {
@@ -231,7 +282,6 @@ fn explains_absence(diagnostic: &Diagnostic) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::borrow::ToOwned;
     use alloc::string::ToString;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -326,6 +376,52 @@ mod tests {
                 "input/no-kind [name: x] this document has neither `apiVersion` nor `kind`; expected a Kubernetes object, as before it",
                 "input/no-configuration [-] the input holds 1 Secret; expected a ConfigMap with `config.yaml`, or a configuration itself"
             ]
+        );
+    }
+
+    #[test]
+    fn a_template_is_told_from_what_it_makes() {
+        let helps = |text: &str| {
+            let input = read(text.as_bytes());
+            let all = input.diagnostics.iter().chain(input.configs.iter().flat_map(|config| &config.diagnostics));
+            all.filter_map(|found| found.help.as_ref()).map(|help| help.text.clone()).collect::<Vec<_>>()
+        };
+        let help = "`{{…}}` looks like a template; `helm template … | vmcp validate -` judges what it makes";
+        assert_eq!(helps("{{- if .Values.on }}\nname: a\n"), [help]);
+        assert_eq!(helps("groupRef: b\nname: {{ .Values.name }}\n"), [help]);
+        assert_eq!(helps("kind: ConfigMap\n{{- with .x }}\ndata: {}\n"), [help]);
+        assert_eq!(helps("name: {a: b}\n"), [""; 0]);
+    }
+
+    #[test]
+    fn what_mends_json_leaves_it_json() {
+        let mended = |text: &str| {
+            let input = read(text.as_bytes());
+            let edits = input.configs.iter().flat_map(|config| &config.diagnostics);
+            let mut edits: Vec<_> =
+                edits.filter_map(|found| found.help.as_ref()).flat_map(|help| &help.edits).collect();
+            edits.sort_by_key(|edit| edit.span.start);
+            let mut text = text.to_owned();
+            for edit in edits.iter().rev() {
+                text.replace_range(edit.span.range(), &edit.replacement);
+            }
+            text
+        };
+        assert_eq!(
+            mended(
+                r#"{"nam": "a", "incomingAuth": {"type": "anonymos"}, "operational": {"timeouts": {"default" : 30}}}"#
+            ),
+            r#"{"name": "a", "incomingAuth": {"type": "anonymous"}, "operational": {"timeouts": {"default" : "30s"}}}"#
+        );
+        assert_eq!(
+            mended(
+                r#"{"kind":"ConfigMap","data":{"config.yaml":"{\"incomingAuth\":{\"type\":\"anonymos\"},\"operational\":{\"timeouts\":{\"default\":30}}}"}}"#
+            ),
+            r#"{"kind":"ConfigMap","data":{"config.yaml":"{\"incomingAuth\":{\"type\":\"anonymous\"},\"operational\":{\"timeouts\":{\"default\":\"30s\"}}}"}}"#
+        );
+        assert_eq!(
+            mended("incomingAuth: {type: 'anonymos'}\nnam: a\n"),
+            "incomingAuth: {type: 'anonymous'}\nname: a\n"
         );
     }
 

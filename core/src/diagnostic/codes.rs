@@ -236,6 +236,8 @@ codes! {
         "With `defaultToolVisibility: deny`, backends without an entry of `tools` are hidden, but only after they won names by `priorityOrder`. A tool that another backend has under the same name would be gone without a trace.";
     AGGREGATION_EMPTY_OVERRIDE = "aggregation/empty-override", Error, "an override that changes nothing",
         "An override needs at least one of `name`, `description` and `annotations`; with none of them it is surely a mistake.";
+    AGGREGATION_ONE_PREFIX = "aggregation/one-prefix", Warning, "every backend gets the same prefix",
+        "`{workload}` in `prefixFormat` stands for the backend's name; it is written exactly so. Without it tools of one name at two backends still have one name, and only the first backend's is served.";
     AGGREGATION_ANNOTATIONS_ONLY = "aggregation/annotations-only", Note, "an override of annotations only is accepted",
         "The operator accepts and writes such overrides, and the Go program then refuses to start. Here the annotations are changed and the rest stays.";
 

@@ -139,7 +139,7 @@ pub enum Reason {
         now: UnixTime,
     },
     /// The server's certificate is for others.
-    #[error("{}; the backend is called as {expected}", listed(.names).map(|names| format!("certificate is for {names}")).unwrap_or_else(|| "certificate has no subject alternative name".to_owned()))]
+    #[error("{}; the backend is called as {expected}{}", listed(.names).map(|names| format!("certificate is for {names}")).unwrap_or_else(|| "certificate has no subject alternative name".to_owned()), unlike(.names, .expected))]
     WrongName {
         /// The name that was called.
         expected: String,
@@ -352,6 +352,11 @@ fn listed(names: &[String]) -> Option<String> {
         [one, two, three] => Some(format!("{one}, {two} and {three}")),
         [one, two, rest @ ..] => Some(format!("{one}, {two} and {} more", rest.len())),
     }
+}
+
+/// What sets the name that was called apart from one that is spelled the same.
+fn unlike(names: &[String], expected: &String) -> &'static str {
+    if names.contains(expected) { ", as an address, and its names are of another kind" } else { "" }
 }
 
 fn issued(issuer: &str, chain_issuer: Option<&str>) -> String {

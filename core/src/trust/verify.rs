@@ -4,7 +4,7 @@
 //! signature; the TLS stack does.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
@@ -127,26 +127,38 @@ impl Pool {
             E::InvalidSignatureForPublicKey => self.other_key(certificate, presented),
             E::NameConstraintViolation => Some(Reason::NameConstraints),
             E::UnsupportedSignatureAlgorithmContext(_) | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
-                Some(Reason::SignatureAlgorithm)
+                self.weak_issuer(certificate, presented).or(Some(Reason::SignatureAlgorithm))
             }
             _ => None,
         };
-        named.unwrap_or_else(|| Reason::Path { detail: error.to_string(), trusted: TrustedSummary::of(self) })
+        named.unwrap_or_else(|| Reason::Path { detail: in_words(&error), trusted: TrustedSummary::of(self) })
+    }
+
+    /// An issuer in the chain, or the anchor that it leads to, has a key that nothing may be signed with.
+    fn weak_issuer(&self, certificate: &Certificate, presented: &Presented<'_>) -> Option<Reason> {
+        let issuers = chain(certificate, presented.intermediates);
+        if let Some(weak) = issuers.iter().find(|issuer| !issuer.key.is_accepted()) {
+            let problem = IssuerProblem::Key(weak.key.clone());
+            return Some(Reason::Intermediate { subject: weak.subject.short(), problem });
+        }
+        let wanted = issuers.last().unwrap_or(certificate);
+        let anchor = self.trusted().find(|t| t.role == Role::Anchor && t.certificate.subject == wanted.issuer)?;
+        (!anchor.certificate.key.is_accepted()).then(|| Reason::Anchor {
+            subject: anchor.certificate.subject.short(),
+            file: anchor.origin.file.clone(),
+            line: anchor.origin.line,
+            problem: IssuerProblem::Key(anchor.certificate.key.clone()),
+        })
     }
 
     /// An anchor bears the name of an issuer in the chain, but its key did not sign.
     fn other_key(&self, certificate: &Certificate, presented: &Presented<'_>) -> Option<Reason> {
+        if let Some(weak) = self.weak_issuer(certificate, presented) {
+            return Some(weak);
+        }
         let issuers = chain(certificate, presented.intermediates);
         let wanted = issuers.last().unwrap_or(certificate);
         let anchor = self.trusted().find(|t| t.role == Role::Anchor && t.certificate.subject == wanted.issuer)?;
-        if !anchor.certificate.key.is_accepted() {
-            return Some(Reason::Anchor {
-                subject: anchor.certificate.subject.short(),
-                file: anchor.origin.file.clone(),
-                line: anchor.origin.line,
-                problem: IssuerProblem::Key(anchor.certificate.key.clone()),
-            });
-        }
         Some(Reason::OtherKey {
             issuer: wanted.issuer.short(),
             file: anchor.origin.file.clone(),
@@ -290,6 +302,23 @@ impl Authority {
     }
 }
 
+/// What the path builder says, in words where it has only the name of a case.
+fn in_words(error: &webpki::Error) -> String {
+    use webpki::Error as E;
+    match error {
+        E::MaximumPathDepthExceeded => {
+            "more intermediate certificates stand between than are followed, which is 6".into()
+        }
+        E::MaximumSignatureChecksExceeded
+        | E::MaximumPathBuildCallsExceeded
+        | E::MaximumNameConstraintComparisonsExceeded => {
+            "too many certificates have the name of an issuer for all ways through them to be tried".into()
+        }
+        E::BadDerTime => "a certificate has a time that cannot be read".into(),
+        other => other.to_string(),
+    }
+}
+
 /// What the path builder keeps of an anchor.
 pub(super) fn anchor(der: &CertificateDer<'_>) -> Result<TrustAnchor<'static>, CertificateProblem> {
     match webpki::anchor_from_trusted_cert(der) {
@@ -337,7 +366,6 @@ impl ExtendedKeyUsageValidator for PurposeJudgedElsewhere {
 mod tests {
     use core::time::Duration;
 
-    use alloc::string::String;
     use alloc::sync::Arc;
     use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, alg_id};
 

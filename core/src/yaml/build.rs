@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(made.get("own").unwrap().span(), Span::new(2, 3));
         assert_eq!(
             emit(&made).unwrap(),
-            "from:\n    - n: 1\n      s: \"1\"\n      t: true\n      z: null\n    - x\nown: \"yes\"\nport: 8080\n"
+            "from:\n    - \"n\": 1\n      s: \"1\"\n      t: true\n      z: null\n    - x\nown: \"yes\"\nport: 8080\n"
         );
     }
 }

@@ -22,6 +22,7 @@ use super::ears::Ear;
 use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::{Heard, Served};
+use super::whose::Whose;
 use crate::credentials::Passed;
 use crate::logging::chain;
 use crate::transport::Cancel;
@@ -156,10 +157,10 @@ impl Backends {
         }
     }
 
-    /// The same backends as clients see them that say this, that are `who` and pass these headers on: with the same room
+    /// The same backends as clients of this principal see them that say this and pass these headers on: with the same room
     /// for calls, and lists of their own.
-    pub(super) fn seen_by(&self, settings: &Arc<Settings>, who: Option<&Arc<Principal>>, passed: &Passed) -> Arc<Self> {
-        let all: Vec<_> = self.all.iter().map(|served| Arc::new(served.seen_by(settings, who, passed))).collect();
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose, passed: &Passed) -> Arc<Self> {
+        let all: Vec<_> = self.all.iter().map(|served| Arc::new(served.seen_by(settings, whose, passed))).collect();
         Arc::new(Self {
             places: self.places.clone(),
             missed: all.iter().map(|_| AtomicBool::new(false)).collect(),
@@ -191,22 +192,12 @@ impl Backends {
         self.keep_hearing();
     }
 
-    /// Whether any backend is called with what is made for each caller.
-    pub(super) fn differ_by_principal(&self) -> bool {
-        self.all.iter().any(|served| served.strategy.is_some())
-    }
-
-    /// The principal whose view this is has come with this token.
-    pub(super) fn renew(&self, who: &Arc<Principal>) {
-        self.all.iter().for_each(|served| served.renew(who));
-    }
-
     /// Ends what was begun, and the conversations.
     pub(super) fn close(self: &Arc<Self>) {
         self.stop.cancel();
         self.listeners.send_replace(0);
         for (place, served) in self.all.iter().enumerate() {
-            self.end(place, served.own.end().into_iter().collect(), served.who());
+            self.end(place, served.own.end().into_iter().collect(), served.whose.now());
         }
     }
 
@@ -365,7 +356,7 @@ impl Backends {
         let (backends, served) = (Arc::clone(self), Arc::clone(served));
         self.runtime.spawn(async move {
             // Who waits for another to open the conversation does not hold what others need.
-            let conversation = served.own.join(served.who(), || served.opening()).await;
+            let conversation = served.own.join(served.whose.now(), || served.opening()).await;
             let permit = Arc::clone(&backends.errands).acquire_owned().await;
             Question { backends: Arc::clone(&backends), served, kinds }.ask(conversation).await;
             drop(permit);

@@ -19,6 +19,7 @@ use super::own_lists::OwnLists;
 use super::questions::Questions;
 use super::stream::{Reader, Resumption, Stream, read_event_id};
 use super::views::View;
+use super::whose::Whose;
 use crate::transport::Cancel;
 
 /// Streams of calls that can be resumed; the oldest that has ended goes first.
@@ -33,11 +34,11 @@ const SUBSCRIPTIONS: usize = 1000;
 /// One client.
 pub(super) struct Client {
     /// Whose it is, with the token that came last; nobody's, where callers are not known by name.
-    who: Mutex<Option<Arc<Principal>>>,
+    whose: Whose,
     /// What it said of itself.
     pub(super) session: gateway::Session,
     /// What it sees.
-    pub(super) view: Arc<View>,
+    view: Mutex<Arc<View>>,
     /// What it alone sees.
     pub(super) own_lists: OwnLists,
     /// What it was asked.
@@ -94,10 +95,10 @@ impl Client {
         declared.capabilities = relay::declared_to_backend(&session.capabilities);
         let resumption = resumption(session.revision);
         Self {
-            who: Mutex::new(who),
+            whose: Whose::of(who.as_ref()),
             settings: Arc::new(Settings { declared, limits: Limits::default() }),
             session,
-            view,
+            view: Mutex::new(view),
             own_lists: OwnLists::default(),
             questions: Questions::default(),
             stream: Stream::new(0, resumption),
@@ -113,22 +114,22 @@ impl Client {
 
     /// Whose it is, with the token that came last.
     pub(super) fn who(&self) -> Option<Arc<Principal>> {
-        lock(&self.who).clone()
+        self.whose.now()
+    }
+
+    /// The backends as it sees them.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&lock(&self.view))
+    }
+
+    /// It sees them like this from now on: its token allows something else.
+    pub(super) fn looks_anew(&self, view: Arc<View>) {
+        *lock(&self.view) = view;
     }
 
     /// Whether it is this caller's. If so, what is done for the session from now on is done with this token.
     pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
-        let mut owner = lock(&self.who);
-        match (&*owner, who) {
-            (None, None) => true,
-            (Some(known), Some(caller)) if known.is_same_as(caller) => {
-                if !Arc::ptr_eq(known, caller) {
-                    *owner = Some(Arc::clone(caller));
-                }
-                true
-            }
-            _ => false,
-        }
+        self.whose.is_of(who)
     }
 
     /// From now on it wants log messages of this level and graver ones.

@@ -280,7 +280,7 @@ impl Ear for OwnEar {
     }
 
     fn who(&self) -> Option<Arc<Principal>> {
-        self.backends.at(self.place)?.who()
+        self.backends.at(self.place)?.whose.now()
     }
 }
 
@@ -343,7 +343,7 @@ impl Backends {
     pub(super) fn listen_for_changes(self: &Arc<Self>, place: usize) {
         let Some(served) = self.at(place) else { return };
         // Nobody hears by himself what only comes with a caller's token.
-        if served.who().is_some() {
+        if served.whose.now().is_some() {
             return;
         }
         let tells = served.own.standing().is_some_and(|standing| {

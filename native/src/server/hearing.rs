@@ -156,7 +156,7 @@ impl Backends {
         lists: Vec<Changing>,
         listeners: &mut watch::Receiver<usize>,
     ) -> Ended {
-        let conversation = served.own.join(served.who(), || served.opening()).await;
+        let conversation = served.own.join(served.whose.now(), || served.opening()).await;
         let cancel = Cancel::new();
         let mut changes = Arc::clone(served).changes(Filter { lists, ..Filter::default() }, conversation, &cancel);
         let (backends, hearing) = (Arc::clone(&self), Arc::clone(served));

@@ -118,7 +118,7 @@ impl App {
     /// A backend has said in a client's own session that lists are other ones now: they are asked for there, and then the
     /// client is told, once.
     pub(super) fn changed_in_session(self: &Arc<Self>, session: &Arc<Session<Client>>, place: usize, kind: Changing) {
-        let view = &session.state.view;
+        let view = &session.state.view();
         // Where the backend says it to the gateway too, the others hear of it by that.
         if let Some(served) = view.at(place).filter(|served| !served.own.is_heard()) {
             view.look_again(served, &[kind]);
@@ -133,7 +133,7 @@ impl App {
                 for list in kind.lists() {
                     let listed = app.ask_in_session(place, &session, Goal::List(*list)).await;
                     if let Some(Ok(Answer::Listed(listed))) = listed {
-                        let others = client.view.at(place).and_then(|served| served.list(*list));
+                        let others = client.view().at(place).cloned().and_then(|served| served.list(*list));
                         client.own_lists.keep(place, *list, listed, others.as_deref());
                     }
                 }
@@ -149,7 +149,10 @@ impl App {
 impl Client {
     /// The catalog as this client sees it.
     pub(super) fn merged(&self) -> Arc<Merged> {
-        self.own_lists.merged(&self.view).unwrap_or_else(|| self.view.merged())
+        {
+            let view = self.view();
+            self.own_lists.merged(&view).unwrap_or_else(|| view.merged())
+        }
     }
 
     /// A conversation with the backend at this place is a new one.

@@ -124,7 +124,8 @@ impl App {
             for session in self.sessions.all() {
                 let client = &session.state;
                 let hears = |change: &&Change| {
-                    change.view == client.view.number && !(change.why == Why::Told && client.hears_itself(change.place))
+                    change.view == client.view().number
+                        && !(change.why == Why::Told && client.hears_itself(change.place))
                 };
                 let mut kinds = match first {
                     Some(_) => more.iter().filter(hears).map(|change| change.kind).collect(),

@@ -21,6 +21,7 @@ use vmcp_core::mcp::{Era, http};
 use super::known::Known;
 use super::link::{Conversation, Link};
 use super::ways::{Asker, Granted, given_up, no_way};
+use super::whose::Whose;
 use crate::credentials::Passed;
 use crate::tokens::Tokens;
 use crate::transport::asynchronous::{AsyncTransport, Next, Walk};
@@ -77,8 +78,8 @@ pub(super) struct Served {
     /// Of which lists it tells changes now; `None` until that is known.
     pub(super) heard: watch::Sender<Option<Vec<Changing>>>,
     settings: Arc<Settings>,
-    /// Whose view of the backend this is, with the token that came last: nobody's, where all callers see the same.
-    who: Mutex<Option<Arc<Principal>>>,
+    /// Whose view of the backend this is: nobody's, where all callers see the same.
+    pub(super) whose: Whose,
     /// Headers that all who share this view have sent alike.
     pub(super) passed: Passed,
     known: Lists,
@@ -88,6 +89,8 @@ pub(super) struct Served {
 pub(super) struct Way {
     /// Its name.
     pub(super) name: String,
+    /// Whether it is shown other credentials for each caller.
+    pub(super) depends_on_caller: bool,
     /// Calls that run.
     pub(super) running: AtomicUsize,
     pub(super) transport: AsyncTransport,
@@ -142,6 +145,7 @@ impl Served {
     ) -> Result<Self, TransportError> {
         let way = Way {
             name: backend.name.clone(),
+            depends_on_caller: backend.credentials.depend_on_caller(),
             running: AtomicUsize::new(0),
             transport: AsyncTransport::new(backend, options)?,
             strategy: match &backend.credentials {
@@ -156,42 +160,24 @@ impl Served {
             era: Mutex::new(None),
             no_sessions: AtomicBool::new(false),
         };
-        Ok(Self::seen(Arc::new(way), settings, None, Passed::default()))
+        Ok(Self::seen(Arc::new(way), settings, Whose::default(), Passed::default()))
     }
 
-    /// The same backend as clients see it that say this, that are `who` and pass these headers on.
-    pub(super) fn seen_by(&self, settings: &Arc<Settings>, who: Option<&Arc<Principal>>, passed: &Passed) -> Self {
-        let who = who.filter(|_| self.strategy.is_some()).cloned();
-        Self::seen(Arc::clone(&self.way), Arc::clone(settings), who, Arc::clone(passed))
+    /// The same backend as clients of this principal see it that say this and pass these headers on.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose, passed: &Passed) -> Self {
+        let whose = if self.depends_on_caller { whose.clone() } else { Whose::default() };
+        Self::seen(Arc::clone(&self.way), Arc::clone(settings), whose, Arc::clone(passed))
     }
 
-    fn seen(way: Arc<Way>, settings: Arc<Settings>, who: Option<Arc<Principal>>, passed: Passed) -> Self {
+    fn seen(way: Arc<Way>, settings: Arc<Settings>, whose: Whose, passed: Passed) -> Self {
         let (own, heard, known) = (Arc::default(), watch::Sender::new(None), Lists::default());
-        Self { way, own, heard, settings, who: Mutex::new(who), passed, known }
+        Self { way, own, heard, settings, whose, passed, known }
     }
 
-    /// Whose view of the backend this is, with the token that came last.
-    pub(super) fn who(&self) -> Option<Arc<Principal>> {
-        self.who.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The same principal has come with this token.
-    pub(super) fn renew(&self, who: &Arc<Principal>) {
-        if let Some(known) = &mut *self.who.lock().unwrap_or_else(PoisonError::into_inner)
-            && known.is_same_as(who)
-        {
-            known.clone_from(who);
-        }
-    }
-
-    /// Whether the gateway's own conversation may be used for `who`: where credentials are made for each caller, only the
-    /// caller's own view has one for the caller.
+    /// Whether the conversation of this view may be used for `who`: what is opened with a caller's credentials is nobody
+    /// else's.
     pub(super) fn is_shared_with(&self, who: Option<&Arc<Principal>>) -> bool {
-        match (&self.strategy, self.who(), who) {
-            (None, _, _) => true,
-            (Some(_), Some(own), Some(who)) => own.is_same_as(who),
-            (Some(_), _, _) => false,
-        }
+        !self.depends_on_caller || (who.is_some() && self.whose.is_of(who))
     }
 
     /// How an exchange begins when there is no conversation.

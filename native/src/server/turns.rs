@@ -37,7 +37,7 @@ impl App {
     ) -> Reply {
         if method == "POST" && body.trim_ascii_start().first() == Some(&b'[') {
             let headers = read(sent);
-            let session = self.session(&headers, who.as_ref());
+            let session = self.session(&headers, who.as_ref(), &self.passed_on(sent));
             match batch(&gateway::Request { method, headers, body: &body }, state(&session)) {
                 Some(Ok(batch)) => return self.answer_all(sent, &body, &batch, who.as_ref()).await,
                 Some(Err(refused)) => return written(refused),
@@ -57,7 +57,7 @@ impl App {
     ) -> Reply {
         let passed = self.passed_on(headers);
         let headers = read(headers);
-        let session = self.session(&headers, who.as_ref());
+        let session = self.session(&headers, who.as_ref(), &passed);
         let request = gateway::Request { method, headers, body: &body };
         match gateway::turn(&request, state(&session), Serves::Both) {
             Turn::Answer(response) => written(response),
@@ -68,13 +68,17 @@ impl App {
                 written(discover.answer(&self.server, &view.offering()))
             }
             Turn::List(list) => {
-                let session = session.as_ref().ok().and_then(Option::as_ref);
-                let view = self.sees(session, list.asker.capabilities, who.as_ref(), &passed);
+                let view = self.sees(
+                    session.as_ref().ok().and_then(Option::as_ref),
+                    list.asker.capabilities,
+                    who.as_ref(),
+                    &passed,
+                );
                 let merged = view.fresh(&[list.kind]).await;
-                let own = session.filter(|_| list.asker.capabilities.is_none());
+                let own = session.as_ref().ok().and_then(Option::as_ref).filter(|_| list.asker.capabilities.is_none());
                 let merged = own.and_then(|session| session.state.own_lists.merged(&view)).unwrap_or(merged);
                 let mut freshness = view.freshness(list.kind);
-                if view.is_of_a_caller() {
+                if view.is_private() {
                     freshness.scope = Scope::Private;
                 }
                 written(list.answer(&merged, freshness, &self.server, self.seals.sealer(who.as_deref())))
@@ -129,7 +133,7 @@ impl App {
     ) -> Arc<View> {
         match (alone, session) {
             (Some(capabilities), _) => self.views.of(Declares::of_request(capabilities), who, passed),
-            (None, Some(session)) => self.views.instead_of(&session.state.view, who, passed),
+            (None, Some(session)) => session.state.view(),
             (None, None) => self.views.of(Declares::of_request("{}"), who, passed),
         }
     }
@@ -173,12 +177,13 @@ impl App {
 
     /// Opens the stream of what concerns no request (GET). One a session; it ends with the session.
     pub(super) fn listen(self: &Arc<Self>, headers: &HeaderMap, who: Option<&Arc<Principal>>) -> Reply {
+        let passed = self.passed_on(headers);
         let headers = read(headers);
         if !headers.accepts(http::EVENT_STREAM) {
             let message = "this stream is written as events only; expected `Accept: text/event-stream`";
             return refuse(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message);
         }
-        let session = match self.session(&headers, who) {
+        let session = match self.session(&headers, who, &passed) {
             Ok(Some(session)) => session,
             Ok(None) => {
                 let message = "a stream needs the `Mcp-Session-Id` that `initialize` gave";
@@ -210,11 +215,22 @@ impl App {
 
     /// The session that a request names. Another principal's is as unknown as one that never was: who learns an id
     /// learns nothing by it, and its owner is not disturbed.
-    fn session(&self, headers: &Headers<'_>, who: Option<&Arc<Principal>>) -> Result<Option<InUse<Client>>, Unknown> {
+    fn session(
+        &self,
+        headers: &Headers<'_>,
+        who: Option<&Arc<Principal>>,
+        passed: &Passed,
+    ) -> Result<Option<InUse<Client>>, Unknown> {
         let Some(name) = headers.session_id() else { return Ok(None) };
         let Ok(id) = name.parse() else { return Err(Unknown) };
         match self.sessions.find(id, Instant::now(), |client| client.is_of(who)) {
-            Found::Yes(session) => Ok(Some(session)),
+            Found::Yes(session) => {
+                if !session.state.view().is_of(who, passed) {
+                    let declares = Declares::of_session(&session.state.session.capabilities);
+                    session.state.looks_anew(self.views.of(declares, who, passed));
+                }
+                Ok(Some(session))
+            }
             Found::No => Err(Unknown),
             Found::SomebodyElses => {
                 let attempts = self.strangers.fetch_add(1, Ordering::Relaxed) + 1;

@@ -28,6 +28,7 @@ mod deadlines;
 mod framing;
 mod headers;
 mod redirects;
+mod standing;
 
 use super::resolver::Resolver;
 use super::*;
@@ -99,6 +100,25 @@ impl Either {
             #[cfg(feature = "server")]
             Kind::Tasks => Self::Tasks(asynchronous::AsyncTransport::with(route, dialer, None, options)),
         })
+    }
+
+    /// One to a backend that speaks HTTP with SSE.
+    fn over_sse(url: &str) -> Self {
+        let tls = trusting(Vec::new());
+        let dialer = Dialer::with(Resolver::system(), Proxies::none(), [Arc::clone(&tls), tls]);
+        let endpoint = Endpoint::parse(url).unwrap();
+        let route = Route::to(&endpoint, &Credentials::Unauthenticated, &[], &plain()).unwrap();
+        match KIND.get() {
+            Kind::Threads => {
+                let mut transport = BackendTransport::with_dialer(route, dialer, &plain());
+                transport.sse = Some(Arc::new(Streams::new(8)));
+                Self::Threads(Box::new(transport))
+            }
+            #[cfg(feature = "server")]
+            Kind::Tasks => {
+                Self::Tasks(asynchronous::AsyncTransport::with(route, dialer, Some(Streams::new(8)), &plain()))
+            }
+        }
     }
 
     fn with_tls(

@@ -110,6 +110,16 @@ impl Client {
     }
 }
 
+/// The client of the TypeScript SDK 1 with nothing but credentials at an issuer that it has yet to find. `resource` is what the
+/// gateway at `url` calls itself.
+pub(crate) fn drive_with_credentials(url: &str, resource: &str, id: &str, calls: &[Call]) -> Told {
+    let mut command = node();
+    command.arg(peers().join("clients/credentials.mjs")).arg(url).arg(resource).arg(id);
+    let mut told = said(&mut command, &format!("{id}-secret"), calls);
+    told.tools.sort();
+    told
+}
+
 fn said(command: &mut Command, url: &str, calls: &[Call]) -> Told {
     let out = output(command.arg(url).arg(serde_json::to_string(calls).unwrap()));
     let said: Said = serde_json::from_str(out.lines().last().unwrap_or_default()).unwrap();

@@ -48,7 +48,17 @@ impl Gateway {
         backends: impl IntoIterator<Item = Backend>,
         variables: &[(&str, &str)],
     ) -> Self {
-        scratch.write("configmap.yaml", &config_map(backends));
+        Self::guarded(scratch, "{type: anonymous}", backends, variables)
+    }
+
+    /// The same with this `incomingAuth`.
+    pub(crate) fn guarded(
+        scratch: &Scratch,
+        incoming: &str,
+        backends: impl IntoIterator<Item = Backend>,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        scratch.write("configmap.yaml", &config_map(incoming, backends));
         let mut command = Command::new(program());
         command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--debug", "--log-format", "json", "--config"]);
         command.arg(scratch.path().join("configmap.yaml"));
@@ -65,6 +75,11 @@ impl Gateway {
         format!("http://{}/mcp", self.address)
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Stops it as a pod is stopped.
     pub(crate) fn stop(self) -> Log {
         Log(self.process.stop())
@@ -72,6 +87,13 @@ impl Gateway {
 }
 
 impl Log {
+    /// Holds it to not one of these texts, anywhere.
+    pub(crate) fn shows_none_of(&self, secrets: &[&str]) {
+        for secret in secrets {
+            assert!(secret.len() > 8 && !self.0.contains(secret), "{secret} is logged:\n{}", self.0);
+        }
+    }
+
     /// Holds it to a line about `backend`, a warning at least, that says all of `words`.
     pub(crate) fn says_of(&self, backend: &str, words: &[&str]) {
         let found = self.troubles(backend).any(|line| {
@@ -92,20 +114,20 @@ impl Log {
     }
 }
 
-fn config_map(backends: impl IntoIterator<Item = Backend>) -> String {
-    let mut text = String::from(
+fn config_map(incoming: &str, backends: impl IntoIterator<Item = Backend>) -> String {
+    let mut text = format!(
         "apiVersion: v1\n\
          kind: ConfigMap\n\
-         metadata: {name: team-vmcp-config, namespace: team}\n\
+         metadata: {{name: team-vmcp-config, namespace: team}}\n\
          data:\n\
          \x20 config.yaml: |\n\
          \x20   groupRef: team\n\
          \x20   name: team\n\
-         \x20   incomingAuth: {type: anonymous}\n\
-         \x20   outgoingAuth: {source: inline}\n\
+         \x20   incomingAuth: {incoming}\n\
+         \x20   outgoingAuth: {{source: inline}}\n\
          \x20   aggregation:\n\
          \x20     conflictResolution: prefix\n\
-         \x20     conflictResolutionConfig: {prefixFormat: \"{workload}_\"}\n\
+         \x20     conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}\n\
          \x20   backends:\n",
     );
     for Backend { name, url, bundle } in backends {

@@ -9,6 +9,7 @@
 mod certificates;
 mod clients;
 mod gateway;
+mod issuer;
 mod lossless;
 mod manual;
 mod processes;

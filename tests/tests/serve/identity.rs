@@ -11,6 +11,7 @@ use vmcp_native::server::{Options, Scopes, Server};
 use crate::backend::Backend;
 use crate::http::{Answer, PATIENCE, connect, send, write};
 use crate::issuer::{ALGORITHMS, Issuer, Signer, now, url};
+use crate::stage::Stage;
 use crate::{ACCEPT, JSON, eventually, offer_of, serve_all};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#;
@@ -434,6 +435,34 @@ fn opaque_tokens_are_asked_about_with_the_clients_credentials() {
     assert_eq!(send_as(&server, "bob", Some(&session), PING).status, 404);
     issuer.set_down(true);
     assert_eq!(verdict(&server, "unknown").0, 503);
+}
+
+#[test]
+fn what_a_backend_says_of_its_own_tokens_reaches_no_client() {
+    let signer = Signer::new("ES256", "k");
+    let issuer = Issuer::start(&[&signer]);
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = guarded(&issuer, "", &[("b", &stage.url())]);
+    let token = signer.token(&issuer.claims("ann"), &Value::Null);
+    let session = enter(&server, &token);
+    let call = r#"{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"b_t","arguments":{}}}"#;
+    for head in [
+        "401 X\r\nwww-authenticate: Bearer realm=\"theirs\"",
+        "403 X\r\nwww-authenticate: Bearer error=\"insufficient_scope\"",
+    ] {
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| send_as(&server, &token, Some(&session), call));
+            stage.cue("tools/call").bare(head);
+            let mut answer = asking.join().unwrap();
+            assert_eq!((answer.status, answer.header("www-authenticate")), (200, None));
+            let answer = answer.json();
+            assert_eq!(answer["error"]["code"], -32603);
+            assert!(!answer.to_string().contains("theirs") && !answer.to_string().contains("insufficient"), "{answer}");
+        });
+    }
+    // Nor is the caller's own token one that a backend ever sees.
+    assert_eq!(stage.headers("authorization"), Vec::<String>::new());
+    assert_eq!(send_as(&server, &token, Some(&session), PING).status, 200);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! How it serves is in `calls` and `listener`.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -135,6 +135,43 @@ fn the_arguments_of_the_operator_start_it_and_a_signal_stops_it_after_what_runs(
     }
     let last: Value = serde_json::from_str(run.err.lines().last().unwrap()).unwrap();
     assert_eq!(last["msg"], "stopped");
+}
+
+#[test]
+fn told_twice_it_waits_for_nothing() {
+    let backend = Backend::start();
+    let folder = Scratch::new();
+    folder.write(
+        "config.yaml",
+        &config(&format!("- {{name: a, url: \"{}\", transport: streamable-http}}\n", backend.url())),
+    );
+    let serving = Serving::start(folder.path(), &["-c", "config.yaml", "--port=0"], &[]);
+    let headers = [
+        ("content-type", "application/json"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "tools/call"),
+        ("mcp-name", "a_wait"),
+    ];
+    let call = br#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a_wait","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let mut caller = std::net::TcpStream::connect(serving.address).unwrap();
+    let mut head = format!("POST /mcp HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n", serving.address, call.len());
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    caller.write_all(&[head.as_bytes(), b"\r\n", call].concat()).unwrap();
+    while backend.seen("tools/call").is_empty() {
+        std::thread::yield_now();
+    }
+    serving.signal("-TERM");
+    while std::net::TcpStream::connect(serving.address).is_ok() {
+        std::thread::yield_now();
+    }
+    serving.signal("-INT");
+    // The backend has not answered: only the second signal can have ended it.
+    let run = serving.wait();
+    assert_eq!(run.code, Some(0));
+    assert!(run.err.contains(r#""msg":"told to stop again; answers are cut off","signal":"SIGINT""#), "{}", run.err);
+    backend.let_go();
 }
 
 #[test]

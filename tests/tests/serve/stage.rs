@@ -30,6 +30,8 @@ struct Shared {
     waiting: Mutex<Vec<Cue>>,
     arrived: Condvar,
     seen: Mutex<Vec<Value>>,
+    /// The headers of all requests.
+    sent: Mutex<Vec<(String, String)>>,
     tools: Mutex<Vec<&'static str>>,
     /// Whether it has standing streams.
     streams: AtomicBool,
@@ -72,6 +74,7 @@ impl Stage {
             waiting: Mutex::default(),
             arrived: Condvar::new(),
             seen: Mutex::default(),
+            sent: Mutex::default(),
             tools: Mutex::new(vec!["t"]),
             streams: AtomicBool::new(false),
             varies: AtomicBool::new(false),
@@ -135,6 +138,11 @@ impl Stage {
         self.0.seen.lock().unwrap().iter().filter(|body| body["method"] == method).cloned().collect()
     }
 
+    /// The values of a header that came with any request.
+    pub(crate) fn headers(&self, name: &str) -> Vec<String> {
+        self.0.sent.lock().unwrap().iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
+    }
+
     /// From now on, no session that was opened is known.
     pub(crate) fn forget(&self) {
         self.0.forgotten.store(self.0.sessions.load(Ordering::SeqCst), Ordering::SeqCst);
@@ -154,6 +162,11 @@ impl Cue {
     /// Answers with an error.
     pub(crate) fn error(mut self, status: u16, error: Value) {
         plain(&mut self.out, status, None, &answer(&self.body, "error", error)).unwrap();
+    }
+
+    /// Answers with this head and no body.
+    pub(crate) fn bare(mut self, head: &str) {
+        self.out.write_all(format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
     }
 
     /// Begins a stream.
@@ -202,6 +215,7 @@ impl Shared {
             }
             shown["method"] = json!(method);
             self.seen.lock().unwrap().push(shown);
+            self.sent.lock().unwrap().extend(headers.iter().cloned());
             let session = headers.iter().find(|(name, _)| name == "mcp-session-id").map(|(_, value)| value.clone());
             let number = session.as_deref().and_then(|id| id.strip_prefix('s')?.parse::<usize>().ok());
             let known = number.is_some_and(|number| number >= self.forgotten.load(Ordering::SeqCst));

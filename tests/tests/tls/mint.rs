@@ -44,6 +44,11 @@ impl Minted {
         Minted { certificate, params, key }
     }
 
+    /// Signs for somebody of whom only the public key is known.
+    pub(crate) fn vouch(&self, params: CertificateParams, key: &RsaKey) -> CertificateDer<'static> {
+        params.signed_by(key, &Issuer::from_params(&self.params, &self.key)).unwrap().der().clone()
+    }
+
     /// Another certificate of the same key and name.
     pub(crate) fn again(&self, change: impl FnOnce(&mut CertificateParams)) -> Minted {
         let mut params = self.params.clone();
@@ -61,6 +66,28 @@ pub(crate) fn self_signed(params: CertificateParams) -> Minted {
 pub(crate) fn self_signed_with_key(params: CertificateParams, key: KeyPair) -> Minted {
     let certificate = params.self_signed(&key).unwrap().der().clone();
     Minted { certificate, params, key }
+}
+
+/// A public key of 1024 bits, which nothing here makes.
+pub(crate) struct RsaKey(Vec<u8>);
+
+impl RsaKey {
+    /// That of a certificate: `SEQUENCE` of 137 bytes that begins with an `INTEGER` of 129 (RFC 8017 appendix A.1.1).
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Self {
+        let begins = [0x30, 0x81, 0x89, 0x02, 0x81, 0x81];
+        let at = certificate.windows(begins.len()).position(|window| window == begins).unwrap();
+        Self(certificate[at..at + 140].to_vec())
+    }
+}
+
+impl rcgen::PublicKeyData for RsaKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
 }
 
 pub(crate) fn p256() -> KeyPair {

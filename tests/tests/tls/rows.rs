@@ -10,7 +10,8 @@ use std::thread;
 
 use crate::handshake::{self, Failed, Server, connect};
 use crate::mint::{
-    self, HOST, Minted, ca, expired, fixture, fixture_key, not_yet, pem, self_signed, server, unknown_critical, with,
+    self, HOST, Minted, RsaKey, ca, expired, fixture, fixture_key, not_yet, pem, self_signed, server, unknown_critical,
+    with,
 };
 use rcgen::{
     BasicConstraints, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
@@ -140,7 +141,16 @@ fn a_private_ca_is_found_however_the_chain_is_sent() {
     let deep = lower.issue(server(&[HOST]));
     let other = self_signed(ca("Other"));
     let anchor = "anchor \"CN=Root\" at ca.crt:1";
+    let mut longer = vec![root.issue(ca("0"))];
+    for step in 1..8 {
+        longer.push(longer[step - 1].issue(ca(&step.to_string())));
+    }
+    longer.push(longer[7].issue(server(&[HOST])));
+    let (six, eight): (Vec<_>, Vec<_>) = (longer[..6].iter().rev().collect(), longer.iter().rev().collect());
+    let of_six = longer[5].issue(server(&[HOST]));
     check(&[
+        row("a six intermediates", Trusted, anchor, &[&root], &[&[&of_six], &six[..]].concat()),
+        row("a eight intermediates", Refused, "than are followed, which is 6", &[&root], &eight).but_go(Trusted),
         row("a CA and leaf", Trusted, anchor, &[&root], &[&leaf]),
         row("a intermediates sent", Trusted, anchor, &[&root], &[&deep, &lower, &upper]),
         row("a chain out of order", Trusted, anchor, &[&root], &[&deep, &upper, &lower]),
@@ -261,6 +271,17 @@ fn keys_and_signatures_of_today_are_taken() {
     let weak =
         files("e RSA 1024 CA", Refused, "key that is not accepted (RSA 1024)", "ca-rsa1024", "server-below-rsa1024");
     rows.push(weak.but_go(Trusted));
+    // The same key one step further down.
+    let root = self_signed(ca("Root"));
+    let between = root.vouch(ca("Test CA RSA 1024"), &RsaKey::of(&fixture("ca-rsa1024")));
+    let leaf = "server-below-rsa1024";
+    let says = "the intermediate certificate \"Test CA RSA 1024\", which has a key that is not accepted (RSA 1024)";
+    let below = Row {
+        chain: vec![fixture(leaf), between],
+        key: fixture_key(leaf),
+        ..row("e RSA 1024 intermediate", Refused, says, &[&root], &[&any])
+    };
+    rows.push(below.but_go(Trusted));
     rows.push(files("c v1 CA and leaf", Trusted, "anchor \"CN=Test CA v1\"", "ca-v1", "server-below-v1"));
     check(&rows);
 }

@@ -23,7 +23,7 @@ pub(super) fn check(aggregation: &AggregationConfig, names: &Names<'_>, path: &P
         path,
     );
     if let (Some(strategy), Some(details)) = (strategy, details) {
-        check_details(aggregation, strategy, details, path, findings);
+        check_details(aggregation, strategy, details, names, path, findings);
     }
     findings.choice(aggregation, "defaultToolVisibility", &aggregation.default_tool_visibility, path);
     if let Some(details) = details {
@@ -36,6 +36,7 @@ fn check_details(
     aggregation: &AggregationConfig,
     strategy: &str,
     details: &ConflictResolutionConfig,
+    names: &Names<'_>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
 ) {
@@ -44,6 +45,14 @@ fn check_details(
         "prefix" => {
             let expected = "the prefix of tool names, such as `{workload}_`";
             findings.required_text(details, "prefixFormat", &details.prefix_format, expected, &inner);
+            if let Some(format) = details.prefix_format.as_ref().filter(|format| !format.is_empty())
+                && !format.contains("{workload}")
+                && (names.sorted.len() > 1 || format.contains('{'))
+            {
+                findings.report(code::AGGREGATION_ONE_PREFIX, format.span, &inner.key("prefixFormat"), || {
+                    format!("`prefixFormat` is `{}`; expected `{{workload}}` in it", shown(format))
+                });
+            }
         }
         "priority" if details.priority_order.is_empty() => {
             findings.missing(details, "priorityOrder", "the names of backends, the first wins", &inner);
@@ -167,6 +176,21 @@ mod tests {
             [
                 "config/missing-key /aggregation/conflictResolutionConfig «conflictResolutionConfig» `conflictResolutionConfig` has no `prefixFormat`; expected the prefix of tool names, such as `{workload}_`",
             ]
+        );
+        for odd in ["{Workload}_", "{workload", "{ workload }_"] {
+            assert_eq!(
+                findings(&alloc::format!(
+                    "aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: '{odd}'}}}}"
+                )),
+                [alloc::format!(
+                    "aggregation/one-prefix /aggregation/conflictResolutionConfig/prefixFormat «'{odd}'» `prefixFormat` is `{odd}`; expected `{{workload}}` in it"
+                )]
+            );
+        }
+        // The only backend's prefix may be anything.
+        assert_eq!(
+            findings("aggregation: {conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: x_}}"),
+            [""; 0]
         );
         assert_eq!(
             findings("aggregation: {conflictResolution: priority, conflictResolutionConfig: {}}"),

@@ -5,8 +5,11 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program whose result is what it prints")]
 
+mod backend;
 mod calls;
+mod client;
 mod configs;
+mod hops;
 mod measure;
 mod trust;
 
@@ -19,7 +22,8 @@ fn main() -> ExitCode {
         [] => all(),
         ["config", size, what] => configs::one(size, what),
         ["trust"] => trust::one(),
-        ["backend"] => calls::backend(),
+        ["backend"] => backend::serve(),
+        ["calls"] => calls::all(),
         _ => Err("usage: bench".to_owned()),
     };
     match result {

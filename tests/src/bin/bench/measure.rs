@@ -27,6 +27,11 @@ pub(crate) fn resident_kib(pid: u32) -> u64 {
     status_kib(&pid.to_string(), "VmRSS:")
 }
 
+/// Threads of process `pid`.
+pub(crate) fn threads(pid: u32) -> u64 {
+    status_kib(&pid.to_string(), "Threads:")
+}
+
 fn status_kib(process: &str, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
