@@ -77,7 +77,7 @@ core-wasm: .setup-rust .setup-node ## the core's own tests again, inside WebAsse
 	     <(cargo test --locked --quiet --package vmcp-core --lib --target $(WASM) -- --list | sort) \
 	  || { echo 'these core tests run on one side only (is `wasm_bindgen_test as test` imported?)'; exit 1; }
 
-page: $(PACK)/exchange $(PACK)/nodejs preview-build .setup-chromium tests/peers/node_modules/.package-lock.json ## the WebAssembly package under Node, and the page in a real browser
+page: $(PACK)/npm preview-build .setup-chromium tests/peers/node_modules/.package-lock.json ## the WebAssembly package under Node, and the page in a real browser
 	$(call STEP,WebAssembly package under Node and the page in Chromium)
 	$(PREVIEW) cargo build $(NATIVE) --bins
 	CHROMIUM="$(CHROMIUM)" node --test --test-reporter=spec --test-concurrency=1 wasm/test/*.test.mjs www/test/*.test.mjs
@@ -95,7 +95,7 @@ conformance: .setup-peers ## the official conformance suite through `vmcp serve`
 
 ##@ Measure and search
 .PHONY: bench bench-page fuzz compat deny
-bench: ## time and memory from text to catalog, pool assembly, calls through vmcp against direct ones (GO=1 adds the Go vMCP's row)
+bench: ## time and memory from text to catalog, pool assembly, calls directly, through nginx and through vmcp (GO=1 adds the Go vMCP)
 	$(if $(filter 1,$(GO)),$(MAKE) $(GO_VMCP))
 	cargo build --locked --release --package vmcp-native --bin vmcp --package vmcp-tests --bin bench
 	$(if $(filter 1,$(GO)),GO_VMCP="$(CURDIR)/$(GO_VMCP)") target/release/bench $(ARGS)
@@ -171,22 +171,35 @@ tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peer
 	npm ci --prefix tests/peers --ignore-scripts --no-progress --loglevel=error --cache "$(CURDIR)/target/npm-cache"
 	rm -rf target/npm-cache && touch $@
 
-# The WebAssembly module with its JavaScript, for Node and for browsers.
-.PHONY: .module $(PACK)/exchange
+# The WebAssembly module with its JavaScript, for Node and for browsers. All of it together is an npm package.
+.PHONY: .module .exchange
+MODULE := target/$(WASM)/wasm/vmcp_wasm.wasm
+BINDGEN = cargo run --locked --quiet --package vmcp-bindgen -- pack
 .module: .setup-rust .setup-node
 	$(call STEP,WebAssembly package: build)
 	cargo build --locked --package vmcp-wasm --lib --target $(WASM) --profile wasm
 	cargo build --locked --package vmcp-wasm --example beside
 
-# The exchanges of MCP, for hosts with `fetch`: a module of its own.
-$(PACK)/exchange: .setup-rust .setup-node
-	cargo build --locked --package vmcp-wasm --lib --target $(WASM) --profile wasm --no-default-features --features exchange
-	rm -rf $@
-	cargo run --locked --quiet --package vmcp-bindgen -- pack nodejs target/$(WASM)/wasm/vmcp_wasm.wasm $@
-
 $(PACK)/nodejs $(PACK)/web: .module
 	rm -rf $@
-	cargo run --locked --quiet --package vmcp-bindgen -- pack $(@F) target/$(WASM)/wasm/vmcp_wasm.wasm $@
+	$(BINDGEN) $(@F) $(MODULE) $@
 	target/debug/examples/beside types >$@/preview.d.ts
 	target/debug/examples/beside words >$@/words.txt
 	target/debug/examples/beside schema >$@/schema.json
+
+# The exchanges of MCP, for hosts with `fetch`: a module of its own.
+$(PACK)/exchange $(PACK)/exchange-web: .exchange
+.exchange: .setup-rust .setup-node
+	cargo build --locked --package vmcp-wasm --lib --target $(WASM) --profile wasm --no-default-features --features exchange
+	rm -rf $(PACK)/exchange $(PACK)/exchange-web
+	$(BINDGEN) nodejs $(MODULE) $(PACK)/exchange
+	$(BINDGEN) web $(MODULE) $(PACK)/exchange-web
+
+$(PACK)/npm: $(PACK)/web $(PACK)/nodejs $(PACK)/exchange
+	rm -rf $@ && mkdir -p $@/exchange
+	cp wasm/package.json wasm/README.md LICENSE $(PACK)/web/words.txt $(PACK)/web/schema.json $@/
+	cp -r $(PACK)/web $@/web && cp -r $(PACK)/nodejs $@/node
+	cp -r $(PACK)/exchange-web $@/exchange/web && cp -r $(PACK)/exchange $@/exchange/node
+	rm $@/web/{words.txt,schema.json} $@/node/{words.txt,schema.json}
+	for folder in web exchange/web; do echo '{ "type": "module" }' >$@/$$folder/package.json; done
+	for folder in node exchange/node; do echo '{ "type": "commonjs" }' >$@/$$folder/package.json; done

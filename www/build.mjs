@@ -16,14 +16,14 @@ const virtual = (modules) => ({
   load: (id) => (id.startsWith("\0") && id.slice(1) in modules ? `export default ${JSON.stringify(modules[id.slice(1)])};` : null),
 });
 
-/** One classic script. */
-async function script(entry, modules) {
+/** One classic script, or one module. */
+async function script(entry, modules, format = "iife") {
   const [{ output }] = [
     await build({
       root: here, configFile: false, logLevel: "warn", publicDir: false, plugins: [virtual(modules)],
       build: {
         write: false, minify: true, target: "es2023", modulePreload: false, chunkSizeWarningLimit: 4000,
-        lib: { entry: path.join(here, "src", entry), formats: ["iife"], name: "vmcp" },
+        lib: { entry: path.join(here, "src", entry), formats: [format], name: "vmcp" },
       },
     }),
   ].flat();
@@ -55,7 +55,14 @@ const main = (await script("main.ts", { "virtual:wasm": "%WASM%", "virtual:worke
   .replace(/(["'`])%WASM%\1/, () => `"${characters(readFileSync(path.join(pack, "vmcp_bg.wasm")))}"`);
 const style = read("src/style.css");
 
-const page = (parts) => Object.entries(parts).reduce((html, [name, value]) => html.replace(`%${name}%`, () => value), read("index.html"));
+const { labels } = await import(`data:text/javascript,${encodeURIComponent(await script("texts.ts", {}, "es"))}`);
+const escaped = (text) => text.replace(/[&<>"]/g, (character) => `&#${character.codePointAt(0)};`);
+const label = (key) => {
+  if (labels[key] === undefined) throw new Error(`texts.ts has no label ${key}`);
+  return escaped(labels[key]);
+};
+const frame = read("index.html").replace(/\{\{(\w+)\}\}/g, (_, key) => label(key));
+const page = (parts) => Object.entries(parts).reduce((html, [name, value]) => html.replace(`%${name}%`, () => value), frame);
 const files = {
   "index.html": page({
     POLICY: policy("'self'", "'self'"), META: '<meta name="vmcp-offline" content="sw.js" />',

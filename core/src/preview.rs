@@ -24,6 +24,7 @@ use crate::endpoint::{Endpoint, Scheme};
 use crate::judge::{Document, Judgement, judge};
 use crate::names::{Fate, Listed, forecast, listed};
 use crate::order;
+use crate::report::Report;
 use crate::secret::Secret;
 use crate::shape::Shape as _;
 use crate::text::Span;
@@ -456,6 +457,7 @@ fn verdict(obstacle: Option<&str>, backends: &[BackendView], needs: &Needs) -> S
 #[must_use]
 pub fn typescript() -> String {
     let mut all = BTreeMap::new();
+    Report::declare(&mut all);
     View::declare(&mut all);
     Setting::declare(&mut all);
     KeyHover::declare(&mut all);

@@ -9,11 +9,13 @@ mod batch;
 mod calls;
 mod client;
 mod connection;
+mod cors;
 mod ears;
 mod guard;
 mod hearing;
 mod incoming;
 mod known;
+mod leases;
 mod link;
 mod links;
 mod listen;
@@ -28,9 +30,11 @@ mod seals;
 mod served;
 mod sessions;
 mod stream;
+mod subscribed;
 mod suspended;
 mod tasks;
 mod turns;
+mod updates;
 mod views;
 mod ways;
 mod whose;
@@ -230,7 +234,9 @@ impl std::fmt::Debug for Server {
 /// The address cannot be listened on, or the system has no resources left.
 pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_name("vmcp-listener")
+        // One that reads a large answer must not be the only one.
+        .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)))
+        .thread_name("vmcp-worker")
         .enable_all()
         .build()
         .map_err(StartError::Runtime)?;

@@ -20,6 +20,8 @@ export class Core {
   #variables = "";
   #since = 0;
   #running = false;
+  /** The text that was judged last and well; a fresh worker judges it again before other questions. */
+  #judged: string | null = null;
   #later: { text: string; waiting: Waiting } | null = null;
   /** How often a worker had to be replaced. */
   replaced = 0;
@@ -70,6 +72,7 @@ export class Core {
     this.#later = null;
     this.#running = true;
     this.#since = performance.now();
+    this.#judged = null;
     const worker = this.#worker;
     const done = (then: () => void) => {
       if (worker === this.#worker) this.#running = false;
@@ -77,7 +80,10 @@ export class Core {
       this.#check();
     };
     this.#ask("check", text, Date.now() / 1000).then(
-      (view) => done(() => waiting.resolve(this.#later === null ? view : null)),
+      (view) => done(() => {
+        this.#judged = text;
+        waiting.resolve(this.#later === null ? view : null);
+      }),
       (why: Error) => done(() => (why.message === "given up" ? waiting.resolve(null) : waiting.reject(why))),
     );
   }
@@ -120,6 +126,7 @@ export class Core {
     this.#start();
     for (const [path, bytes] of this.#files) this.giveFile(path, bytes);
     if (this.#variables !== "") this.giveVariables(this.#variables);
+    if (this.#judged !== null) void this.#ask("check", this.#judged, Date.now() / 1000).catch(() => {});
     for (const { reject } of lost) reject(new Error(why));
   }
 }

@@ -5,7 +5,7 @@ import { yaml } from "@codemirror/lang-yaml";
 import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, setDiagnostics, type Diagnostic } from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, StateEffect, StateField, type ChangeSpec, type Text } from "@codemirror/state";
+import { Compartment, EditorState, StateEffect, StateField, type ChangeSpec, type Text, type Transaction, type TransactionSpec } from "@codemirror/state";
 import { Decoration, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, hoverTooltip, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import type { Found, Region, TextEdit } from "../../target/pack/web/preview.d.ts";
@@ -59,6 +59,7 @@ export class Editor {
   view: EditorView;
   #separator = new Compartment();
   #language = new Compartment();
+  #yaml = yaml();
   #mark = "";
 
   constructor(
@@ -71,13 +72,15 @@ export class Editor {
       extensions: [
         lineNumbers(), lintGutter(), foldGutter(), history(), drawSelection(), highlightSpecialChars(), indentOnInput(), bracketMatching(),
         closeBrackets(), highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(), search({ top: true }),
-        this.#language.of(yaml()), indentUnit.of("  "), syntaxHighlighting(colours), theme, pointed, this.#separator.of([]),
+        this.#language.of(this.#yaml), EditorState.transactionExtender.of((transaction) => this.#guard(transaction)), indentUnit.of("  "), syntaxHighlighting(colours), theme, pointed, this.#separator.of([]),
         autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
         hoverTooltip((view, at) => this.#hover(view, at)),
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap]),
         EditorView.contentAttributes.of({ "aria-label": texts.editor, tabindex: "0", spellcheck: "false", autocapitalize: "off" }),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) changed();
+          if (!update.docChanged) return;
+          queueMicrotask(() => this.#colour());
+          changed();
         }),
       ],
     });
@@ -98,14 +101,7 @@ export class Editor {
     text = text.slice(this.#mark.length);
     // Line ends stay as they are if all are alike.
     const separator = /\r\n/.test(text) && !/[^\r]\n|^\n|\r(?!\n)/.test(text) ? "\r\n" : null;
-    // The highlighter walks its tree by recursion: brackets without end would exhaust the stack.
-    const language = /[[{]{1000}/.test(text) ? [] : yaml();
-    this.view.dispatch({
-      effects: [
-        this.#separator.reconfigure(separator ? EditorState.lineSeparator.of(separator) : []),
-        this.#language.reconfigure(language),
-      ],
-    });
+    this.view.dispatch({ effects: this.#separator.reconfigure(separator ? EditorState.lineSeparator.of(separator) : []) });
     this.view.dispatch({
       changes: { from: 0, to: this.view.state.doc.length, insert: this.view.state.toText(text) },
       selection: { anchor: 0 },
@@ -142,6 +138,18 @@ export class Editor {
     this.view.focus();
   }
 
+  /** Takes the highlighter away from a text that nests too deeply for it, however the text came to be. */
+  #guard({ docChanged, newDoc, startState }: Transaction): Pick<TransactionSpec, "effects"> | null {
+    if (!docChanged || this.#language.get(startState) !== this.#yaml || !isDeep(newDoc)) return null;
+    return { effects: this.#language.reconfigure([]) };
+  }
+
+  /** Gives it back. Later than the change: a new highlighter begins with the text as it was before. */
+  #colour(): void {
+    const { state } = this.view;
+    if (this.#language.get(state) !== this.#yaml && !isDeep(state.doc)) this.view.dispatch({ effects: this.#language.reconfigure(this.#yaml) });
+  }
+
   async #hover(view: EditorView, at: number) {
     const line = view.state.doc.lineAt(at);
     const about = await this.core.hover(line.number, at - line.from + 1).catch(() => null);
@@ -168,6 +176,28 @@ export class Editor {
     }));
     return { from, options, validFor: /^[\w"']*$/ };
   }
+}
+
+/** The highlighter walks its tree by recursion: nesting without end would exhaust the stack. */
+const DEEPEST = 500;
+
+/** Whether more brackets are open somewhere, or more blocks begin on one line. */
+function isDeep(doc: Text): boolean {
+  let open = 0;
+  let begun = 0;
+  for (let chunks = doc.iter(); !chunks.next().done; ) {
+    const text = chunks.value;
+    if (chunks.lineBreak) begun = 0;
+    for (let at = 0; at < text.length; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code === 0x5b || code === 0x7b) open += 1;
+      else if ((code === 0x5d || code === 0x7d) && open > 0) open -= 1;
+      if (code === 0x20 || code === 0x2d || code === 0x3f) begun += 1;
+      else begun = -Infinity;
+      if (open > DEEPEST || begun > DEEPEST) return true;
+    }
+  }
+  return false;
 }
 
 /** Lines and columns as the core counts them; what is past an end is at the end. */

@@ -24,11 +24,11 @@ let shownFindings = FINDINGS;
 const shown = { text: "", view, milliseconds: 0 };
 
 const tables = {
-  backends: new Table("Backends", texts.backendColumns),
-  settings: new Table("Effective configuration but for the backends", texts.settingColumns),
-  needs: new Table("What the pod needs", texts.needColumns),
-  certificates: new Table("Certificates of the files that were dropped", texts.certificateColumns),
-  names: new Table("Names of tools under each conflict strategy", texts.nameColumns),
+  backends: new Table(texts.tables.backends, texts.backendColumns),
+  settings: new Table(texts.tables.settings, texts.settingColumns),
+  needs: new Table(texts.tables.needs, texts.needColumns),
+  certificates: new Table(texts.tables.certificates, texts.certificateColumns),
+  names: new Table(texts.tables.names, texts.nameColumns),
 };
 for (const [name, table] of Object.entries(tables)) byId(`table-${name}`).append(table.element);
 
@@ -56,6 +56,11 @@ async function check(): Promise<void> {
     return;
   }
   if (answer === null) return;
+  // A link that was made holds the text as it was.
+  if (text !== shown.text) {
+    byId("link-row").hidden = true;
+    byId("share-said").textContent = "";
+  }
   view = answer;
   editor.show(view.findings);
   shownFindings = FINDINGS;
@@ -123,15 +128,26 @@ function showBackends(document: DocumentView | undefined): void {
       backend.name || "?",
       backend.standing === "served" ? texts.served : `${texts.rejected}: ${backend.reason}`,
       backend.url, backend.transport, backend.kind,
-      [backend.auth, backend.header, backend.variables.join(" "), backend.authSource === "default" ? "(default)" : ""].filter(Boolean).join(" "),
+      [backend.auth, backend.header, backend.variables.join(" "), backend.authSource === "default" ? texts.byDefaultStrategy : ""].filter(Boolean).join(" "),
       backend.caBundle && backend.trust !== "nobody" ? `${texts.vouching[backend.trust]} ${backend.caBundle}` : texts.vouching[backend.trust],
     ] as Cell[],
   }));
   tables.backends.show(rows);
 }
 
+/** The answer to a question of the panels; `null`, and the panel says so, if the core failed on it. */
+async function asked<T>(question: Promise<T>, said: string): Promise<T | null> {
+  try {
+    return await question;
+  } catch (error) {
+    byId(said).textContent = texts.questionFailed((error as Error).message);
+    return null;
+  }
+}
+
 async function showSettings(): Promise<void> {
-  const settings = await core.settings(Math.max(which.selectedIndex, 0)).catch(() => []);
+  byId("settings-said").textContent = "";
+  const settings = (await asked(core.settings(Math.max(which.selectedIndex, 0)), "settings-said")) ?? [];
   tables.settings.show(settings.map(({ key, value, written }) => ({ cells: [key, value, written ? texts.written : texts.byDefault], class: written ? "" : "faint" })));
 }
 
@@ -172,7 +188,7 @@ async function showNames(document: DocumentView | undefined): Promise<void> {
     byId("names-said").textContent = texts.pasteTools;
     return;
   }
-  const naming = await core.names(Math.max(which.selectedIndex, 0), backend.value, pasted).catch(() => null);
+  const naming = await asked(core.names(Math.max(which.selectedIndex, 0), backend.value, pasted), "names-said");
   if (naming === null) return;
   byId("names-said").textContent = naming.problem ?? texts.configured(naming.strategy);
   const fate = ({ name, reason }: { name: string | null; reason: string | null }) => name ?? `✗ ${reason}`;
@@ -187,7 +203,7 @@ async function showChanges(): Promise<void> {
     byId("changes").replaceChildren();
     return;
   }
-  const comparison = await core.compare(old, Math.max(which.selectedIndex, 0)).catch(() => null);
+  const comparison = await asked(core.compare(old, Math.max(which.selectedIndex, 0)), "compare-said");
   if (comparison === null) return;
   const { problem, changes } = comparison;
   said.textContent = problem ?? (changes.length === 0 ? texts.same : texts.changes(changes.length));
@@ -199,7 +215,7 @@ async function showChanges(): Promise<void> {
 function showShare(): void {
   byId("secrets").hidden = view.secrets === 0;
   byId("secrets").textContent = texts.secretsInLink(view.secrets);
-  byId("make-link").textContent = view.secrets === 0 ? "Make a link" : texts.linkAnyway;
+  byId("make-link").textContent = view.secrets === 0 ? texts.makeLink : texts.linkAnyway;
 }
 
 /** Configurations become the text, one after the other; certificates stand beside it. */

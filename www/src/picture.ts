@@ -15,11 +15,12 @@ export function picture(view: DocumentView, places: Places): SVGElement {
   // What is rejected is drawn first: nobody should have to look for it.
   const order = few ? view.backends : [...view.backends].sort((a, b) => (a.standing > b.standing ? 1 : a.standing < b.standing ? -1 : 0));
   const drawn = order.slice(0, MOST);
-  const [height, width, columns] = few ? [58, 440, 1] : [24, 250, 3];
+  // Few stand to the right of the server, each at the end of its line; many stand below it, in columns.
+  const [height, width, columns] = few ? [58, 440, 1] : [24, 306, 2];
   const rows = Math.ceil(drawn.length / columns);
-  const left = 300;
-  const total = { width: left + columns * (width + 12) + 8, height: Math.max(rows * height, 120) + 40 };
-  const middle = few ? total.height / 2 : 90;
+  const [left, top] = few ? [300, 10] : [10, 134];
+  const total = { width: left + columns * (width + 12), height: Math.max(rows * height, few ? 120 : 0) + top + 30 };
+  const middle = few ? total.height / 2 : 46;
   const svg = s("svg", {
     viewBox: `0 0 ${total.width} ${total.height}`, width: total.width, height: total.height,
     class: few ? "few" : "many", role: few ? "group" : "img", "aria-label": texts.picture(served, view.backends.length),
@@ -31,11 +32,13 @@ export function picture(view: DocumentView, places: Places): SVGElement {
     server(view, middle, places, few),
   );
   drawn.forEach((backend, index) => {
-    const [x, y] = [left + Math.floor(index / rows) * (width + 12), 10 + (index % rows) * height];
+    const [x, y] = [left + Math.floor(index / rows) * (width + 12), top + (index % rows) * height];
     if (few) svg.append(line(270, middle, left, y + height / 2 - 4, colour(backend), backend.standing === "rejected"));
     svg.append(few ? card(backend, x, y, width, height - 8, places) : row(backend, x, y, width, places));
   });
-  if (!few) svg.append(line(270, middle, left - 8, middle, "var(--ink)"), line(left - 8, 10, left - 8, 10 + rows * height, "var(--ink)"));
+  if (!few) {
+    svg.append(line(195, middle + 32, 195, top - 36, "var(--ink)"), ...texts.legend.map((text, index) => label(left, top - 24 + index * 15, text)));
+  }
   if (order.length > drawn.length) svg.append(label(left, total.height - 10, texts.notDrawn(order.length - drawn.length)));
   return svg;
 }
@@ -64,8 +67,8 @@ function row(backend: BackendView, x: number, y: number, width: number, places: 
   group.append(
     s("rect", { x, y, width, height: 20, rx: 3, fill: "var(--panel)" }),
     s("rect", { x, y, width: 5, height: 20, fill: colour(backend) }),
-    label(x + 12, y + 15, clip(`${mark(backend)} ${backend.name || "?"}`, 18), backend.standing === "rejected"),
-    label(x + width - 6, y + 15, clip(short(backend), 19), false, "end"),
+    label(x + 12, y + 15, clip(`${mark(backend)} ${backend.name || "?"}`, 38 - short(backend).length), backend.standing === "rejected"),
+    label(x + width - 6, y + 15, clip(short(backend), 26), false, "end"),
   );
   return group;
 }

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { browser, built, open, says, serve, shoot, write } from "./browser.mjs";
+import { trapping } from "./module.mjs";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core");
 const samples = new URL("../../tests/cases/config/samples/", import.meta.url);
@@ -197,6 +198,8 @@ test("a link carries the text, and warns of secrets", async () => {
   await page.waitForFunction(() => document.getElementById("link").value !== "");
   const link = await page.locator("#link").inputValue();
   assert.ok(link.startsWith(`${server.url}#z=`), link);
+  await write(page, `${sample("15-two-header-values")}# more\n`);
+  assert.equal(await page.locator("#link-row").isVisible(), false);
   const other = await open(context, link);
   await says(other, /rejected/);
   assert.equal(await other.evaluate(() => window.vmcpPreview.editor.text), sample("15-two-header-values"));
@@ -357,17 +360,68 @@ test("hostile text leaves the page responsive, and is answered", async () => {
   await page.close();
 });
 
-test("a worker that fails is replaced, and said to have failed", async () => {
-  const page = await open(context, server.url, { noisy: true });
-  await page.evaluate(async () => {
-    const { core } = window.vmcpPreview;
-    // A question that the module cannot understand ends as a panic would.
-    await core.hover({ valueOf() { throw new Error("no number"); } }, 1).catch(() => {});
-  });
-  await write(page, sample("01-minimal"));
-  await says(page, /^starts; 1 of 1 served$/);
+test("floods of brackets that are pasted or typed leave the editor alive, and colours come back", async () => {
+  const page = await open(context, server.url);
+  const coloured = () => page.evaluate(() => window.vmcpPreview.editor.view.contentDOM.querySelectorAll(".cm-line [class*=ͼ]").length > 0);
+  const state = () => page.evaluate(() => window.vmcpPreview.editor.text);
+  await write(page, "name: team\n");
+  await page.waitForFunction(() => window.vmcpPreview.editor.view.contentDOM.querySelectorAll(".cm-line [class*=ͼ]").length > 0);
+  for (const flood of ["[".repeat(20_000), "[ {a: ".repeat(5_000), "- ".repeat(20_000), Array.from({ length: 1500 }, (_, depth) => `${" ".repeat(depth)}a:`).join("\n")]) {
+    await page.evaluate(() => window.vmcpPreview.editor.load(""));
+    await page.locator(".cm-content").click();
+    // As a paste: one insertion by a person.
+    await page.evaluate((flood) => {
+      const data = new DataTransfer();
+      data.setData("text/plain", flood);
+      window.vmcpPreview.editor.view.contentDOM.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+    }, flood);
+    assert.equal(await state(), flood);
+    assert.equal(await coloured(), false);
+    await says(page, /^does not start|no configuration|is empty|nested|deep|not YAML/);
+  }
+  await page.evaluate(() => window.vmcpPreview.editor.load(""));
+  await page.locator(".cm-content").click();
+  // Closing brackets come by themselves, so each key nests one deeper.
+  await page.keyboard.type("[".repeat(1200));
+  assert.equal((await state()).length, 2400);
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("name: team");
+  await page.waitForFunction(() => window.vmcpPreview.editor.view.contentDOM.querySelectorAll(".cm-line [class*=ͼ]").length > 0);
+  assert.deepEqual(page.complaints, []);
   await page.close();
 });
+
+test("a trap inside of the module is told, and a fresh worker goes on with everything that was given", async () => {
+  const page = await openTrapping("session_compare");
+  await write(page, sample("02-private-ca"));
+  await page.locator("#files").setInputFiles({ name: "ca.crt", mimeType: "", buffer: readFileSync(new URL("../../tests/data/certificates/ca.pem", import.meta.url)) });
+  await page.waitForFunction(() => window.vmcpPreview.shown.view.certificates.length > 0);
+  await page.locator("#tab-compare").click();
+  await page.locator("#take-old").click();
+  await page.waitForFunction(() => /^vmcp itself failed on this question \(RuntimeError: unreachable/.test(document.getElementById("compare-said").textContent));
+  assert.ok((await page.evaluate(() => window.vmcpPreview.core.replaced)) >= 1);
+  const { certificates } = await write(page, `${sample("02-private-ca")}# more\n`);
+  assert.ok(certificates.length > 0, "the file was given again");
+  await says(page, /^starts; 1 of 1 served/);
+  await page.context().close();
+  const always = await openTrapping("session_check");
+  await says(always, /^vmcp itself failed on this text \(RuntimeError: unreachable\)/);
+  await always.evaluate(() => window.vmcpPreview.editor.load("name: x\n"));
+  await always.waitForFunction(() => window.vmcpPreview.core.replaced >= 2);
+  assert.equal((await always.evaluate(() => window.vmcpPreview.core.explain("yaml/syntax"))).summary, "the text is not YAML");
+  await always.context().close();
+});
+
+/** The page with a module in which one export traps. */
+async function openTrapping(name) {
+  // A service worker would give the page as it was built.
+  const page = await (await chromium.newContext({ serviceWorkers: "block" })).newPage();
+  page.setDefaultTimeout(60_000);
+  const script = trapping(readFileSync(new URL("main.js", built), "utf8"), name);
+  await page.route("**/main.js", (route) => route.fulfill({ contentType: "text/javascript; charset=utf-8", body: script }));
+  await page.goto(server.url);
+  return page;
+}
 
 test("every sample is a case, and is judged like one", async () => {
   const page = await open(context, server.url);

@@ -20,6 +20,18 @@ test("every file that the page names was built, and none is elsewhere", () => {
   assert.doesNotMatch(single, /src=|href="(?!data:,)/);
 });
 
+test("every English text of the page stands in one file", () => {
+  const source = readFileSync(new URL("../index.html", import.meta.url), "utf8");
+  const words = source.replace(/\{\{\w+\}\}|%[A-Z]+%|<!doctype html>/g, "").replace(/<[^>]*>/g, (tag) => (tag.match(/(?:aria-label|title|placeholder|alt)="[^"]*"/g) ?? []).join(" "));
+  assert.equal(words.replace(/(aria-label|title|placeholder|alt)=""/g, "").trim(), "");
+  assert.doesNotMatch(read("index.html"), /\{\{|%[A-Z]+%/);
+  for (const name of readdirSync(new URL("../src/", import.meta.url)).filter((name) => name.endsWith(".ts") && name !== "texts.ts")) {
+    const code = readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8").replace(/^\s*(\/\/|\/?\*).*$/gm, "");
+    const sentences = [...code.matchAll(/(["`])([A-Z][a-z]+ [a-z][^"`]*)\1/g)].map(([, , text]) => text);
+    assert.deepEqual(sentences, [], name);
+  }
+});
+
 test("the page may connect to nothing", () => {
   for (const name of ["index.html", "vmcp-preview.html"]) {
     const rules = Object.fromEntries(policy(name).split("; ").map((rule) => [rule.split(" ")[0], rule.split(" ").slice(1).join(" ")]));

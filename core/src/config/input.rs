@@ -212,7 +212,7 @@ impl Reader<'_> {
 /// How many characters are looked at for a template's braces.
 const LOOKED_AT: usize = 200;
 
-/// Tells those who gave a chart's template instead of what it makes.
+/// Tells those who gave a chart's template instead of what it makes, and shows what looks like a space and is none.
 fn advise(text: &str, diagnostics: &mut [Diagnostic]) {
     for diagnostic in diagnostics.iter_mut().filter(|found| found.help.is_none()) {
         let Some(place) =
@@ -225,7 +225,16 @@ fn advise(text: &str, diagnostics: &mut [Diagnostic]) {
         let on_the_line = |c: &char| *c != '\n';
         let before = before.chars().rev().take(LOOKED_AT).take_while(on_the_line).filter(|c| *c == '{').count();
         let rest: String = rest.chars().take(LOOKED_AT).take_while(on_the_line).collect();
-        if (before > 1 || rest.contains("{{")) && rest.contains("}}") {
+        if let Some(space) = rest.chars().find(|c| c.is_whitespace() && !c.is_ascii()) {
+            diagnostic.help = Some(Help {
+                text: format!(
+                    "the line holds U+{:04X}, which is no space to YAML; write a plain space",
+                    u32::from(space)
+                ),
+                edits: Vec::new(),
+                safe: false,
+            });
+        } else if (before > 1 || rest.contains("{{")) && rest.contains("}}") {
             diagnostic.help = Some(Help {
                 text: "`{{…}}` looks like a template; `helm template … | vmcp validate -` judges what it makes"
                     .to_owned(),
@@ -391,6 +400,8 @@ mod tests {
         assert_eq!(helps("groupRef: b\nname: {{ .Values.name }}\n"), [help]);
         assert_eq!(helps("kind: ConfigMap\n{{- with .x }}\ndata: {}\n"), [help]);
         assert_eq!(helps("name: {a: b}\n"), [""; 0]);
+        let space = "the line holds U+00A0, which is no space to YAML; write a plain space";
+        assert_eq!(helps("name: a\ngroupRef:\u{a0}b\n"), [space]);
     }
 
     #[test]

@@ -632,6 +632,13 @@ impl Caller {
         Ok(json::Splice::new(result).replace(task, json::quote(&sealed)).finish())
     }
 
+    /// What was wanted is done, and there is nothing to say of it: a subscription at a backend without sessions is the
+    /// gateway's own.
+    #[must_use]
+    pub fn done(&self) -> Response {
+        self.respond(jsonrpc::result(&self.id, "{}"))
+    }
+
     /// Nobody has it (2025-11-25 and 2026-07-28, server/tools, server/prompts, server/resources, Error Handling).
     #[must_use]
     pub fn unknown(&self) -> Response {

@@ -188,6 +188,16 @@ pub fn about(message: &ServerMessage) -> Option<About> {
     }
 }
 
+/// A message of a backend for a client with a session: without the mark of the gateway's subscription.
+#[must_use]
+pub fn unmarked(message: &ServerMessage) -> String {
+    let params = message.params().unwrap_or("{}");
+    let own_meta = json::member(params, "_meta").unwrap_or("{}");
+    let rest = json::rewrite(own_meta, |member| member.is(meta::SUBSCRIPTION_ID), &[]);
+    let with = (rest != "{}").then_some(("_meta", rest.as_str()));
+    jsonrpc::notification(&message.method, Some(&json::rewrite(params, |member| member.is("_meta"), with.as_slice())))
+}
+
 /// What a message is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
@@ -375,7 +385,13 @@ mod tests {
             subscription.retold(&message, &About::Task("sealed".to_string())),
             r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{"x":1.0,"_meta":{"y":2,"io.modelcontextprotocol/subscriptionId":7},"taskId":"sealed"}}"#
         );
+        let marked = said(
+            "notifications/resources/updated",
+            r#"{"uri":"a","_meta":{"io.modelcontextprotocol/subscriptionId":1,"y":2}}"#,
+        );
+        assert_eq!(unmarked(&marked), jsonrpc::notification(&marked.method, Some(r#"{"uri":"a","_meta":{"y":2}}"#)));
         let message = said("notifications/resources/updated", r#"{"uri":"a"}"#);
+        assert_eq!(unmarked(&message), message.text);
         assert_eq!(about(&message), Some(About::Resource("a".to_string())));
         assert_eq!(about(&said("notifications/message", r#"{"uri":"a"}"#)), None);
         let message = said(ACKNOWLEDGED, r#"{"notifications":{"toolsListChanged":true}}"#);

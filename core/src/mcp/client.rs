@@ -672,7 +672,12 @@ impl Exchange {
                 code => return self.fail(method, Problem::Rpc { code }, Ran::No),
             },
         };
-        let Some(items) = json::member(result, member).and_then(json::elements) else {
+        // Servers whose language writes an empty list as `null` have nothing to list.
+        let items = match json::member(result, member) {
+            Some("null") => Some(Vec::new()),
+            listed => listed.and_then(json::elements).map(|items| items.collect()),
+        };
+        let Some(items) = items else {
             return self.fail(method, Problem::BadResult(missing), Ran::No);
         };
         let begin = self.listed.items.len();

@@ -1,7 +1,8 @@
 //! `vmcp inspect`: the configuration with its defaults, and what each backend resolves to on this machine.
 //!
-//! It opens no connection, and shows the names of credentials, never their values.
+//! It opens no connection unless it is told to, and shows the names of credentials, never their values.
 
+mod live;
 mod table;
 
 use std::collections::BTreeMap;
@@ -22,24 +23,30 @@ use crate::render::{Judged, json};
 
 /// Show the effective configuration, and what each backend resolves to
 ///
-/// Reads the CA bundles and variables that the configuration names, opens no connection, and shows URL, transport, type, group,
+/// Reads the CA bundles and variables that the configuration names, opens no connection without `--live`, and shows URL, transport, type, group,
 /// auth (kind and names, never values), header names and trust anchors of each backend, and why others are rejected.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   vmcp inspect -c /etc/vmcp-config/config.yaml
   vmcp inspect -c configmap.yaml --root rootfs --env-file dev.env
+  vmcp inspect -c config.yaml --live
   vmcp inspect -c configmap.yaml --format json | jq '.backends[].pool.bundle[] | {subject, daysLeft}'
 
 Exit codes:
   0  every backend can be called
-  1  a backend is rejected, or the configuration has an error; what there is is shown all the same
+  1  a backend is rejected or (--live) does not answer, or the configuration has an error; what there is is shown all the
+     same
   2  could not judge: wrong usage, a file that cannot be read, or several configurations in the input")]
 pub(super) struct InspectArgs {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
     place: PlaceArgs,
+    /// Ask the backends for their lists too, and show every name that clients would see: where it comes from, and what is
+    /// renamed, hidden or left out, and why
+    #[arg(long)]
+    live: bool,
     /// How to print it
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     format: Format,
@@ -61,6 +68,8 @@ struct Inspection<'a> {
     config: Tree,
     backends: Vec<Shown<'a>>,
     rejected: Vec<Refusal<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catalog: Option<live::Catalog>,
     diagnostics: Vec<Finding<'a>>,
 }
 
@@ -136,14 +145,16 @@ pub(super) fn run(args: &InspectArgs, global: &Global) -> Result<Verdict, Unjudg
         config: Tree::of(&config.effective()).without_credentials(),
         backends: catalog.backends.iter().map(|backend| shown(backend, &config, now)).collect(),
         rejected: catalog.rejected.iter().map(|rejected| refusal(rejected, &judged)).collect(),
+        catalog: args.live.then(|| live::ask(&config, &catalog.backends)),
         diagnostics: json::findings(&judged),
     };
+    let all_answer = inspection.catalog.as_ref().is_none_or(|catalog| catalog.silent.is_empty());
     print(&match args.format {
         Format::Table => table::draw(&inspection, &judged, Paint::new(global.color.on(&std::io::stdout())), global),
         Format::Json => json::pretty(&inspection),
         Format::Yaml => crate::render::yaml::document(&inspection),
     })?;
-    Ok(if judged.valid() && catalog.rejected.is_empty() { Verdict::Fine } else { Verdict::Wrong })
+    Ok(if judged.valid() && catalog.rejected.is_empty() && all_answer { Verdict::Fine } else { Verdict::Wrong })
 }
 
 fn shown<'a>(backend: &'a Backend, config: &Config, now: UnixTime) -> Shown<'a> {

@@ -313,6 +313,19 @@ impl Errand {
                 conversation = conversation.on_behalf_of(&session.state.settings);
                 session.state.goes_to(&self.in_flight.id, place);
             }
+            // There it is no request: the gateway listens.
+            if let (Some(session), Some(wish)) = (session, &self.subscribes)
+                && conversation.standing().is_some_and(|standing| standing.era() == Era::Modern)
+            {
+                match wish {
+                    Subscribes::To(uri) => session.state.subscribe(place, uri),
+                    Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
+                }
+                self.app.hear_subscriptions(session, served, place).await;
+                drop(self.in_flight);
+                self.teller.subscribed();
+                return Ok(());
+            }
             let slot = backends.admit(served)?;
             let started = Instant::now();
             let served = Arc::clone(served);
@@ -362,6 +375,8 @@ impl Errand {
                                     session.state.lists_anew(place);
                                     session.state.replay(place, &served, &standing, &self.cancel).await;
                                     app.listen_to(session, place).stands().await;
+                                } else if let (Some(call), Some(link)) = (&suspendable, &alone) {
+                                    app.hear_for(call, place, link, self.who.clone()).stands().await;
                                 }
                             }
                             Heard::Paused => self.teller.outlet.pause(),
@@ -560,6 +575,11 @@ impl Teller {
             }
             Ok(_) => outlet.answer(|| None, || None),
         }
+    }
+
+    /// It is subscribed to, or no longer.
+    fn subscribed(self) {
+        self.outlet.answer(|| Some(self.caller.done()), || None);
     }
 
     /// Nobody has it.

@@ -55,6 +55,8 @@ pub(super) struct Client {
     calls: Mutex<Vec<Running>>,
     /// Resources of whose changes it wants to hear: the backend's place and the URI.
     subscriptions: Mutex<Vec<(usize, Box<str>)>>,
+    /// What stops the stream on which it hears of the resources of a backend without sessions, by the backend's place.
+    updates: Mutex<Vec<(usize, Cancel)>>,
     /// Its own tasks, by id (JSON), and the place of the backend that each was made for; the oldest goes first.
     tasks: Mutex<VecDeque<(Box<str>, usize)>>,
     /// By the backend's place; `None` once the session has ended.
@@ -107,6 +109,7 @@ impl Client {
             last_stream: AtomicU64::new(0),
             calls: Mutex::default(),
             subscriptions: Mutex::default(),
+            updates: Mutex::default(),
             tasks: Mutex::default(),
             links: Mutex::new(Some(Vec::new())),
         }
@@ -312,6 +315,14 @@ impl Client {
         lock(&self.subscriptions).iter().filter(|(at, _)| *at == place).map(|(_, uri)| uri.clone()).collect()
     }
 
+    /// From now on it hears of the resources of this backend until this is cancelled. Returns what did so before.
+    pub(super) fn hears_updates_until(&self, place: usize, cancel: &Cancel) -> Option<Cancel> {
+        let mut updates = lock(&self.updates);
+        let before = updates.iter().position(|(at, _)| *at == place).map(|at| updates.swap_remove(at).1);
+        updates.push((place, cancel.clone()));
+        before
+    }
+
     /// Whether there are any.
     pub(super) fn has_subscriptions(&self, place: usize) -> bool {
         lock(&self.subscriptions).iter().any(|(at, _)| *at == place)
@@ -327,6 +338,7 @@ impl Client {
         self.close_stream();
         self.questions.end();
         self.cancel_all();
+        lock(&self.updates).drain(..).for_each(|(_, cancel)| cancel.cancel());
         let links = lock(&self.links).take().unwrap_or_default();
         links.into_iter().filter_map(|(place, link)| Some((place, link.end()?))).collect()
     }

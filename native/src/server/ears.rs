@@ -98,7 +98,6 @@ impl Served {
                 }
                 Err(end) => end,
             };
-            drop(began.take());
             let pause = match end {
                 End::Stopped => return,
                 End::NotOffered => return link.has_no_stream(&standing),
@@ -111,6 +110,7 @@ impl Served {
                 }
                 End::Lost(Some(pause)) => pause.min(PAUSE.1),
             };
+            drop(began.take());
             lost = true;
             cancel.paused(pause).await;
         }
@@ -315,6 +315,10 @@ impl App {
 pub(super) struct Began(Option<oneshot::Receiver<Infallible>>);
 
 impl Began {
+    pub(super) fn of(began: Option<oneshot::Receiver<Infallible>>) -> Self {
+        Self(began)
+    }
+
     /// Waits a moment until it stands.
     pub(super) async fn stands(self) {
         if let Some(began) = self.0 {

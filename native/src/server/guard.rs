@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::{HOST, ORIGIN};
+use hyper::header::{HOST, HeaderValue, ORIGIN};
 use hyper::{HeaderMap, StatusCode, Uri};
 
 /// The rules of one listener.
@@ -46,12 +46,24 @@ impl Guard {
         Self { loopback: address.ip().is_loopback(), origins: lower(origins), hosts: lower(hosts) }
     }
 
+    /// The origin of a page that may read answers: only those that are listed, which are the ones somebody meant.
+    pub(super) fn shared_with(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(ORIGIN)?;
+        let lower = String::from_utf8_lossy(origin.as_bytes()).to_ascii_lowercase();
+        self.origins.contains(&lower).then(|| origin.clone())
+    }
+
+    /// Whether answers differ by who asks, so that nobody else may be given them from a cache.
+    pub(super) fn shares(&self) -> bool {
+        !self.origins.is_empty()
+    }
+
     /// Whether a request for this target with these headers may pass.
     ///
     /// A target that names a host takes the place of the header (RFC 9112 section 3.2.2). An absent `Origin` passes: no browser sent it, or not across origins. `Host` is checked on a loopback listener,
     /// which only local names reach honestly, and wherever names are listed.
     pub(super) fn check(&self, target: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
-        let lower = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        let lower = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
         if self.loopback || !self.hosts.is_empty() {
             let named = target.authority().map(|authority| authority.as_str().to_ascii_lowercase());
             let host = named.or_else(|| headers.get(HOST).map(lower)).ok_or(Refused::NoHost)?;

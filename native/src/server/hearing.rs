@@ -118,7 +118,10 @@ impl Backends {
             if standing.era() == Era::Legacy {
                 served.heard.send_replace(Some(told.clone()));
                 sleep(POLL).await;
-                self.look_again(&served, &told);
+                // Where it says so by itself, it is not asked.
+                if !served.own.is_heard() {
+                    self.look_again(&served, &told);
+                }
                 continue;
             }
             let ended = Arc::clone(&self).hear(&served, told.clone(), &mut listeners).await;

@@ -187,7 +187,8 @@ impl Guarded {
         }
     }
 
-    /// The principal of a token that was accepted a moment ago and is still good.
+    /// The principal of a token that was accepted a moment ago and is still good. Tokens are found by their digests, so that
+    /// the time it takes tells nothing of one.
     fn accepted(&self, digest: &[u8; 32], now: UnixTime) -> Option<Arc<Principal>> {
         let generation = self.keys.generation();
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);

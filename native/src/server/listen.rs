@@ -44,7 +44,7 @@ struct Names {
 }
 
 /// What comes of a stream at the backend at a place.
-enum Heard {
+pub(super) enum Told {
     /// This is honoured.
     Stands(usize, Filter),
     /// Nothing is.
@@ -72,7 +72,7 @@ impl App {
         let stream = Stream::new(0, Resumption::No);
         let (open, closed) = oneshot::channel::<Infallible>();
         let events = Events::new(stream.reader(), KEEP_ALIVE, open);
-        let told = Told { subscription: listen.subscription(), stream };
+        let told = Teller { subscription: listen.subscription(), stream };
         let (app, view) = (Arc::clone(self), self.sees(None, listen.asker.capabilities, who.as_ref(), passed));
         let wanted = listen.wanted.clone();
         self.backends.runtime.spawn(async move { app.keep_telling(view, told, wanted, tasks, who, closed).await });
@@ -82,7 +82,7 @@ impl App {
     async fn keep_telling(
         self: Arc<Self>,
         view: Arc<View>,
-        told: Told,
+        told: Teller,
         wanted: Filter,
         tasks: Vec<(String, Owner)>,
         who: Option<Arc<Principal>>,
@@ -123,7 +123,7 @@ impl App {
                 },
                 Some(heard) = heard.recv() => match heard {
                     // It was lost and stands again: what was said meanwhile was not heard.
-                    Heard::Stands(place, again) => {
+                    Told::Stands(place, again) => {
                         let Some(names) = names.get(&place) else { continue };
                         for uri in again.resources.iter().filter_map(|uri| names.resources.get(uri)) {
                             if honoured.resources.contains(uri) {
@@ -131,8 +131,8 @@ impl App {
                             }
                         }
                     }
-                    Heard::Refused(_) => {}
-                    Heard::Message(place, message) => {
+                    Told::Refused(_) => {}
+                    Told::Message(place, message) => {
                         if let Some(names) = names.get(&place) {
                             told.retell(&honoured, names, &message);
                         }
@@ -167,9 +167,7 @@ impl App {
         }
         for (uri, owner) in found {
             let place = owner.as_ref().and_then(|owner| view.find(&owner.backend));
-            if let (Some(owner), Some((place, served))) = (&owner, place)
-                && served.stateless().is_some()
-            {
+            if let (Some(owner), Some((place, _))) = (&owner, place) {
                 names.entry(place).or_default().resources.insert(owner.original.clone(), uri.clone());
             }
         }
@@ -187,7 +185,7 @@ impl App {
         view: &View,
         wanted: &Filter,
         names: &BTreeMap<usize, Names>,
-        heard: &mut mpsc::Receiver<Heard>,
+        heard: &mut mpsc::Receiver<Told>,
         until: Instant,
     ) -> Filter {
         let mut honoured = Filter::default();
@@ -195,7 +193,7 @@ impl App {
         while !missing.is_empty() {
             let Ok(Some(heard)) = timeout_at(until, heard.recv()).await else { break };
             match heard {
-                Heard::Stands(place, filter) => {
+                Told::Stands(place, filter) => {
                     missing.retain(|known| *known != place);
                     let Some(names) = names.get(&place) else { continue };
                     honoured
@@ -203,8 +201,8 @@ impl App {
                         .extend(filter.resources.iter().filter_map(|uri| names.resources.get(uri).cloned()));
                     honoured.tasks.extend(filter.tasks.iter().filter_map(|id| names.tasks.get(id).cloned()));
                 }
-                Heard::Refused(place) => missing.retain(|known| *known != place),
-                Heard::Message(..) => {}
+                Told::Refused(place) => missing.retain(|known| *known != place),
+                Told::Message(..) => {}
             }
         }
         // In the client's order.
@@ -232,13 +230,16 @@ impl App {
         place: usize,
         names: Names,
         who: Option<Arc<Principal>>,
-        out: mpsc::Sender<Heard>,
+        out: mpsc::Sender<Told>,
         cancel: Cancel,
     ) {
         let Some(served) = view.at(place).cloned() else { return };
         let mut pause = PAUSE.0;
         while !cancel.is_cancelled() && !out.is_closed() {
-            let Some(standing) = served.stateless() else { return };
+            let Some(standing) = served.stateless() else {
+                let uris = names.resources.into_keys().collect();
+                return self.hear_updates(served, place, uris, who, out).await;
+            };
             let conversation = Conversation::beside(Arc::clone(&served.own), standing, who.clone());
             let wanted = Filter {
                 lists: Vec::new(),
@@ -253,9 +254,9 @@ impl App {
                         let heard = match listen::acknowledged(&message) {
                             Some(honoured) => {
                                 stood = true;
-                                Heard::Stands(place, honoured)
+                                Told::Stands(place, honoured)
                             }
-                            None => Heard::Message(place, message),
+                            None => Told::Message(place, message),
                         };
                         // A client that is gone is told nothing.
                         drop(out.send(heard).await);
@@ -269,7 +270,7 @@ impl App {
             if stood {
                 pause = PAUSE.0;
             } else {
-                drop(out.send(Heard::Refused(place)).await);
+                drop(out.send(Told::Refused(place)).await);
             }
             cancel.paused(pause).await;
             pause = (pause * 2).min(PAUSE.1);
@@ -278,12 +279,12 @@ impl App {
 }
 
 /// The stream of one subscription.
-struct Told {
+struct Teller {
     subscription: Subscription,
     stream: Arc<Stream>,
 }
 
-impl Told {
+impl Teller {
     fn changed(&self, honoured: &Filter, kinds: &[Changing]) {
         for kind in kinds.iter().filter(|kind| honoured.lists.contains(kind)) {
             self.stream.send(&self.subscription.changed(*kind));

@@ -16,6 +16,7 @@ use vmcp_core::mcp::{code, jsonrpc};
 
 use super::App;
 use super::connection::Service;
+use super::cors;
 use super::reply::{Content, Reply, bare, json, written};
 
 /// Bytes of one request body: as much as the Go program takes.
@@ -28,6 +29,20 @@ impl Service for App {
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
+        let (shares, origin) = (self.guard.shares(), self.guard.shared_with(&head.headers));
+        let mut reply = match (&origin, cors::asked_by_a_page(&head)) {
+            (Some(_), Some(headers)) => cors::may_be_sent(&headers),
+            _ => self.route(head, body).await,
+        };
+        if shares {
+            cors::share(&mut reply, origin);
+        }
+        reply
+    }
+}
+
+impl App {
+    async fn route(self: Arc<Self>, head: Parts, body: Incoming) -> Reply {
         match head.uri.path() {
             "/health" | "/ping" => json(StatusCode::OK, &br#"{"status":"ok"}"#[..]),
             "/readyz" => json(StatusCode::OK, &br#"{"mode":"static","status":"ready"}"#[..]),
@@ -35,9 +50,7 @@ impl Service for App {
             _ => self.endpoint(head, body).await,
         }
     }
-}
 
-impl App {
     /// The MCP endpoint: every path that is not taken, as in the Go program.
     async fn endpoint(self: Arc<Self>, head: Parts, body: Incoming) -> Reply {
         if let Err(refused) = self.guard.check(&head.uri, &head.headers) {

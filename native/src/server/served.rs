@@ -169,6 +169,15 @@ impl Served {
         Self::seen(Arc::clone(&self.way), Arc::clone(settings), whose, Arc::clone(passed))
     }
 
+    /// As if it were shown other credentials for each caller.
+    #[cfg(test)]
+    pub(super) fn told_apart(mut self) -> Self {
+        if let Some(way) = Arc::get_mut(&mut self.way) {
+            way.depends_on_caller = true;
+        }
+        self
+    }
+
     fn seen(way: Arc<Way>, settings: Arc<Settings>, whose: Whose, passed: Passed) -> Self {
         let (own, heard, known) = (Arc::default(), watch::Sender::new(None), Lists::default());
         Self { way, own, heard, settings, whose, passed, known }

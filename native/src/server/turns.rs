@@ -201,7 +201,9 @@ impl App {
                     let session = Arc::clone(&session);
                     move || session.state.who()
                 });
-                reply::events(Events::new(reader, KEEP_ALIVE, session).until(ends))
+                // Backends without sessions are heard for as long as it reads.
+                let (listening, _) = session.state.view().listening();
+                reply::events(Events::new(reader, KEEP_ALIVE, (session, listening)).until(ends))
             }
             Err(NoStream::HasOne) => {
                 refuse(StatusCode::CONFLICT, code::INVALID_REQUEST, "this session has a stream already")

@@ -188,3 +188,128 @@ fn settings(declares: &Declares) -> Settings {
     declared.alone = Some(declares.alone.clone());
     Settings { declared, limits: Limits::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use vmcp_core::aggregate::Policy;
+    use vmcp_core::config;
+    use vmcp_core::discovery::{discover, needs};
+    use vmcp_core::secret::Secret;
+    use vmcp_core::trust::UnixTime;
+
+    use super::super::served::Served;
+    use super::*;
+    use crate::materials::{Source, gather};
+    use crate::tokens::{Sender, Tokens};
+    use crate::transport::TransportOptions;
+
+    fn served(tokens: &Tokens) -> Served {
+        let text = "name: t\ngroupRef: g\nincomingAuth: {type: anonymous}\noutgoingAuth: {source: inline}\n\
+             aggregation: {conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: '{workload}_'}}\n\
+             backends: [{name: b, url: 'http://127.0.0.1:9/mcp', transport: streamable-http}]\n";
+        let input = config::input::read(text.as_bytes());
+        let document = &input.configs[0];
+        let source = Source::this_machine();
+        let materials =
+            gather(|known| needs(&document.config, &known.variables), &source, Arc::default(), UnixTime::now());
+        let catalog = discover(&document.config, &document.diagnostics, &materials);
+        let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
+        let (backend, patience) = (&catalog.backends[0], Duration::from_secs(1));
+        Served::new(backend, patience, Arc::new(settings), &TransportOptions::default(), tokens).unwrap()
+    }
+
+    fn who(subject: &str, token: &str, scope: &str) -> Arc<Principal> {
+        Arc::new(Principal {
+            issuer: "https://i".to_owned(),
+            subject: subject.to_owned(),
+            scopes: vec![scope.to_owned()],
+            claims: Secret::new("{}"),
+            token: Secret::new(token),
+            expires: None,
+        })
+    }
+
+    fn with_views(served: impl FnOnce(&Tokens) -> Served, test: impl FnOnce(&Views)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let tokens = Tokens::new(Sender::new(&TransportOptions::default()), runtime.handle().clone());
+        let views = Views::new(Arc::new(Backends::new(
+            vec![served(&tokens)],
+            Policy::prefix("{workload}_"),
+            8,
+            runtime.handle().clone(),
+        )));
+        test(&views);
+        views.stop();
+        runtime.shutdown_background();
+    }
+
+    #[test]
+    fn principals_share_nothing_of_a_backend_that_tells_them_apart() {
+        with_views(
+            |tokens| served(tokens).told_apart(),
+            |views| {
+                let of = |who: &Arc<Principal>| views.of(Declares::of_request("{}"), Some(who), &Passed::default());
+                let ann = of(&who("ann", "1", "read"));
+                assert!(Arc::ptr_eq(&ann, &of(&who("ann", "2", "read"))));
+                let token = |view: &View| view.all[0].whose.now().map(|who| who.token.expose().to_owned());
+                assert_eq!(token(&ann).as_deref(), Some("2"), "lists are asked for with the newest token");
+                let (bob, admin) = (of(&who("bob", "3", "read")), of(&who("ann", "4", "admin")));
+                for other in [&bob, &admin] {
+                    assert!(
+                        !Arc::ptr_eq(&ann.all[0], &other.all[0]) && !Arc::ptr_eq(&ann.all[0].own, &other.all[0].own)
+                    );
+                }
+                assert_eq!(
+                    (token(&ann).as_deref(), token(&bob).as_deref(), token(&admin).as_deref()),
+                    (Some("2"), Some("3"), Some("4"))
+                );
+                // Whoever is not known by name sees what the gateway itself does.
+                let nobody = views.of(Declares::of_request("{}"), None, &Passed::default());
+                assert!(Arc::ptr_eq(&nobody, &views.first) && token(&nobody).is_none());
+                assert!(!nobody.is_of(Some(&who("ann", "5", "read")), &Passed::default()));
+                // Nor is what is seen with one value of a header for another.
+                let passing = |value: &str| -> Passed { Arc::new([("x-tenant".to_owned(), Secret::new(value))]) };
+                let tenant = |value: &str| views.of(Declares::of_request("{}"), None, &passing(value));
+                assert!(Arc::ptr_eq(&tenant("a"), &tenant("a")) && !Arc::ptr_eq(&tenant("a"), &tenant("b")));
+            },
+        );
+    }
+
+    #[test]
+    fn a_principal_never_gets_the_view_of_another_however_many_there_are() {
+        with_views(
+            |tokens| served(tokens).told_apart(),
+            |views| {
+                let held: Vec<_> = (0..PRINCIPALS + 8)
+                    .map(|n| {
+                        (
+                            n,
+                            views.of(
+                                Declares::of_request("{}"),
+                                Some(&who(&format!("u{n}"), "t", "")),
+                                &Passed::default(),
+                            ),
+                        )
+                    })
+                    .collect();
+                for (n, view) in &held {
+                    assert_eq!(view.all[0].whose.now().unwrap().subject, format!("u{n}"));
+                }
+                drop(held);
+                drop(views.of(Declares::of_request("{}"), Some(&who("last", "t", "")), &Passed::default()));
+                assert!(views.lock().len() <= PRINCIPALS + 8);
+                views.sweep(Instant::now() + IDLE);
+                assert_eq!(views.lock().len(), 0);
+            },
+        );
+    }
+
+    #[test]
+    fn principals_see_the_same_of_backends_that_do_not_tell_them_apart() {
+        with_views(served, |views| {
+            let ann = views.of(Declares::of_request("{}"), Some(&who("ann", "1", "read")), &Passed::default());
+            assert!(Arc::ptr_eq(&ann, &views.first) && ann.all[0].whose.now().is_none());
+            assert!(ann.is_of(Some(&who("bob", "2", "read")), &Passed::default()));
+        });
+    }
+}

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bearer;
 mod closed;
 mod go_yaml;
 mod mcp;

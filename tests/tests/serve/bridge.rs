@@ -6,12 +6,13 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
+use vmcp_native::server::Options;
 
 use crate::http::{self, Answer, send};
-use crate::modern::{begin_as, known};
-use crate::stage::Stage;
+use crate::modern::{acknowledge, begin_as, known, tell};
+use crate::stage::{Cue, Stage};
 use crate::streams::{asks, begin, everything, get, open, serve, tells};
-use crate::{ACCEPT, JSON, eventually, post, rpc, tools};
+use crate::{ACCEPT, JSON, eventually, offer, post, rpc, serve_all, tools};
 
 fn answers(answer: &mut Answer) -> Vec<Value> {
     let mut all = answer.json().as_array().cloned().unwrap_or_default();
@@ -351,4 +352,156 @@ fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
         send(address, "DELETE", "/mcp", &[("mcp-session-id", session)], b"");
         assert_eq!(stream.event(), None);
     }
+}
+
+#[test]
+fn what_a_backend_asks_on_the_stream_of_a_calls_own_session_is_about_that_call() {
+    let stage = Stage::with_streams(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    eventually("the backend is listed", || tools_alone(address, &json!({})) == ["b_t"]);
+    let can = json!({"roots": {}});
+    let params = json!({"name": "b_t", "arguments": {}, "_meta": {"progressToken": "p"}});
+    let answer = begin_as(address, 2, "tools/call", params, can.clone());
+    // The stream stands before the call is made.
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let mut call = stage.cue("tools/call");
+    assert_eq!(standing.header("mcp-session-id"), call.header("mcp-session-id"));
+    let token = call.body["params"]["_meta"]["progressToken"].clone();
+    standing.say(&tells("notifications/progress", json!({"progressToken": token, "progress": 1})));
+    standing.say(&asks(json!("q"), "roots/list", json!({})));
+    let mut answer = answer();
+    assert_eq!(answer.event().unwrap()["params"], json!({"progressToken": "p", "progress": 1}));
+    let asked = answer.event().unwrap()["result"].clone();
+    assert_eq!(asked["inputRequests"], json!({"q1": {"method": "roots/list", "params": {}}}));
+    let answer = round(address, 3, &asked, "two", &can);
+    assert_eq!(stage.cue("response").body["result"], json!({"roots": []}));
+    call.stream();
+    call.say_result(json!({"content": []}));
+    assert_eq!(answer().json()["result"]["resultType"], "complete");
+    eventually("its session is ended", || !stage.seen("DELETE").is_empty());
+}
+
+#[test]
+fn updates_at_a_backend_with_sessions_reach_who_listens_alone() {
+    let stage = Stage::with_streams(json!({"tools": {}, "resources": {"subscribe": true}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let wanted = json!({"notifications": {"resourceSubscriptions": ["x://nobodys", "x://r"]}});
+    let answer = begin_as(address, 8, "subscriptions/listen", wanted.clone(), json!({}));
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let mut answer = answer();
+    let first = answer.event().unwrap();
+    assert_eq!(first["params"]["notifications"], json!({"resourceSubscriptions": ["x://r"]}));
+    let subscribed = stage.seen("resources/subscribe");
+    assert_eq!((subscribed.len(), &subscribed[0]["params"]["uri"]), (1, &json!("x://r")));
+    standing.say(&tells("notifications/resources/updated", json!({"uri": "x://r/part"})));
+    let id = "io.modelcontextprotocol/subscriptionId";
+    assert_eq!(answer.event().unwrap()["params"], json!({"uri": "x://r/part", "_meta": {id: 8}}));
+    // What was said while the stream was lost nobody knows.
+    stage.forget();
+    standing.raw("retry: 1\ndata:\n\n");
+    standing.end();
+    let mut again = stage.cue("GET");
+    again.stream();
+    assert_eq!(answer.event().unwrap()["params"], json!({"uri": "x://r", "_meta": {id: 8}}));
+    assert_eq!(stage.seen("resources/subscribe").len(), 2, "it was said again");
+    drop(answer);
+    again.say(&tells("notifications/resources/updated", json!({"uri": "x://r"})));
+    eventually("its session is ended", || !stage.seen("DELETE").is_empty());
+
+    // A backend that tells of no updates is not listened to for them.
+    let stage = Stage::with_streams(json!({"tools": {}, "resources": {}}));
+    let server = serve(&stage);
+    known(server.address());
+    let mut answer = begin_as(server.address(), 9, "subscriptions/listen", wanted, json!({}))();
+    assert_eq!(answer.event().unwrap()["params"]["notifications"], json!({}));
+    assert_eq!(stage.waiting("GET"), 0);
+}
+
+/// The stream of changes that is wanted like this; the gateway has others.
+fn listening(stage: &Stage, wanted: &Value, others: &mut Vec<Cue>) -> Cue {
+    loop {
+        let cue = acknowledge(stage);
+        if cue.body["params"]["notifications"] == *wanted {
+            return cue;
+        }
+        others.push(cue);
+    }
+}
+
+#[test]
+fn a_client_with_a_session_hears_of_changes_at_a_backend_without_them() {
+    let stage = Stage::modern(json!({"tools": {"listChanged": true}, "resources": {"subscribe": true}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let session = open(address, "2025-06-18", json!({}));
+    eventually("the backend is listed", || tools(address, &session) == ["b_t"]);
+    let mut own = get(address, &session, None);
+    let mut others = Vec::new();
+    let mut lists = listening(&stage, &json!({"toolsListChanged": true}), &mut others);
+    stage.tools(&["t", "u"]);
+    tell(&mut lists, "notifications/tools/list_changed", json!({}));
+    assert_eq!(own.event().unwrap(), json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
+    assert_eq!(tools(address, &session), ["b_t", "b_u"]);
+
+    let wish = |id, verb: &str, uri: &str| {
+        rpc(address, &session, id, &format!("resources/{verb}"), json!({"uri": uri})).json()["result"].clone()
+    };
+    // The first request finds out how the backend speaks; what is wished is no request there.
+    let answer = begin(address, &session, 2, json!({}));
+    stage.cue("tools/call").result(json!({"resultType": "complete", "content": []}));
+    answer();
+    let mut first = std::thread::scope(|scope| {
+        let done = scope.spawn(|| wish(3, "subscribe", "x://r"));
+        let first = listening(&stage, &json!({"resourceSubscriptions": ["x://r"]}), &mut others);
+        assert_eq!(done.join().unwrap(), json!({}));
+        first
+    });
+    assert!(stage.seen("resources/subscribe").is_empty());
+    tell(&mut first, "notifications/resources/updated", json!({"uri": "x://r/part"}));
+    assert_eq!(own.event().unwrap(), tells("notifications/resources/updated", json!({"uri": "x://r/part"})));
+    // What is lost is opened again, and may have changed.
+    first.end();
+    let _again = listening(&stage, &json!({"resourceSubscriptions": ["x://r"]}), &mut others);
+    assert_eq!(own.event().unwrap()["params"], json!({"uri": "x://r"}));
+    assert_eq!(wish(4, "unsubscribe", "x://r"), json!({}));
+    send(address, "DELETE", "/mcp", &[("mcp-session-id", &session)], b"");
+    assert_eq!(own.event(), None);
+}
+
+#[test]
+fn a_page_of_a_listed_origin_may_call_and_read() {
+    let options = Options { allowed_origins: vec!["https://app.example".to_owned()], ..Options::default() };
+    let server = serve_all(offer(&[], ""), options);
+    let ask = |origin: &str| {
+        let headers = [
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type,mcp-session-id"),
+        ];
+        send(server.address(), "OPTIONS", "/mcp", &headers, b"")
+    };
+    let allowed = ask("https://app.example");
+    assert_eq!((allowed.status, allowed.header("access-control-allow-origin")), (204, Some("https://app.example")));
+    assert_eq!(allowed.header("access-control-allow-methods"), Some("GET, POST, DELETE"));
+    assert!(allowed.header("access-control-allow-headers").unwrap().contains("mcp-session-id"));
+    let other = ask("https://other.example");
+    assert_eq!((other.status, other.header("access-control-allow-origin")), (403, None));
+    let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
+        "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    let headers = [JSON, ACCEPT, ("origin", "https://app.example")];
+    let answer = send(server.address(), "POST", "/mcp", &headers, body.to_string().as_bytes());
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("https://app.example")));
+    assert!(answer.header("access-control-expose-headers").unwrap().contains("mcp-session-id"));
+    assert_eq!(answer.header("vary"), Some("origin"));
+    // Where nothing is listed, nothing is shared.
+    let server = serve_all(offer(&[], ""), Options::default());
+    let headers = [JSON, ACCEPT, ("origin", "http://localhost:6274")];
+    let answer = send(server.address(), "POST", "/mcp", &headers, body.to_string().as_bytes());
+    assert_eq!((answer.status, answer.header("access-control-allow-origin"), answer.header("vary")), (200, None, None));
 }

@@ -284,3 +284,48 @@ fn an_address_that_is_taken_is_named() {
     assert_eq!(errors.len(), 1);
     assert!(errors[0].starts_with(&format!("not started: cannot listen on 127.0.0.1:{port}: ")), "{errors:?}");
 }
+
+#[test]
+fn inspect_live_shows_every_name_where_it_is_from_and_what_clients_do_not_see() {
+    let (one, two) = (
+        Backend::with(serde_json::json!({"name": "one", "resources": [{"name": "r", "uri": "x://r"}]})),
+        Backend::start(),
+    );
+    let folder = Scratch::new();
+    let backends = format!(
+        "- {{name: one, url: \"{}\", transport: streamable-http}}\n- {{name: two, url: \"{}\", transport: streamable-http}}\n\
+         - {{name: gone, url: \"{}\", transport: streamable-http}}\n",
+        one.url(),
+        two.url(),
+        crate::backend::dead()
+    );
+    let text = config(&backends).replace("aggregation: {", "aggregation: {tools: [{workload: two, filter: [echo]}], ");
+    folder.write("config.yaml", &text);
+    let shown = run(folder.path(), &["inspect", "-c", "config.yaml", "--live", "--format", "json"], &[], "");
+    assert_eq!(shown.code, Some(1), "{}{}", shown.out, shown.err);
+    let catalog = serde_json::from_str::<Value>(&shown.out).unwrap()["catalog"].clone();
+    let entry = |name: &str| {
+        let entries = catalog["entries"].as_array().unwrap().iter();
+        let mut named = entries.filter(|entry| entry["advertised"] == name);
+        (named.next().cloned().unwrap_or_default(), named.count())
+    };
+    let of = |advertised: &str, backend: &str, original: &str| serde_json::json!({"kind": "tool", "advertised": advertised, "backend": backend, "original": original, "shown": true});
+    assert_eq!(entry("one_echo"), (of("one_echo", "one", "echo"), 0));
+    assert_eq!(entry("two_echo"), (of("two_echo", "two", "echo"), 0));
+    let mut hidden = of("two_fail", "two", "fail");
+    hidden["shown"] = Value::Bool(false);
+    hidden["hidden"] = "filter".into();
+    assert_eq!(entry("two_fail"), (hidden, 0));
+    assert_eq!(entry("x://r").0["kind"], "resource");
+    assert_eq!(catalog["silent"][0]["backend"], "gone");
+    let table = run(folder.path(), &["inspect", "-c", "config.yaml", "--live"], &[], "").out;
+    let line = |name: &str| {
+        table.lines().find(|line| line.contains(name)).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("one_echo"), "tool one_echo one echo shown, renamed");
+    assert_eq!(line("two_fail"), "tool two_fail two fail hidden by filter");
+    assert!(line("did not answer").starts_with("backend `gone` did not answer: "));
+    // It leaves no session behind, and calls nothing.
+    assert_eq!(one.seen("initialize").len(), one.seen("DELETE").len());
+    assert!(one.seen("tools/call").is_empty());
+}

@@ -8,6 +8,7 @@ use vmcp_core::auth::AuthSource;
 use vmcp_core::trust::Rfc3339;
 
 use super::super::Global;
+use super::live::Catalog;
 use super::{Anchor, Auth, Inspection, Refusal, Shown};
 use crate::render::human::{self, Paint, shown};
 use crate::render::table::{Table, columns};
@@ -34,6 +35,10 @@ pub(super) fn draw(inspection: &Inspection<'_>, judged: &Judged, paint: Paint, g
         out.push_str(&particulars(backend, paint));
         out.push('\n');
     }
+    if let Some(catalog) = &inspection.catalog {
+        out.push_str(&live(catalog, paint));
+        out.push('\n');
+    }
     for refusal in &inspection.rejected {
         out.push_str(&rejected(refusal, paint));
         out.push('\n');
@@ -46,6 +51,33 @@ pub(super) fn draw(inspection: &Inspection<'_>, judged: &Judged, paint: Paint, g
             inspection.rejected.len()
         ));
         out.push_str(&paint.faint("`--format yaml` shows the configuration with every default\n"));
+    }
+    out
+}
+
+/// What clients would see, one line for each name, then what they would not.
+fn live(catalog: &Catalog, paint: Paint) -> String {
+    let mut table = Table::new(columns!["KIND", "NAME", "BACKEND", "THERE", "STATUS"]);
+    for entry in &catalog.entries {
+        let status = match &entry.hidden {
+            Some(why) => format!("hidden by {why}"),
+            None if entry.advertised == entry.original => "shown".to_owned(),
+            None => "shown, renamed".to_owned(),
+        };
+        table.row([
+            entry.kind.to_owned(),
+            shown(&entry.advertised),
+            shown(&entry.backend),
+            shown(&entry.original),
+            status,
+        ]);
+    }
+    let mut out = if catalog.entries.is_empty() { String::new() } else { table.draw(paint) };
+    for dropped in &catalog.dropped {
+        let _ = writeln!(out, "left out: {}", shown(dropped));
+    }
+    for silent in &catalog.silent {
+        let _ = writeln!(out, "backend `{}` did not answer: {}", shown(&silent.backend), shown(&silent.error));
     }
     out
 }

@@ -65,6 +65,10 @@ impl Connection {
         }
         self.input.reserve(self.reads);
         let read = pin!(self.wire.read_buf(&mut self.input)).poll(cx);
+        if read.is_pending() && self.input.is_empty() {
+            // A stream that waits for hours holds no buffer meanwhile.
+            self.input = Vec::new();
+        }
         if matches!(read, Poll::Ready(Ok(n)) if n >= READ.0) {
             self.reads = READ.1;
         }

@@ -265,7 +265,18 @@ impl Body {
             }
             let since = Instant::now();
             let connection = &mut self.connection;
-            let more = vigil.wait(|call| call.reading(since), |cx| connection.poll_more(cx)).await;
+            let more = vigil
+                .wait(
+                    |call| call.reading(since),
+                    |cx| {
+                        let more = connection.poll_more(cx);
+                        if more.is_pending() {
+                            *portion = Vec::new();
+                        }
+                        more
+                    },
+                )
+                .await;
             match more.map_err(|stopped| stopped.failure(&call))? {
                 Ok(0) if !self.connection.unread().is_empty() => return Err(framed(ureq::Error::BodyStalled)),
                 // Some servers close after the last chunk without ending it.
