@@ -33,10 +33,14 @@ async function script(entry, modules, format = "iife") {
 /** The cases that are samples too: the first line of each, a comment, is its title. */
 function samples() {
   const folder = path.join(here, "../tests/cases/config/samples");
-  return readdirSync(folder).sort().map((name) => {
-    const text = readFileSync(path.join(folder, name, "config.yaml"), "utf8");
+  const sample = (name, file) => {
+    const text = readFileSync(file, "utf8");
     return { name, title: text.split("\n", 1)[0].replace(/^#\s*/, ""), text };
-  });
+  };
+  return [
+    ...readdirSync(folder).sort().map((name) => sample(name, path.join(folder, name, "config.yaml"))),
+    sample("custom-resources", path.join(here, "../tests/cases/render/entries/input.yaml")),
+  ];
 }
 
 const sha = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;

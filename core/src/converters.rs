@@ -345,7 +345,7 @@ impl<'n> SecretVariable<'n> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::{Positions, Tree, emit, parse};
+    use crate::yaml::{Positions, Tree, emit_node, parse};
     use alloc::string::ToString;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -360,7 +360,7 @@ mod tests {
                 let tree = Tree::of(&Draft::Map(strategy.fields));
                 let secrets = strategy.secrets.iter();
                 let secrets = secrets.map(|one| format!("{} = {}/{}\n", one.name, one.secret, one.key));
-                emit(&tree.root().unwrap()).unwrap() + &secrets.collect::<String>()
+                emit_node(tree.root().unwrap()).unwrap() + &secrets.collect::<String>()
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::config::{self, Config, pod};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::discovery::{Needs, Presence, needs};
 use crate::order;
+use crate::render::{Configuration, Rendered};
 use crate::report::{Columns, Finding, Names, Report};
 use crate::text::{Span, Text};
 
@@ -24,6 +25,8 @@ pub struct Judgement {
     pub diagnostics: Vec<Diagnostic>,
     /// Where credentials stand in the text: they are never shown, also where a finding is about their line.
     pub secrets: Vec<Span>,
+    /// Whether there are ToolHive's custom resources and no configuration, so that rendering has something to say.
+    pub resources: bool,
 }
 
 /// One configuration of an input.
@@ -45,6 +48,7 @@ pub fn judge(bytes: &[u8]) -> Judgement {
     let mut input = input::read(bytes);
     let mut diagnostics = core::mem::take(&mut input.diagnostics);
     let mut secrets = Vec::new();
+    let resources = input.configs.is_empty() && input.skipped.objects.keys().any(|kind| crate::crd::is_custom(kind));
     let wanted: Vec<Needs> = input.configs.iter().map(|document| needs(&document.config, &BTreeMap::new())).collect();
     for (document, needs) in input.configs.iter().zip(&wanted) {
         diagnostics.extend(input.pods_of(document).flat_map(|pod| pod::compare(needs, pod)));
@@ -58,7 +62,24 @@ pub fn judge(bytes: &[u8]) -> Judgement {
     // The document knows better than the text where a credential ends; the text speaks where the document breaks off.
     let known = order::set(secrets.iter().map(|secret| secret.start));
     secrets.extend(config::secrets_in_text(&input.text).into_iter().filter(|guess| !known.contains(&guess.start)));
-    Judgement { text: Text::new(input.text), documents, diagnostics, secrets: config::apart(secrets) }
+    Judgement { text: Text::new(input.text), documents, diagnostics, secrets: config::apart(secrets), resources }
+}
+
+/// What rendering finds in custom resources, and the configurations that they become, at their own places.
+impl From<Rendered> for Judgement {
+    fn from(rendered: Rendered) -> Self {
+        let document = |one: Configuration| {
+            let needs = needs(&one.config, &BTreeMap::new());
+            Document { name: Some(one.name), config: one.config, findings: one.findings, needs }
+        };
+        Self {
+            text: Text::new(rendered.text),
+            documents: rendered.configurations.into_iter().map(document).collect(),
+            diagnostics: rendered.diagnostics,
+            secrets: rendered.secrets,
+            resources: true,
+        }
+    }
 }
 
 impl Judgement {

@@ -24,6 +24,7 @@ use crate::endpoint::{Endpoint, Scheme};
 use crate::judge::{Document, Judgement, judge};
 use crate::names::{Fate, Listed, forecast, listed};
 use crate::order;
+use crate::render;
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::shape::Shape as _;
@@ -79,6 +80,12 @@ impl Preview {
     /// Judges a text, and remembers it for the other questions.
     pub fn check(&mut self, text: &str, now: UnixTime) -> View {
         self.judgement = judge(text.as_bytes());
+        let mut made = None;
+        if cfg!(feature = "render") && self.judgement.resources {
+            let rendered = render::render([text.as_bytes()], &render::Options::default());
+            made = Some(rendered.yaml());
+            self.judgement = Judgement::from(rendered);
+        }
         self.units = Units::new(self.judgement.text.as_str().to_owned());
         let mut bundles = BTreeMap::new();
         let mut certificates = Vec::new();
@@ -106,7 +113,7 @@ impl Preview {
         findings.extend(bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
         let documents = self.judgement.documents.iter().map(|document| self.document(document, &bundles)).collect();
         let secrets = u32::try_from(self.judgement.secrets.len()).unwrap_or(u32::MAX);
-        View { findings, documents, certificates, secrets }
+        View { findings, documents, certificates, secrets, made }
     }
 
     /// The effective configuration of a document but for its backends.
@@ -279,6 +286,8 @@ impl Preview {
         let about_input = self.judgement.diagnostics.iter();
         let single = self.judgement.documents.len() == 1;
         let about_input = about_input.filter(|finding| single || finding.scope == Scope::Config);
+        // What is wrong with custom resources was left out of what they became.
+        let about_input = about_input.filter(|_| !self.judgement.resources);
         let errors = Errors::of(document.findings.iter().chain(about_input));
         let backends: Vec<BackendView> =
             (0..config.backends.len()).filter_map(|index| self.backend(config, index, &errors, bundles)).collect();
@@ -572,6 +581,43 @@ backends:
         let of = |key: &str| settings.iter().find(|setting| setting.key == key).unwrap();
         assert!(of("name").written && !of("operational.timeouts.default").written);
         assert_eq!(preview.explain("yaml/syntax").unwrap().summary, "the text is not YAML");
+    }
+
+    #[test]
+    fn custom_resources_are_shown_as_what_they_become_at_their_own_places() {
+        let text = "\
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPServerEntry
+metadata: {name: docs}
+spec:
+  remoteUrl: https://docs.example/mcp
+  transport: sse
+  groupRef: {name: g}
+  externalAuthConfigRef: {name: gone}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPServerEntry
+metadata: {name: wiki}
+spec: {remoteUrl: 'https://wiki.example/mcp', transport: sse, groupRef: {name: g}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: VirtualMCPServer
+metadata: {name: tools}
+spec: {groupRef: {name: g}, incomingAuth: {type: anonymous}, outgoingAuth: {source: inline}}
+";
+        let mut preview = Preview::new();
+        let view = preview.check(text, now());
+        let errors: Vec<_> = view.findings.iter().filter(|finding| finding.severity == Level::Error).collect();
+        assert_eq!((errors.len(), errors[0].code.as_str()), (1, "render/dangling-reference"));
+        let at = errors[0].at.as_ref().unwrap();
+        assert_eq!((at.line, at.column, at.end_column), (8, 33, 37));
+        let document = &view.documents[0];
+        assert_eq!(document.config_map.as_deref(), Some("tools-vmcp-config"));
+        assert_eq!(document.verdict, "starts; 1 of 1 served");
+        assert_eq!((document.backends[0].name.as_str(), document.backends[0].at.line), ("wiki", 12));
+        let made = view.made.unwrap();
+        assert!(made.starts_with("apiVersion: v1\ndata:\n    config.yaml: |\n        name: tools\n"), "{made}");
+        assert_eq!(preview.check(SOUND, now()).made, None);
     }
 
     #[test]

@@ -19,9 +19,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::findings::Findings;
-use crate::config::limits;
+use crate::config::input::ConfigMapName;
+use crate::config::{Config, limits};
 use crate::crd::Kind;
 use crate::diagnostic::{self, Diagnostic, code};
+use crate::order;
 use crate::text::Span;
 use crate::yaml::{self, Draft, Parsed, Positions, Tree};
 use objects::Objects;
@@ -54,10 +56,23 @@ pub struct Rendered {
     pub inputs: Vec<Span>,
     /// What was made, by namespace and name of the VirtualMCPServer; the ConfigMap before the pod.
     pub objects: Vec<Object>,
+    /// The configurations of those objects, in their order.
+    pub configurations: Vec<Configuration>,
     /// Everything that was found, in the order of [`diagnostic::sort`].
     pub diagnostics: Vec<Diagnostic>,
     /// Bytes that hold a credential: whoever shows the text leaves them out.
     pub secrets: Vec<Span>,
+}
+
+/// A configuration that was made, as it is read; its places are those of what it was made of.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The ConfigMap that holds it.
+    pub name: ConfigMapName,
+    /// With backends that have an error, which the ConfigMap does not hold.
+    pub config: Config,
+    /// What was found in it, also among [`Rendered::diagnostics`].
+    pub findings: Vec<Diagnostic>,
 }
 
 /// An object that was made.
@@ -113,11 +128,14 @@ pub fn render<'a>(inputs: impl IntoIterator<Item = &'a [u8]>, options: &Options<
         let message = "there is no VirtualMCPServer among the objects; expected one, which says what is served";
         findings.keep(Diagnostic::new(code::RENDER_NO_SERVER, message));
     }
-    servers.sort_by_key(|server| (server.namespace, server.name));
+    order::sort(&mut servers, |a, b| (a.namespace, a.name).cmp(&(b.namespace, b.name)));
     let mut made = Vec::new();
+    let mut configurations = Vec::new();
     let mut size = 0;
     for server in servers.into_iter().filter(|server| server.is_sound()) {
-        let Some(output) = server::Making::new(&objects, server, &rendered.text, options, &mut findings).make() else {
+        let Some((output, configuration)) =
+            server::Making::new(&objects, server, &rendered.text, options, &mut findings).make()
+        else {
             continue;
         };
         size += output.iter().map(|object| object.yaml.len()).sum::<usize>();
@@ -127,6 +145,7 @@ pub fn render<'a>(inputs: impl IntoIterator<Item = &'a [u8]>, options: &Options<
             break;
         }
         made.extend(output);
+        configurations.push(configuration);
     }
     findings.finish();
     drop(objects);
@@ -134,6 +153,7 @@ pub fn render<'a>(inputs: impl IntoIterator<Item = &'a [u8]>, options: &Options<
     secrets.extend(crate::config::secrets_in_text(&rendered.text));
     rendered.secrets = crate::config::apart(secrets);
     rendered.objects = made;
+    rendered.configurations = configurations;
     diagnostic::sort(&mut diagnostics);
     rendered.diagnostics = diagnostics;
     rendered
@@ -143,7 +163,7 @@ pub fn render<'a>(inputs: impl IntoIterator<Item = &'a [u8]>, options: &Options<
 /// would be written.
 fn document(draft: &Draft<'_, '_>) -> String {
     let tree = Tree::of(draft);
-    tree.root().and_then(|root| yaml::emit(&root).ok()).unwrap_or_default()
+    tree.root().and_then(|root| yaml::emit_node(root).ok()).unwrap_or_default()
 }
 
 /// A finding of a text that stands `by` bytes later.

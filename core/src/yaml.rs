@@ -13,7 +13,7 @@ mod resolve;
 mod syntax;
 
 pub use build::{Draft, Fields};
-pub use emit::{EmitError, emit};
+pub use emit::{EmitError, emit, emit_node};
 pub use encoding::{Decoded, decode};
 pub use parse::{Documents, Parsed, documents, parse};
 pub use positions::Positions;

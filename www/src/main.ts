@@ -18,7 +18,7 @@ const verdict = byId("verdict");
 const which = byId<HTMLSelectElement>("which");
 const places = { go: (at: Region) => editor.go(at), point: (at: Region | null) => editor.point(at) };
 
-let view: View = { findings: [], documents: [], certificates: [], secrets: 0 };
+let view: View = { findings: [], documents: [], certificates: [], secrets: 0, made: null };
 let shownFindings = FINDINGS;
 /** What the page shows now, for its tests and for the console. */
 const shown = { text: "", view, milliseconds: 0 };
@@ -41,6 +41,7 @@ const panels: Record<string, (document: DocumentView | undefined) => void | Prom
   needs: showNeeds,
   names: showNames,
   compare: showChanges,
+  made: showMade,
   share: showShare,
 };
 let panel = "findings";
@@ -212,6 +213,14 @@ async function showChanges(): Promise<void> {
       at === null ? text : h("button", { type: "button", class: "link", onclick: () => editor.go(at) }, text))));
 }
 
+/** What `vmcp render` makes of custom resources. */
+function showMade(): void {
+  const made = view.made ?? "";
+  byId("made").textContent = made;
+  byId("made").hidden = byId("copy-made").hidden = made === "";
+  byId("made-said").textContent = view.made === null ? texts.noResources : made === "" ? texts.nothingMade : texts.made;
+}
+
 function showShare(): void {
   byId("secrets").hidden = view.secrets === 0;
   byId("secrets").textContent = texts.secretsInLink(view.secrets);
@@ -297,6 +306,10 @@ on("fix-all", "click", () => {
 on("copy", "click", async () => {
   await navigator.clipboard.writeText(editor.wholeText);
   byId("done").textContent = texts.copied;
+});
+on("copy-made", "click", async () => {
+  await navigator.clipboard.writeText(view.made ?? "");
+  byId("made-said").textContent = texts.copied;
 });
 on("make-link", "click", async () => {
   byId<HTMLInputElement>("link").value = await link(editor.wholeText);

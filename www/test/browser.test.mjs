@@ -391,6 +391,33 @@ test("floods of brackets that are pasted or typed leave the editor alive, and co
   await page.close();
 });
 
+test("custom resources are shown as the ConfigMap that they become, with findings at their own lines", async () => {
+  const page = await open(context, server.url);
+  const folder = new URL("../../tests/cases/render/entries/", import.meta.url);
+  const [text, output] = ["input.yaml", "output.yaml"].map((name) => readFileSync(new URL(name, folder), "utf8"));
+  await page.locator("#tab-made").click();
+  await page.locator("#sample").selectOption("custom-resources");
+  await says(page, /^starts; /);
+  await page.waitForFunction((output) => document.getElementById("made").textContent === output, output);
+  await shoot(page, "rendered");
+  await page.locator("#tab-backends").click();
+  const row = page.locator("#table-backends tbody tr").first();
+  assert.match(await row.innerText(), /billing\s+served.*own CA bundle \/etc\/toolhive\/ca-bundles\/billing\/ca\.crt/s);
+  await row.getByRole("button").click();
+  const at = await page.evaluate(() => window.vmcpPreview.editor.view.state.selection.main.head);
+  const line = (offset) => text.slice(0, offset).split("\n").length;
+  assert.equal(line(at), line(text.indexOf("name: billing")));
+  await write(page, text.replace("externalAuthConfigRef:\n    name: tickets-exchange", "externalAuthConfigRef:\n    name: gone"));
+  await page.locator("#tab-findings").click();
+  const listed = await page.locator("#findings li").allInnerTexts();
+  assert.ok(listed.some((one) => /^error line\s\d+, column\s11: there is no MCPExternalAuthConfig `gone`/.test(one)), listed.join("\n"));
+  await write(page, sample("01-minimal"));
+  await page.locator("#tab-made").click();
+  assert.match(await page.locator("#made-said").innerText(), /^Paste custom resources/);
+  assert.deepEqual(page.complaints, []);
+  await page.close();
+});
+
 test("a trap inside of the module is told, and a fresh worker goes on with everything that was given", async () => {
   const page = await openTrapping("session_compare");
   await write(page, sample("02-private-ca"));

@@ -199,6 +199,8 @@ shapes! {
         pub certificates: Vec<CertificateView>,
         /// How many literal secrets stand in the text.
         pub secrets: u32,
+        /// What custom resources in the text become: ConfigMaps and the pods that they need, as YAML; `null` if there are none.
+        pub made: Option<String>,
     }
 
     /// What is known of a key.

@@ -15,7 +15,8 @@ use crate::crd::{Kind, text};
 use crate::diagnostic::{Diagnostic, Place, code};
 use crate::discovery::header_forward::{manifest_variable, secret_variable};
 use crate::headers::environment_segment;
-use crate::mcp::json::quote;
+use crate::order;
+use crate::shape::Shape as _;
 use crate::text::Span;
 use crate::yaml::{Draft, Fields, Node, Shape};
 
@@ -53,7 +54,7 @@ impl<'n, 't> Making<'n, 't, '_, '_> {
                 && object.spec("groupRef").and_then(|group| group.get("name")).and_then(text) == Some(group_name)
         };
         let mut found: Vec<&'n Object<'n, 't>> = self.objects.all.iter().filter(in_group).collect();
-        found.sort_by_key(|object| (object.name, object.kind));
+        order::sort(&mut found, |a, b| (a.name, a.kind).cmp(&(b.name, b.kind)));
         let mut backends = Backends { served: Vec::new(), some_left: false };
         for object in found {
             if !object.is_sound() {
@@ -344,7 +345,7 @@ impl<'n, 't> Making<'n, 't, '_, '_> {
             if headers.is_empty() {
                 continue;
             }
-            headers.sort();
+            order::sort(headers, |a, b| a.cmp(b));
             headers.dedup_by(|later, earlier| later.0 == earlier.0);
             json.push_str(if json.len() > 1 { ",\"" } else { "\"" });
             json.push_str(name);
@@ -353,9 +354,9 @@ impl<'n, 't> Making<'n, 't, '_, '_> {
                 if index > 0 {
                     json.push(',');
                 }
-                json.push_str(&quote(header));
+                json.push_str(&header.to_json());
                 json.push(':');
-                json.push_str(&quote(value));
+                json.push_str(&value.to_json());
             }
             json.push('}');
         }

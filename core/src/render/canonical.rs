@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::config::{Duration, Table, Type};
 use crate::diagnostic::nearest;
+use crate::order;
 use crate::text::Span;
 use crate::yaml::{Draft, Fields, Node, Shape};
 
@@ -77,7 +78,7 @@ fn in_order<'n, 't>(fields: Fields<'n, 't>, table: &'static Table, left: &mut Ve
             None => unknown.push((key, span, value)),
         }
     }
-    known.sort_by_key(|(position, ..)| *position);
+    order::sort(&mut known, |(a, ..), (b, ..)| a.cmp(b));
     for (position, span, value) in known {
         let Some(key) = table.keys.get(position) else { continue };
         let value = match key.name {

@@ -15,6 +15,7 @@ use super::server::{Making, open, texts, word};
 use crate::config::decode::shown;
 use crate::converters::SecretVariable;
 use crate::diagnostic::{Diagnostic, Place, code};
+use crate::order;
 use crate::text::Span;
 use crate::yaml::{Draft, Fields};
 
@@ -255,7 +256,7 @@ impl<'n> Pod<'n> {
             let entry = texts(at, &[("name", "TOOLHIVE_SECRETS_PROVIDER"), ("value", "environment")]);
             out.push(("TOOLHIVE_SECRETS_PROVIDER".into(), Draft::Map(entry)));
         }
-        out.sort_by(|(a, _), (b, _)| a.cmp(b));
+        order::sort(&mut out, |(a, _), (b, _)| a.cmp(b));
         out.into_iter().map(|(_, entry)| entry).collect()
     }
 

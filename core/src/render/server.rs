@@ -16,6 +16,7 @@ use super::pod::Pod;
 use super::{Options, document};
 use crate::config::decode::shown;
 use crate::config::findings::Findings;
+use crate::config::input::ConfigMapName;
 use crate::config::{self, Type};
 use crate::crd::{Kind, text};
 use crate::diagnostic::{Code, Diagnostic, Edit, Place, Scope, Severity, code, nearest};
@@ -63,7 +64,7 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
     }
 
     /// Its objects; `None` if an error is about all of it.
-    pub(super) fn make(mut self) -> Option<Vec<super::Object>> {
+    pub(super) fn make(mut self) -> Option<(Vec<super::Object>, super::Configuration)> {
         let errors = self.findings.errors();
         let (server, at) = (self.server, self.server.at);
         let mut config = match server.spec("config").map(opened) {
@@ -113,13 +114,14 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
         for backend in &served {
             self.equip(backend);
         }
-        let config = self.judged(config, served.into_iter().map(|one| (one.name, one.fields)).collect(), group)?;
+        let (text, configuration) =
+            self.judged(config, served.into_iter().map(|one| (one.name, one.fields)).collect(), group)?;
         // Errors about a workload alone have left it out above; all others are about the whole.
         let whole = self.findings.errors() - errors - self.pod.local_errors;
         if whole > 0 || self.stands == Stands::No {
             return None;
         }
-        self.objects_of(&config)
+        Some((self.objects_of(&text)?, configuration))
     }
 
     /// The configuration as text. Backends that have an error are left out; `None` if another error remains.
@@ -128,7 +130,7 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
         config: Fields<'n, 't>,
         mut backends: Vec<(&'n str, Fields<'n, 't>)>,
         group: Node<'n, 't>,
-    ) -> Option<String> {
+    ) -> Option<(String, super::Configuration)> {
         let mut left = Vec::new();
         let mut whole = |backends: &[(&str, Fields<'n, 't>)]| {
             left.clear();
@@ -139,7 +141,8 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
         };
         let tree = whole(&backends);
         let mut found = Vec::new();
-        config::read(tree.root(), &mut found);
+        let read = config::read(tree.root(), &mut found);
+        let mut findings = Vec::new();
         let mut fallen = BTreeSet::new();
         let mut stands = true;
         for finding in found {
@@ -162,7 +165,8 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
                 }
                 self.pod.local_errors += 1;
             }
-            self.findings.keep(finding);
+            self.findings.keep(finding.clone());
+            findings.push(finding);
         }
         if !stands || !backends.is_empty() && fallen.len() == backends.len() {
             return None;
@@ -181,7 +185,10 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
             let message = format!("`{}` is not known in {}; passed over", shown(&key), table.noun);
             self.findings.keep(Diagnostic::new(code::RENDER_UNKNOWN_KEY, message).at(span));
         }
-        tree.root().and_then(|root| crate::yaml::emit(&root).ok())
+        let namespace = self.server.own_namespace.map(String::from);
+        let name = ConfigMapName { namespace, name: config_map_name(self.server) };
+        let text = tree.root().and_then(|root| crate::yaml::emit_node(root).ok())?;
+        Some((text, super::Configuration { name, config: read, findings }))
     }
 
     /// The ConfigMap, and what runs it.
@@ -199,7 +206,7 @@ impl<'n, 't, 'f, 'd> Making<'n, 't, 'f, 'd> {
             ("toolhive.stacklok.io/virtual-mcp-server", server.name),
         ];
         let checksum = checksum(config, &labels);
-        let name = format!("{}-vmcp-config", server.name);
+        let name = config_map_name(server);
         let mut metadata = Fields::at(at);
         let mut annotations = Fields::at(at);
         annotations.text(CHECKSUM, at, checksum.clone());
@@ -529,6 +536,10 @@ impl Diagnosed {
     pub(super) fn now(finding: Diagnostic) -> Self {
         Self::Now(Box::new(finding))
     }
+}
+
+fn config_map_name(server: &Object<'_, '_>) -> String {
+    format!("{}-vmcp-config", server.name)
 }
 
 /// What the operator makes a key of `spec.config` of.

@@ -6,9 +6,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
-
-use super::{Data, Kind, Node, NodeId, Scalar, Shape, Style, Tree, Value};
+use super::{Data, Kind, Node, NodeId, Shape, Style, Tree};
+use crate::order;
 use crate::text::Span;
 
 /// A value to be made.
@@ -121,7 +120,7 @@ impl<'n, 't> Fields<'n, 't> {
 
     /// Sorts the entries by key, as Go writes maps.
     pub fn sort(&mut self) {
-        self.entries.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        order::sort(&mut self.entries, |(a, ..), (b, ..)| a.cmp(b));
     }
 }
 
@@ -209,43 +208,10 @@ impl Tree<'static> {
     }
 }
 
-/// As what yaml.v3 makes of it: scalars by their resolved values, in the order in which it stands there.
-impl Serialize for Node<'_, '_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.shape() {
-            Shape::Bad => serializer.serialize_unit(),
-            Shape::Scalar(Scalar { value, text, .. }) => match value {
-                Value::Null => serializer.serialize_unit(),
-                Value::Bool(value) => serializer.serialize_bool(value),
-                Value::Int(value) => match i64::try_from(value) {
-                    Ok(value) => serializer.serialize_i64(value),
-                    Err(_) => serializer.serialize_i128(value),
-                },
-                Value::Float(value) => serializer.serialize_f64(value),
-                Value::Timestamp | Value::Text | Value::Misfit(_) => serializer.serialize_str(text),
-            },
-            Shape::Sequence(items) => {
-                let mut list = serializer.serialize_seq(Some(items.iter().len()))?;
-                for item in items.iter() {
-                    list.serialize_element(&item)?;
-                }
-                list.end()
-            }
-            Shape::Mapping(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.iter().len()))?;
-                for (key, value) in entries.iter() {
-                    map.serialize_entry(&key, &value)?;
-                }
-                map.end()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::{Positions, emit, parse};
+    use crate::yaml::{Positions, emit_node, parse};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -265,7 +231,7 @@ mod tests {
         assert_eq!(made.get("from").unwrap().span(), root.get("b").unwrap().span());
         assert_eq!(made.get("own").unwrap().span(), Span::new(2, 3));
         assert_eq!(
-            emit(&made).unwrap(),
+            emit_node(made).unwrap(),
             "from:\n    - \"n\": 1\n      s: \"1\"\n      t: true\n      z: null\n    - x\nown: \"yes\"\nport: 8080\n"
         );
     }

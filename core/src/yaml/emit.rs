@@ -7,7 +7,7 @@ use core::fmt::{Display, Write as _};
 
 use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
-use super::{Value, characters, resolve};
+use super::{Node, Scalar, Shape, Value, characters, resolve};
 
 /// Serialises a value as one YAML document, which [`parse`](super::parse) reads back as the same value.
 ///
@@ -16,6 +16,16 @@ use super::{Value, characters, resolve};
 pub fn emit<T: Serialize + ?Sized>(value: &T) -> Result<String, EmitError> {
     let mut out = String::new();
     value.serialize(Emitter { out: &mut out, parent: 0, place: Place::Top })?;
+    Ok(out)
+}
+
+/// Writes a node as one YAML document: scalars by what yaml.v3 makes of them, everything in the order in which it stands.
+///
+/// # Errors
+/// Map keys that are maps or lists.
+pub fn emit_node(node: Node<'_, '_>) -> Result<String, EmitError> {
+    let mut out = String::new();
+    Emitter { out: &mut out, parent: 0, place: Place::Top }.node(node)?;
     Ok(out)
 }
 
@@ -103,6 +113,40 @@ impl<'o> Emitter<'o> {
         }
     }
 
+    fn node(self, node: Node<'_, '_>) -> Result<(), EmitError> {
+        match node.shape() {
+            Shape::Bad => self.scalar("null"),
+            Shape::Scalar(Scalar { value, text, .. }) => match value {
+                Value::Null => self.scalar("null"),
+                Value::Bool(value) => self.number(value),
+                Value::Int(value) => self.number(value),
+                Value::Float(value) => self.scalar(&float(value)),
+                Value::Timestamp | Value::Text | Value::Misfit(_) => self.text(text),
+            },
+            Shape::Sequence(items) => {
+                let mut list = self.collection();
+                for item in items.iter() {
+                    list.begin_entry()?;
+                    list.out.push('-');
+                    list.entry(Place::Item).node(item)?;
+                }
+                return list.finish("[]");
+            }
+            Shape::Mapping(entries) => {
+                let mut map = self.collection();
+                for (key, value) in entries.iter() {
+                    map.begin_entry()?;
+                    let mut written = String::new();
+                    Emitter { out: &mut written, parent: 0, place: Place::Key }.node(key)?;
+                    map.written_key(&written);
+                    map.entry(Place::Value).node(value)?;
+                }
+                return map.finish("{}");
+            }
+        }
+        Ok(())
+    }
+
     fn collection(self) -> Collection<'o> {
         Collection { indent: indentation(self.place, self.parent), out: self.out, place: self.place, count: 0 }
     }
@@ -149,16 +193,20 @@ impl Collection<'_> {
         self.begin_entry()?;
         let mut written = String::new();
         key.serialize(Emitter { out: &mut written, parent: 0, place: Place::Key })?;
+        self.written_key(&written);
+        Ok(())
+    }
+
+    fn written_key(&mut self, written: &str) {
         if written.len() > LONGEST_SIMPLE_KEY {
             self.out.push_str("? ");
-            self.out.push_str(&written);
+            self.out.push_str(written);
             self.out.push('\n');
             self.out.extend(core::iter::repeat_n(' ', self.indent));
         } else {
-            self.out.push_str(&written);
+            self.out.push_str(written);
         }
         self.out.push(':');
-        Ok(())
     }
 
     fn finish(self, empty: &str) -> Result<(), EmitError> {
@@ -466,7 +514,7 @@ impl SerializeStruct for Collection<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Node, Positions, Shape, parse};
+    use super::super::{Positions, parse};
     use super::*;
     use alloc::collections::BTreeMap;
     use alloc::vec::Vec;

@@ -189,11 +189,12 @@ impl Served {
         !self.depends_on_caller || (who.is_some() && self.whose.is_of(who))
     }
 
-    /// How an exchange begins when there is no conversation.
+    /// How an exchange begins when there is no conversation. A backend without sessions says what it offers only when it
+    /// is asked, and may say something else to those who declare something else: each view asks.
     pub(super) fn opening(&self) -> Start {
         match *self.era.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(era) => Start::Remembered(era),
-            None => Start::Unknown,
+            Some(Era::Legacy) => Start::Remembered(Era::Legacy),
+            Some(Era::Modern) | None => Start::Unknown,
         }
     }
 

@@ -58,7 +58,21 @@ impl Gateway {
         backends: impl IntoIterator<Item = Backend>,
         variables: &[(&str, &str)],
     ) -> Self {
-        scratch.write("configmap.yaml", &config_map(incoming, backends));
+        Self::reading(scratch, &config_map(incoming, backends), variables)
+    }
+
+    /// Starts it with one backend, whose names are advertised as they are.
+    pub(crate) fn bare(scratch: &Scratch, url: &str, transport: &str) -> Self {
+        let config = format!(
+            "groupRef: team\nname: team\nincomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline}}\n\
+             aggregation: {{conflictResolution: priority, conflictResolutionConfig: {{priorityOrder: [one]}}}}\n\
+             backends: [{{name: one, url: \"{url}\", transport: {transport}, type: entry}}]\n"
+        );
+        Self::reading(scratch, &config, &[])
+    }
+
+    fn reading(scratch: &Scratch, config: &str, variables: &[(&str, &str)]) -> Self {
+        scratch.write("configmap.yaml", config);
         let mut command = Command::new(program());
         command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--debug", "--log-format", "json", "--config"]);
         command.arg(scratch.path().join("configmap.yaml"));

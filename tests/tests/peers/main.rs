@@ -14,6 +14,7 @@ mod lossless;
 mod manual;
 mod processes;
 mod servers;
+mod steps;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use clients::{Client, call};
 use gateway::{Backend, Gateway, Log};
 use lossless::End;
 use servers::{Kind, Server};
+use steps::{At, CAPABILITIES};
 use vmcp_core::mcp::Era;
 use vmcp_tests::Scratch;
 
@@ -54,11 +56,16 @@ fn every_client_lists_and_calls_the_tools_of_every_server_each_behind_its_own_ca
         for &client in CLIENTS {
             let calls: Vec<_> = servers.iter().map(|(server, _)| server.greeting(client.name())).collect();
             let answers: Vec<_> = servers.iter().map(|(server, _)| server.answer(client.name())).collect();
-            let (expected, url) = (&expected, gateway.url());
+            let (mut expected, url) = (expected.clone(), gateway.url());
+            if client == Client::Inspector {
+                // It declares roots, and the everything server has a tool for those who do.
+                expected.push("everything_get-roots-list".to_owned());
+                expected.sort();
+            }
             scope.spawn(move || {
                 let told = client.drive(&url, &calls);
                 assert_eq!(told.revision, client.newest(), "{client:?}");
-                assert_eq!(&told.tools, expected, "{client:?}");
+                assert_eq!(told.tools, expected, "{client:?}");
                 assert_eq!(told.results, answers, "{client:?}");
             });
         }
@@ -204,4 +211,46 @@ fn a_tools_own_error_arrives_as_the_tools_own() {
         assert!(text.contains("one was asked to fail"), "{client:?}: {text}");
     }
     let _: Log = gateway.stop();
+}
+
+const ALL: &[Client] = &[Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2];
+/// Those that speak HTTP+SSE, for the reference.
+const OLDER: &[Client] = &[Client::Python1, Client::TypeScript1];
+
+#[test]
+fn every_client_is_told_and_asked_by_python_1_what_it_is_without_the_gateway() {
+    steps::compare(At::Python1, OLDER, CAPABILITIES);
+}
+
+#[test]
+fn every_client_is_told_and_asked_by_python_1_over_sse_what_it_is_without_the_gateway() {
+    steps::compare(At::Python1Sse, OLDER, CAPABILITIES);
+}
+
+#[test]
+fn every_client_is_told_and_asked_by_python_2_what_it_is_without_the_gateway() {
+    steps::compare(At::Python2, ALL, CAPABILITIES);
+}
+
+#[test]
+fn every_client_is_told_and_asked_by_typescript_what_it_is_without_the_gateway() {
+    steps::compare(At::TypeScript2, ALL, CAPABILITIES);
+}
+
+#[test]
+fn every_client_is_told_and_asked_by_everything_what_it_is_without_the_gateway() {
+    steps::compare(At::Everything, OLDER, CAPABILITIES);
+}
+
+#[test]
+fn every_client_is_told_and_asked_by_everything_over_sse_what_it_is_without_the_gateway() {
+    steps::compare(At::EverythingSse, OLDER, CAPABILITIES);
+}
+
+/// What it offers depends on what they can do.
+#[test]
+fn who_declares_something_else_is_shown_something_else_by_everything_as_without_the_gateway() {
+    for can in [&[][..], &["elicitation"], &["sampling"], &["roots"]] {
+        steps::compare(At::Everything, &[Client::TypeScript1], can);
+    }
 }

@@ -77,6 +77,19 @@ pub(crate) fn known(address: SocketAddr) {
 }
 
 #[test]
+fn whatever_a_client_declares_it_is_told_what_the_backends_offer() {
+    let stage = Stage::modern(everything());
+    let server = serve(&stage);
+    for capabilities in [json!({}), json!({"sampling": {}}), json!({"elicitation": {"form": {}}})] {
+        let told = begin_as(server.address(), 1, "server/discover", json!({}), capabilities.clone())().json();
+        let offered = &told["result"]["capabilities"];
+        assert!(offered["tools"].is_object() && offered["resources"].is_object(), "{capabilities}: {told}");
+        let listed = begin_as(server.address(), 2, "tools/list", json!({}), capabilities)().json();
+        assert_eq!(listed["result"]["tools"][0]["name"], "b_t", "{listed}");
+    }
+}
+
+#[test]
 fn a_change_of_a_list_is_told_after_the_acknowledgement_with_the_mark_of_the_subscription() {
     let stage = Stage::modern(everything());
     let server = serve(&stage);
