@@ -459,13 +459,36 @@ fn skip_separator(bytes: &[u8], at: usize) -> usize {
 fn skip_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     loop {
+        at = next_mark(bytes, at);
         match bytes.get(at) {
             Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
+            Some(_) => at += 2,
             None => return bytes.len(),
         }
     }
+}
+
+/// Where the next quote or backslash stands from `at` on, or the end. Most of a long result is one string: eight bytes are
+/// looked at together.
+fn next_mark(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // The lowest set bit is in the first byte of `word` that is `byte`.
+    let places = |word: u64, byte: u8| {
+        let zeros = word ^ (ONES * u64::from(byte));
+        zeros.wrapping_sub(ONES) & !zeros & (ONES << 7)
+    };
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*eight);
+        let found = places(word, b'"') | places(word, b'\\');
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\')))
+        .map_or(bytes.len(), |n| at + n)
 }
 
 /// Iterative, so that no depth of nesting can exhaust the stack.
@@ -522,6 +545,33 @@ mod tests {
             ["1", "[2,3]", "\"x\"", "{\"y\":4}"]
         );
         assert_eq!(elements("[ ]").unwrap().count(), 0);
+    }
+
+    #[test]
+    fn strings_end_where_they_end_byte_for_byte() {
+        let slowly = |bytes: &[u8], mut at: usize| loop {
+            match bytes.get(at) {
+                Some(b'"' | b'\\') | None => return at.min(bytes.len()),
+                Some(_) => at += 1,
+            }
+        };
+        let fillers = [b'x', 0, 0x7f, 0x80, 0xff, b'!', b'#', b'[', b']', 0xa2, 0xdc, 0x5d, 0x23];
+        for length in 0..40 {
+            for filler in fillers {
+                for mark in [b'"', b'\\', filler] {
+                    for place in 0..=length {
+                        let mut bytes = vec![filler; length];
+                        if let Some(byte) = bytes.get_mut(place) {
+                            *byte = mark;
+                        }
+                        for at in [0, 1, 7, 8, 9, 41] {
+                            assert_eq!(next_mark(&bytes, at), slowly(&bytes, at), "{bytes:?} from {at}");
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(skip_string(br#""abcdefgh\"ijklmnopqrst", 1"#, 0), 24);
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Preview {
 
     /// Says which variables are set; of their values nothing is known.
     pub fn give_variables(&mut self, names: impl IntoIterator<Item = String>) {
-        self.variables = names.into_iter().collect();
+        self.variables = order::set(names);
     }
 
     /// Gives a module that is built without long texts what [`words::all`](crate::words::all) made.
@@ -336,7 +336,7 @@ impl Preview {
         let variables = auth.variables();
         if reasons.is_empty() {
             // The values are not known, so any will do; a strategy that is not built is refused with each.
-            let any = variables.iter().map(|one| (one.name.clone(), Some(Secret::new("x".to_owned())))).collect();
+            let any = order::map(variables.iter().map(|one| (one.name.clone(), Some(Secret::new("x".to_owned())))));
             // Nobody is called from here, so any pool will do.
             let mut pool = |_: &Trust<'_>| Some(Arc::new(Pool::new(Arc::new(SystemRoots::default()), None)));
             if let Err(refused) = auth.credentials(&any, &mut pool) {

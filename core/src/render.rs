@@ -30,6 +30,9 @@ use objects::Objects;
 
 pub use pod::Workload;
 
+/// Each server looks at each object; this many looks are taken, so that time stays bounded.
+const LOOKS: usize = 4_000_000;
+
 /// How to render.
 #[derive(Clone, Debug)]
 pub struct Options<'a> {
@@ -127,6 +130,15 @@ pub fn render<'a>(inputs: impl IntoIterator<Item = &'a [u8]>, options: &Options<
     if servers.is_empty() && findings.errors() == 0 {
         let message = "there is no VirtualMCPServer among the objects; expected one, which says what is served";
         findings.keep(Diagnostic::new(code::RENDER_NO_SERVER, message));
+    }
+    if servers.len().saturating_mul(objects.all.len()) > LOOKS {
+        let message = format!(
+            "{} VirtualMCPServers among {} objects are too many to render at once; expected fewer of them at a time",
+            servers.len(),
+            objects.all.len()
+        );
+        findings.keep(Diagnostic::new(code::RENDER_TOO_LARGE, message));
+        servers.clear();
     }
     order::sort(&mut servers, |a, b| (a.namespace, a.name).cmp(&(b.namespace, b.name)));
     let mut made = Vec::new();

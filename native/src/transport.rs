@@ -234,7 +234,7 @@ impl BackendTransport {
             let result = self.exchange(&place.1, request, &call);
             let observed = call.observed();
             match result {
-                Err(failure) if may_repeat(&failure, request.method, &call, &observed) => {
+                Err(failure) if may_repeat(&failure, request.twice, &call, &observed) => {
                     connections = Connections::New;
                 }
                 result => return (result, observed),

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::input::ConfigMapName;
 use crate::diagnostic::{Diagnostic, Place, Scope, code};
 use crate::discovery::{FileNeed, Needs, Presence, VariableNeed};
+use crate::order;
 use crate::text::Span;
 use crate::yaml::{Node, Shape};
 
@@ -131,7 +132,7 @@ impl Pod {
             name: metadata("name").unwrap_or_default().to_owned(),
             container: name(container).unwrap_or_default().to_owned(),
             span: container.get("name").map_or(container.span(), Node::span),
-            variables: variables.collect(),
+            variables: order::map(variables),
             other_variables: if others { OtherVariables::Possible } else { OtherVariables::None },
             mounts,
         })

@@ -377,7 +377,7 @@ codes! {
     RENDER_COLLISION = "render/collision", Error, "two different things of the pod have one name",
         "Names of variables are made of names of objects: upper case, everything but letters and digits becomes `_`. So `a-b` and `a.b` get one variable, and one backend the other's secret. Rename one of them.";
     RENDER_TOO_LARGE = "render/too-large", Error, "what is rendered is too large",
-        "A ConfigMap holds at most 1 MiB, and all that is rendered at once 64 MiB. Divide the group, or render fewer VirtualMCPServers at a time.";
+        "A ConfigMap holds at most 1 MiB, and all that is rendered at once 64 MiB, and there is a limit to how many servers look at how many objects. Divide the group, or render fewer VirtualMCPServers at a time.";
     RENDER_REPLACED = "render/replaced", Warning, "a key that the operator replaces",
         "Under `spec.config` it has no effect: the operator makes the value of other parts of the resource, or leaves it out. So does rendering.";
 

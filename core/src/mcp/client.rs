@@ -114,7 +114,7 @@ pub use goal::{Asked, Call, Goal, List};
 pub use listening::{Listening, Spoken};
 pub use standing::{Certainty, Declared, Facts, Legacy, Limits, Modern, Settings, Standing, Start};
 
-use super::http::{Input, Request, Sent, Stage, is_session_id};
+use super::http::{Input, Request, Sent, Stage, Twice, is_session_id};
 use super::{Era, Revision, code, json, jsonrpc};
 use crate::secret::Secret;
 use error::excerpt;
@@ -763,11 +763,14 @@ impl Exchange {
 
     // ── All states ───────────────────────────────────────────────────────────────────────────────────────────
 
-    fn send(&mut self, state: State, request: Request, wait: Wait, due: Due, revision: Revision) {
+    fn send(&mut self, state: State, mut request: Request, wait: Wait, due: Due, revision: Revision) {
         self.state = state;
         self.open = None;
         self.reading = None;
         self.next_reading = Some(Reading::new(due, revision, self.settings.limits.answer_bytes));
+        if matches!(wait, Wait::Handshake | Wait::List) {
+            request.twice = Twice::Harmless;
+        }
         self.queue.push_back(Output::Send { request, wait });
     }
 
@@ -843,7 +846,8 @@ mod tests {
             ];
             Input::Head(Head { status, headers })
         };
-        assert!(matches!(exchange.poll(), Some(Output::Send { wait: Wait::Handshake, .. })));
+        let Some(Output::Send { wait: Wait::Handshake, request }) = exchange.poll() else { panic!("no handshake") };
+        assert_eq!(request.twice, Twice::Harmless);
         assert_eq!(exchange.withdraw(), None);
         exchange.handle(head(200));
         exchange.handle(Input::Body(
@@ -853,7 +857,8 @@ mod tests {
         assert!(matches!(exchange.poll(), Some(Output::Send { wait: Wait::Acknowledgement, .. })));
         exchange.handle(head(202));
         assert!(matches!(exchange.poll(), Some(Output::Learned(_))));
-        assert!(matches!(exchange.poll(), Some(Output::Send { wait: Wait::Call, .. })));
+        let Some(Output::Send { wait: Wait::Call, request }) = exchange.poll() else { panic!("no call") };
+        assert_eq!(request.twice, Twice::Acts);
         let request = exchange.withdraw().unwrap();
         assert_eq!(request.header("mcp-session-id"), Some("s"));
         assert_eq!(

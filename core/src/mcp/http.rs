@@ -58,6 +58,17 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body, empty for GET and DELETE.
     pub body: Vec<u8>,
+    /// What it means to the backend to get it twice.
+    pub twice: Twice,
+}
+
+/// What it means to a backend to get a message twice, because the connection of the first one closed before an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twice {
+    /// Nothing: it opens or ends a conversation, opens a stream, or asks for a list.
+    Harmless,
+    /// It may do again what was done already.
+    Acts,
 }
 
 impl Request {
@@ -287,6 +298,7 @@ mod tests {
             method: Method::Post,
             headers: alloc::vec![(header::SESSION_ID.into(), "s3cr3t".into())],
             body: b"s3cr3t".to_vec(),
+            twice: Twice::Acts,
         };
         assert_eq!(format!("{request:?}"), r#"Request { method: Post, headers: ["mcp-session-id"], body_bytes: 6 }"#);
         let head = Head { status: 200, headers: request.headers };

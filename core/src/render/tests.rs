@@ -123,3 +123,16 @@ fn an_input_that_is_too_large_is_told_and_the_others_are_read() {
     assert_eq!(rendered.inputs.len(), 2);
     assert_eq!(render([], &Options::default()).diagnostics[0].code.to_string(), "render/no-server");
 }
+
+#[test]
+fn more_servers_and_objects_than_can_be_looked_at_are_told_at_once() {
+    let many: String =
+        (0..2001).map(|n| format!("---\n{}", SERVER.replace("name: tools", &format!("name: t{n}")))).collect();
+    let rendered = rendered(&[&many]);
+    let finding = rendered.diagnostics.first().unwrap();
+    assert_eq!(
+        finding.message,
+        "2001 VirtualMCPServers among 2001 objects are too many to render at once; expected fewer of them at a time"
+    );
+    assert!(rendered.objects.is_empty() && rendered.diagnostics.len() == 1);
+}

@@ -195,7 +195,7 @@ impl AsyncTransport {
             let result = self.exchange(&place.1, request, &call).await;
             let observed = call.observed();
             match result {
-                Err(failure) if may_repeat(&failure, request.method, &call, &observed) => {
+                Err(failure) if may_repeat(&failure, request.twice, &call, &observed) => {
                     connections = Connections::New;
                 }
                 result => return (result, observed),

@@ -12,7 +12,7 @@ use std::time::Instant;
 use ureq::http::Uri;
 use vmcp_core::endpoint::Endpoint;
 use vmcp_core::mcp::client::{Listening, Spoken};
-use vmcp_core::mcp::http::{EVENT_STREAM, Failure, Head, Method, Request, Sent, Stage, header};
+use vmcp_core::mcp::http::{EVENT_STREAM, Failure, Head, Method, Request, Sent, Stage, Twice, header};
 use vmcp_core::mcp::jsonrpc::{self, Message};
 use vmcp_core::mcp::{json, sse};
 
@@ -67,7 +67,7 @@ pub(super) fn asked(request: &Request) -> (String, Option<u64>) {
 /// What opens a stream.
 pub(super) fn opening() -> Request {
     let accept = vec![(header::ACCEPT.to_owned(), EVENT_STREAM.to_owned())];
-    Request { method: Method::Get, headers: accept, body: Vec::new() }
+    Request { method: Method::Get, headers: accept, body: Vec::new(), twice: Twice::Harmless }
 }
 
 /// A message as it is posted: the session is in the place.

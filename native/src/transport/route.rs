@@ -12,7 +12,7 @@ use vmcp_core::auth::Credentials;
 use vmcp_core::discovery::Backend;
 use vmcp_core::endpoint::Endpoint;
 use vmcp_core::headers;
-use vmcp_core::mcp::http::{EVENT_STREAM, Failure, Head, Method, Request, Sent, Stage, header};
+use vmcp_core::mcp::http::{EVENT_STREAM, Failure, Head, Method, Request, Sent, Stage, Twice, header};
 use vmcp_core::secret::Secret;
 use vmcp_core::trust::{Pool, TrustError, TrustedBy, UnixTime};
 
@@ -208,11 +208,11 @@ pub(super) fn incomplete(call: &Call, taken: u64, error: &ureq::Error) -> Failur
 }
 
 /// Whether a request may be made once more on a new connection.
-pub(super) fn may_repeat(failure: &Failure, method: Method, call: &Call, observed: &Observed) -> bool {
+pub(super) fn may_repeat(failure: &Failure, twice: Twice, call: &Call, observed: &Observed) -> bool {
     let closed_meanwhile = matches!(failure.stage, Stage::Send | Stage::FirstByte) && !call.is_late();
-    let nothing_done = match method {
-        Method::Post => failure.sent == Sent::Nothing,
-        Method::Get | Method::Delete => !call.is_answered(),
+    let nothing_done = match twice {
+        Twice::Acts => failure.sent == Sent::Nothing,
+        Twice::Harmless => !call.is_answered(),
     };
     observed.reused && call.connections == Connections::IdleOrNew && closed_meanwhile && nothing_done
 }

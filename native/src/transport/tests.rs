@@ -39,7 +39,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, mpsc};
 use vmcp_core::auth::Credentials;
-use vmcp_core::mcp::http::Head;
+use vmcp_core::mcp::http::{Head, Twice};
 use vmcp_core::secret::Secret;
 
 /// On what a test runs its transport.
@@ -352,11 +352,12 @@ fn post(body: &str) -> Request {
         method: Method::Post,
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: body.as_bytes().to_vec(),
+        twice: Twice::Acts,
     }
 }
 
 fn request(method: Method) -> Request {
-    Request { method, headers: Vec::new(), body: Vec::new() }
+    Request { method, headers: Vec::new(), body: Vec::new(), twice: Twice::Harmless }
 }
 
 fn send(transport: &Either, request: &Request) -> Result<AnyResponse, Failure> {

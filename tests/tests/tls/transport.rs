@@ -17,7 +17,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use vmcp_core::config::input;
 use vmcp_core::discovery::{Backend, Materials, discover};
 use vmcp_core::mcp::client::{Answer, Call, CallError, Declared, Exchange, Goal, Limits, Settings, Start};
-use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage};
+use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage, Twice};
 use vmcp_core::secret::Secret;
 use vmcp_core::trust::{SystemRoots, TrustError, TrustedBy, UnixTime};
 use vmcp_native::transport::asynchronous::{self, AsyncTransport, Next};
@@ -377,7 +377,7 @@ fn through(variables: &[(&str, &str)]) -> TransportOptions {
 
 fn post() -> Request {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Request { method: Method::Post, headers, body: b"{}".to_vec() }
+    Request { method: Method::Post, headers, body: b"{}".to_vec(), twice: Twice::Acts }
 }
 
 fn send(transport: &Transport) -> Result<AnyResponse, Failure> {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::standing::{Declared, Legacy, Standing};
 use super::{Call, SERVER_DISCOVER};
-use crate::mcp::http::{self, Method, Request, header};
+use crate::mcp::http::{self, Method, Request, Twice, header};
 use crate::mcp::{Era, Revision, json, jsonrpc, meta};
 
 /// `server/discover` (2026-07-28, server/discover).
@@ -44,12 +44,12 @@ pub(super) fn listen(legacy: &Legacy, last_event_id: Option<&str>) -> Request {
     let mut headers = legacy_headers(legacy);
     headers.push((header::ACCEPT.to_owned(), http::EVENT_STREAM.to_owned()));
     headers.extend(last_event_id.map(|id| (header::LAST_EVENT_ID.to_owned(), id.to_owned())));
-    Request { method: Method::Get, headers, body: Vec::new() }
+    Request { method: Method::Get, headers, body: Vec::new(), twice: Twice::Harmless }
 }
 
 /// Ends a session (2025-11-25, basic/transports, Session Management 5).
 pub(super) fn delete(legacy: &Legacy) -> Request {
-    Request { method: Method::Delete, headers: legacy_headers(legacy), body: Vec::new() }
+    Request { method: Method::Delete, headers: legacy_headers(legacy), body: Vec::new(), twice: Twice::Harmless }
 }
 
 /// Any request, and the progress token of the caller that ours stands for.
@@ -82,7 +82,7 @@ fn post(body: String, extra: Vec<(String, String)>) -> Request {
     headers.push((header::CONTENT_TYPE.to_owned(), http::JSON.to_owned()));
     headers.push((header::ACCEPT.to_owned(), format!("{}, {}", http::JSON, http::EVENT_STREAM)));
     headers.extend(extra);
-    Request { method: Method::Post, headers, body: body.into_bytes() }
+    Request { method: Method::Post, headers, body: body.into_bytes(), twice: Twice::Acts }
 }
 
 fn legacy_headers(legacy: &Legacy) -> Vec<(String, String)> {

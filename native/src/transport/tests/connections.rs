@@ -108,6 +108,18 @@ fn a_message_that_the_backend_may_have_seen_is_not_sent_again() {
     assert_eq!(server.got().len(), 2);
 }
 
+on_both!(a_list_or_a_handshake_is_asked_again_on_a_new_connection);
+fn a_list_or_a_handshake_is_asked_again_on_a_new_connection() {
+    let server = closing_on_the_second();
+    let transport = server.transport();
+    assert_eq!(call(&transport, &post("first")).unwrap(), "ok");
+    let list = Request { twice: Twice::Harmless, ..post("second") };
+    let response = send(&transport, &list).unwrap();
+    assert!(!response.observed().reused);
+    assert_eq!(whole(response).unwrap(), "ok");
+    assert_eq!(server.got().len(), 3);
+}
+
 on_both!(a_request_without_effect_is_made_again_on_a_new_connection);
 fn a_request_without_effect_is_made_again_on_a_new_connection() {
     let server = closing_on_the_second();
@@ -120,7 +132,7 @@ fn a_request_without_effect_is_made_again_on_a_new_connection() {
 }
 
 #[test]
-fn only_what_cannot_have_been_done_is_repeated() {
+fn only_what_does_nothing_twice_is_repeated() {
     let call = |connections| {
         let endpoint = Endpoint::parse("http://a.example/").unwrap();
         Call::new(endpoint, Timeouts::default(), None, Cancel::new(), connections)
@@ -130,20 +142,19 @@ fn only_what_cannot_have_been_done_is_repeated() {
     let unsent = failed(Stage::Send, Sent::Nothing);
     let unanswered = failed(Stage::FirstByte, Sent::Maybe);
     let any = call(Connections::IdleOrNew);
-    assert!(may_repeat(&unsent, Method::Post, &any, &reused));
-    assert!(!may_repeat(&unanswered, Method::Post, &any, &reused));
-    assert!(may_repeat(&unanswered, Method::Get, &any, &reused));
-    assert!(may_repeat(&unanswered, Method::Delete, &any, &reused));
-    assert!(!may_repeat(&unsent, Method::Post, &any, &new));
-    assert!(!may_repeat(&unsent, Method::Post, &call(Connections::New), &reused));
-    assert!(!may_repeat(&failed(Stage::Body, Sent::Maybe), Method::Get, &any, &reused));
-    assert!(!may_repeat(&failed(Stage::Cancelled, Sent::Nothing), Method::Post, &any, &reused));
+    assert!(may_repeat(&unsent, Twice::Acts, &any, &reused));
+    assert!(!may_repeat(&unanswered, Twice::Acts, &any, &reused));
+    assert!(may_repeat(&unanswered, Twice::Harmless, &any, &reused));
+    assert!(!may_repeat(&unsent, Twice::Acts, &any, &new));
+    assert!(!may_repeat(&unsent, Twice::Acts, &call(Connections::New), &reused));
+    assert!(!may_repeat(&failed(Stage::Body, Sent::Maybe), Twice::Harmless, &any, &reused));
+    assert!(!may_repeat(&failed(Stage::Cancelled, Sent::Nothing), Twice::Acts, &any, &reused));
     any.note_answered();
-    assert!(!may_repeat(&unanswered, Method::Get, &any, &reused));
+    assert!(!may_repeat(&unanswered, Twice::Harmless, &any, &reused));
     let late = call(Connections::IdleOrNew);
     let until = late.until(Some(Duration::ZERO), Instant::now());
     let unanswered = late.broken(Stage::FirstByte, until, &std::io::ErrorKind::TimedOut.into());
-    assert!(!may_repeat(&unanswered, Method::Get, &late, &reused));
+    assert!(!may_repeat(&unanswered, Twice::Harmless, &late, &reused));
 }
 
 on_both!(a_new_connection_that_fails_is_not_tried_twice);

@@ -1,7 +1,7 @@
 //! Backends that speak HTTP with SSE: what comes on the one stream, and whom it reaches.
 
 use super::*;
-use vmcp_core::mcp::http::header;
+use vmcp_core::mcp::http::{Twice, header};
 
 const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 
@@ -48,7 +48,12 @@ fn answers_come_on_the_stream_each_to_its_own_request_and_the_rest_to_who_listen
     // Of two that wait, each gets its own, whichever comes first.
     let mut first = send(&transport, &asks(1, "a", Some(&session))).unwrap();
     let mut second = send(&transport, &asks(2, "b", Some(&session))).unwrap();
-    let listen = Request { method: Method::Get, headers: asks(0, "", Some(&session)).headers, body: Vec::new() };
+    let listen = Request {
+        method: Method::Get,
+        headers: asks(0, "", Some(&session)).headers,
+        body: Vec::new(),
+        twice: Twice::Harmless,
+    };
     let mut hears = send(&transport, &listen).unwrap();
     tell.send(r#"{"jsonrpc":"2.0","id":2,"result":{"n":2}}"#.to_owned()).unwrap();
     tell.send(r#"{"jsonrpc":"2.0","id":1,"result":{"n":1}}"#.to_owned()).unwrap();
