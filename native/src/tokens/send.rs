@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage};
+use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage, Twice};
 use vmcp_core::oauth::{BODY_BYTES, TokenRequest};
 use vmcp_core::secret::Secret;
 
@@ -70,6 +70,8 @@ async fn post(way: &AsyncTransport, request: TokenRequest) -> Result<(u16, Secre
             ("accept".to_owned(), request.accept.to_owned()),
         ],
         body: request.body.expose().as_bytes().to_vec(),
+        // An ID-JAG, for one, may be redeemed once.
+        twice: Twice::Acts,
     };
     let timeouts = Timeouts {
         connect: REACHING,
