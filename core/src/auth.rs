@@ -3,19 +3,28 @@
 //! It makes no request and reads no environment. A strategy that cannot be carried out gives no credentials at all, so
 //! that a backend is never called without what was asked for.
 
+mod resolve;
+mod strategy;
+
+pub use resolve::{ANY_URL, STS_URL};
+pub use strategy::{
+    AwsSts, Client, Obo, RoleMapping, RoleRule, Strategy, TOKEN_TYPE, TokenEndpoint, TokenExchange, Xaa,
+};
+
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::config::{
-    AuthStrategy, BackendAuthStrategy, Config, Configured, HeaderInjectionConfig, StaticBackendConfig,
-};
-use crate::diagnostic::{Diagnostic, Scope, code, pointer};
-use crate::headers;
+use crate::config::{AuthStrategy, BackendAuthStrategy, Config, Configured, StaticBackendConfig, Text};
+use crate::diagnostic::{Diagnostic, Scope, pointer};
+use crate::endpoint::{Endpoint, Scheme};
 use crate::secret::Secret;
 use crate::text::Span;
+use crate::trust::Pool;
+use resolve::Resolve;
 
 /// Credentials with the secret in hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +38,30 @@ pub enum Credentials {
         /// Its value.
         value: Secret,
     },
+    /// Made for each caller from the caller's own token.
+    Made(Arc<Strategy>),
+}
+
+impl Credentials {
+    /// The strategy's type, as configured.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Header { .. } => "header_injection",
+            Self::Made(strategy) => strategy.word(),
+        }
+    }
+
+    /// The header that they are sent in.
+    #[must_use]
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Self::Unauthenticated => None,
+            Self::Header { name, .. } => Some(name),
+            Self::Made(strategy) => Some(strategy.header()),
+        }
+    }
 }
 
 impl Credentials {
@@ -37,6 +70,7 @@ impl Credentials {
     pub fn depend_on_caller(&self) -> bool {
         match self {
             Self::Unauthenticated | Self::Header { .. } => false,
+            Self::Made(_) => true,
         }
     }
 }
@@ -96,7 +130,7 @@ impl<'c> Applied<'c> {
     pub fn variables(&self) -> Vec<SecretVariable> {
         let Some(strategy) = self.written.and_then(BackendAuthStrategy::strategy) else { return Vec::new() };
         let mut variables = Vec::new();
-        let mut add = |block: &str, key: &str, text: &crate::config::Text| {
+        let mut add = |block: &str, key: &str, text: &Text| {
             if let Some(name) = text.as_ref().filter(|name| !name.value.is_empty()) {
                 let pointer = format!("{}/{block}/{key}", self.pointer);
                 variables.push(SecretVariable { name: name.value.clone(), span: name.span, pointer });
@@ -115,76 +149,90 @@ impl<'c> Applied<'c> {
         variables
     }
 
-    /// Puts the secrets in.
-    ///
-    /// # Errors
-    /// Why the strategy gives no credentials: it is not built, or a variable is missing or holds no header value. Empty
-    /// if it is already among the configuration's own findings.
-    pub fn credentials(&self, variables: &BTreeMap<String, Option<Secret>>) -> Result<Credentials, Vec<Diagnostic>> {
-        let Some(written) = self.written else { return Ok(Credentials::Unauthenticated) };
-        let Some(strategy) = written.strategy() else { return Err(Vec::new()) };
-        let kind = match strategy {
-            AuthStrategy::Unauthenticated => return Ok(Credentials::Unauthenticated),
-            AuthStrategy::HeaderInjection(block) => return self.header(block, variables),
-            AuthStrategy::TokenExchange(_) => "token_exchange",
-            AuthStrategy::UpstreamInject(_) => "upstream_inject",
-            AuthStrategy::AwsSts(_) => "aws_sts",
-            AuthStrategy::Obo(_) => "obo",
-            AuthStrategy::Xaa(_) => "xaa",
+    /// The CA bundles of its token endpoints.
+    #[must_use]
+    pub fn bundles(&self) -> Vec<BundlePath<'c>> {
+        let Some(strategy) = self.written.and_then(BackendAuthStrategy::strategy) else { return Vec::new() };
+        let keys: &[(&str, &str, &'c Text)] = match strategy {
+            AuthStrategy::TokenExchange(block) => &[("tokenExchange", "caBundlePath", &block.ca_bundle_path)],
+            AuthStrategy::Obo(block) => &[("obo", "caBundlePath", &block.ca_bundle_path)],
+            AuthStrategy::AwsSts(block) => &[("awsSts", "caBundlePath", &block.ca_bundle_path)],
+            AuthStrategy::Xaa(block) => &[
+                ("xaa", "caBundlePath", &block.ca_bundle_path),
+                ("xaa", "targetCaBundlePath", &block.target_ca_bundle_path),
+            ],
+            AuthStrategy::Unauthenticated | AuthStrategy::HeaderInjection(_) | AuthStrategy::UpstreamInject(_) => &[],
         };
-        let span = written.kind.as_ref().map_or(Span::default(), |kind| kind.span);
-        let message = format!("strategy `{kind}` is not built into this version; a backend is never called without it");
-        Err(alloc::vec![
-            Diagnostic::new(code::STRATEGY_NOT_BUILT, message)
-                .at(span)
-                .path(format!("{}/type", self.pointer))
-                .scope(self.scope.clone())
-                .help("strategies that can be used: `unauthenticated`, `header_injection`")
-        ])
+        keys.iter()
+            .map(|(block, key, text)| BundlePath { text, pointer: format!("{}/{block}/{key}", self.pointer) })
+            .collect()
     }
 
-    fn header(
-        &self,
-        block: &HeaderInjectionConfig,
-        variables: &BTreeMap<String, Option<Secret>>,
-    ) -> Result<Credentials, Vec<Diagnostic>> {
-        let Some(name) = block.header_name.as_ref().map(|name| name.value.clone()).filter(|name| !name.is_empty())
-        else {
-            return Err(Vec::new());
+    /// The variables that it looks at if they are there, each with the text on account of which.
+    #[must_use]
+    pub fn optional_variables(&self) -> Vec<SecretVariable> {
+        let Some(strategy) = self.written.and_then(BackendAuthStrategy::strategy) else { return Vec::new() };
+        let urls: &[(&str, &str, &Text)] = match strategy {
+            AuthStrategy::TokenExchange(block) => &[("tokenExchange/tokenUrl", ANY_URL, &block.token_url)],
+            AuthStrategy::Obo(block) => &[("obo/tokenUrl", ANY_URL, &block.token_url)],
+            AuthStrategy::Xaa(block) => &[
+                ("xaa/idpTokenUrl", ANY_URL, &block.idp_token_url),
+                ("xaa/targetTokenUrl", ANY_URL, &block.target_token_url),
+            ],
+            AuthStrategy::AwsSts(block) => &[("awsSts/region", STS_URL, &block.region)],
+            AuthStrategy::Unauthenticated | AuthStrategy::HeaderInjection(_) | AuthStrategy::UpstreamInject(_) => &[],
         };
-        if let Some(literal) = block.header_value.as_ref().filter(|value| !value.value.is_empty()) {
-            return Ok(Credentials::Header { name, value: literal.value.clone() });
+        let plain =
+            |text: &str| Endpoint::parse(text).is_ok_and(|url| url.scheme() == Scheme::Http && !url.is_loopback());
+        let mut variables: Vec<SecretVariable> = Vec::new();
+        for (key, name, text) in urls {
+            let Some(text) = text else { continue };
+            if (*name == STS_URL || plain(&text.value)) && variables.iter().all(|known| known.name != *name) {
+                let pointer = format!("{}/{key}", self.pointer);
+                variables.push(SecretVariable { name: (*name).to_owned(), span: text.span, pointer });
+            }
         }
-        let Some(variable) = self.variables().into_iter().next() else { return Err(Vec::new()) };
-        let found = variables.get(&variable.name).and_then(Option::as_ref).filter(|value| !value.is_empty());
-        let refusal = |message: String, code| {
-            Err(alloc::vec![
-                Diagnostic::new(code, message)
-                    .at(variable.span)
-                    .path(variable.pointer.clone())
-                    .scope(self.scope.clone())
-            ])
-        };
-        match found {
-            None => refusal(
-                format!(
-                    "environment variable `{}` is not set or is empty; it holds the value of header `{name}`",
-                    variable.name
-                ),
-                code::VARIABLE_MISSING,
-            ),
-            Some(value) => match headers::value_problem(value.expose()) {
-                None => Ok(Credentials::Header { name, value: value.clone() }),
-                Some(problem) => refusal(
-                    format!(
-                        "environment variable `{}` holds no header value: header `{name}` {problem}",
-                        variable.name
-                    ),
-                    code::VARIABLE_NOT_A_HEADER,
-                ),
-            },
-        }
+        variables
     }
+
+    /// Puts the secrets in. `pool` is asked whom a token endpoint is verified against; where it gives none, it has
+    /// reported why.
+    ///
+    /// # Errors
+    /// Why the strategy gives no credentials: it is not built, a variable is missing or holds no header value, a token
+    /// endpoint may not be called. Empty if it is already among the configuration's own findings, or those of `pool`.
+    pub fn credentials(
+        &self,
+        variables: &BTreeMap<String, Option<Secret>>,
+        pool: &mut dyn FnMut(&Trust<'_>) -> Option<Arc<Pool>>,
+    ) -> Result<Credentials, Vec<Diagnostic>> {
+        let mut resolve = Resolve { applied: self, variables, pool, reasons: Vec::new() };
+        resolve.credentials().ok_or(resolve.reasons)
+    }
+}
+
+/// A CA bundle of a token endpoint, as configured.
+#[derive(Clone, Debug)]
+pub struct BundlePath<'c> {
+    /// The path.
+    pub text: &'c Text,
+    /// JSON pointer of it.
+    pub pointer: String,
+}
+
+/// Which pool is wanted for a token endpoint: the system roots, with this bundle if there is one.
+#[derive(Clone, Debug)]
+pub struct Trust<'a> {
+    /// The path of the bundle.
+    pub bundle: Option<&'a str>,
+    /// What is wrong if there is none: the path, else the URL.
+    pub span: Span,
+    /// JSON pointer of that.
+    pub pointer: String,
+    /// What falls if there is none.
+    pub scope: Scope,
+    /// The endpoint.
+    pub url: &'a Endpoint,
 }
 
 /// A variable that holds a secret, and where the configuration names it.

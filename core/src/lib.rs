@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! decimal, json, order, shape, text → diagnostic → report, secret, endpoint, headers → yaml → config → trust → identity →
-//! auth → discovery → mcp → bearer → seal → aggregate → gateway
+//! auth → discovery → mcp → oauth, bearer → seal → aggregate → gateway
 //! ```
 //!
 //! Beside the last four, on top of `discovery`: `judge`, `compare`, `names` and `preview`, which commands and page share.
@@ -39,6 +39,7 @@ pub mod json;
 pub mod judge;
 pub mod mcp;
 pub mod names;
+pub mod oauth;
 pub mod order;
 pub mod preview;
 pub mod render;

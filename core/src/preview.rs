@@ -12,9 +12,10 @@ use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::auth::{Applied, AuthSource};
+use crate::auth::{Applied, AuthSource, Trust};
 use crate::compare;
 use crate::config::{BackendAuthStrategy, Config, Text, Tree, hints, unenforced};
 use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
@@ -28,7 +29,7 @@ use crate::report::Report;
 use crate::secret::Secret;
 use crate::shape::Shape as _;
 use crate::text::Span;
-use crate::trust::{CaBundle, Rfc3339, Role, UnixTime};
+use crate::trust::{CaBundle, Pool, Rfc3339, Role, SystemRoots, UnixTime};
 use crate::words::Words;
 use units::Units;
 
@@ -336,7 +337,9 @@ impl Preview {
         if reasons.is_empty() {
             // The values are not known, so any will do; a strategy that is not built is refused with each.
             let any = order::map(variables.iter().map(|one| (one.name.clone(), Some(Secret::new("x".to_owned())))));
-            if let Err(refused) = auth.credentials(&any) {
+            // Nobody is called from here, so any pool will do.
+            let mut pool = |_: &Trust<'_>| Some(Arc::new(Pool::new(Arc::new(SystemRoots::default()), None)));
+            if let Err(refused) = auth.credentials(&any, &mut pool) {
                 reasons.extend(refused.into_iter().map(|finding| finding.message));
             }
         }
@@ -493,7 +496,7 @@ outgoingAuth:
   source: inline
   backends:
     a: {type: header_injection, headerInjection: {headerName: X-Key, headerValueEnv: A_KEY}}
-    é: {type: xaa, xaa: {idpTokenUrl: 'https://i.example/t', targetTokenUrl: 'https://t.example/t', targetAudience: b}}
+    é: {type: upstream_inject, upstreamInject: {providerName: p}}
 aggregation: {conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: '{workload}_'}}
 backends:
 - {name: a, url: 'https://a.example/mcp', transport: streamable-http, type: entry, caBundlePath: /ca/a.crt}
@@ -514,7 +517,7 @@ backends:
     fn the_verdict_is_one_line() {
         assert_eq!(
             verdict(SOUND),
-            "starts; 2 of 4 served; `é` rejected: strategy `xaa` is not built into this version; a backend is never called without it (and 1 more); the pod needs 1 variable and 1 file"
+            "starts; 2 of 4 served; `é` rejected: strategy `upstream_inject` needs the embedded authorization server, which is not built into this version; a backend is never called without it (and 1 more); the pod needs 1 variable and 1 file"
         );
         assert_eq!(
             verdict("name: x\n"),
@@ -539,7 +542,7 @@ backends:
             told(&view),
             [
                 row("a", Standing::Served, Vouching::Bundle, "header_injection"),
-                row("é", Standing::Rejected, Vouching::System, "xaa"),
+                row("é", Standing::Rejected, Vouching::System, "upstream_inject"),
                 row("c", Standing::Rejected, Vouching::Nobody, "unauthenticated"),
                 row("d", Standing::Served, Vouching::Nobody, "unauthenticated"),
             ]

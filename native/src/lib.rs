@@ -55,6 +55,7 @@
 
 #[cfg(feature = "server")]
 pub mod cli;
+pub mod credentials;
 #[cfg(feature = "server")]
 mod demo;
 #[cfg(feature = "server")]
@@ -62,8 +63,14 @@ pub mod logging;
 pub mod materials;
 #[cfg(feature = "server")]
 pub mod render;
+#[cfg(feature = "server")]
+pub mod roles;
 pub mod roots;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+pub mod signing;
+#[cfg(feature = "server")]
+pub mod tokens;
 pub mod transport;
 pub mod verifier;

@@ -36,6 +36,7 @@ mod tasks;
 mod turns;
 mod updates;
 mod views;
+mod ways;
 mod whose;
 
 use std::io;
@@ -57,6 +58,7 @@ use vmcp_core::identity::Incoming;
 use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
 use vmcp_core::seal::Keys;
 
+use crate::tokens::{Sender, Tokens};
 use crate::transport::{TransportError, TransportOptions};
 use backends::Backends;
 use client::Client;
@@ -145,6 +147,8 @@ pub struct Offer {
     pub backends: Vec<Offered>,
     /// How what they offer is named, and what of it is shown.
     pub policy: Policy,
+    /// Headers of clients that are passed on to backends.
+    pub passthrough: Vec<String>,
 }
 
 impl Offer {
@@ -162,6 +166,7 @@ impl Offer {
             incoming,
             backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
             policy: config.aggregation.as_ref().map(Policy::of).unwrap_or_default(),
+            passthrough: config.passthrough_headers.iter().map(|name| name.value.to_ascii_lowercase()).collect(),
         }
     }
 }
@@ -241,7 +246,9 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         .map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    let served = offer.backends.iter().map(|offered| served(offered, options)).collect::<Result<Vec<_>, _>>()?;
+    let tokens = Tokens::new(Sender::new(&TransportOptions::default()), runtime.handle().clone());
+    let served =
+        offer.backends.iter().map(|offered| served(offered, options, &tokens)).collect::<Result<Vec<_>, _>>()?;
     let backends = Arc::new(Backends::new(served, offer.policy, options.max_backend_calls, runtime.handle().clone()));
     let seals = Seals::new(options.state_keys.as_ref(), random).map_err(|_| StartError::NoRandom)?;
     if options.state_keys.is_none() {
@@ -260,6 +267,7 @@ pub fn start(offer: Offer, options: &Options) -> Result<Server, StartError> {
         suspensions: Suspensions::default(),
         stopping: stopped.clone(),
         views: Views::new(Arc::clone(&backends)),
+        passthrough: offer.passthrough,
         backends,
         links: Links::default(),
         strangers: AtomicU64::new(0),
@@ -291,13 +299,13 @@ fn exposed(address: SocketAddr, door: &Door) -> Option<&'static str> {
     )
 }
 
-fn served(offered: &Offered, options: &Options) -> Result<Served, StartError> {
+fn served(offered: &Offered, options: &Options, tokens: &Tokens) -> Result<Served, StartError> {
     let backend = &offered.backend;
     // As many connections are kept as calls may run: with fewer, a busy moment would open some for every call.
     let transport = TransportOptions { idle_connections: options.max_backend_calls, ..TransportOptions::default() };
     // What a client could answer (sampling, elicitation, roots) is not relayed, so nothing is declared.
     let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
-    Served::new(backend, offered.deadline, Arc::new(settings), &transport)
+    Served::new(backend, offered.deadline, Arc::new(settings), &transport, tokens)
         .map_err(|source| StartError::Backend { backend: backend.name.clone(), source })
 }
 
@@ -368,6 +376,8 @@ struct App {
     /// As clients see them that declare nothing; a place is the same in every view.
     backends: Arc<Backends>,
     views: Views,
+    /// Headers of clients that are passed on, in lower case.
+    passthrough: Vec<String>,
     links: Links,
     /// How often a principal has named another one's session.
     strangers: AtomicU64,

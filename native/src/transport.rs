@@ -38,6 +38,7 @@ use vmcp_core::endpoint::Endpoint;
 use vmcp_core::mcp::http::{Failure, Method, Request, Sent, Stage};
 use vmcp_core::trust::{TrustError, TrustedBy, UnixTime};
 
+use crate::credentials::Grant;
 use call::{Call, Connections, Making};
 use channels::Streams;
 use connector::NoResolver;
@@ -50,6 +51,7 @@ pub use drive::{Patience, Said};
 pub use proxy::{Proxies, ProxyError};
 pub use response::Response;
 pub use route::TransportError;
+pub(crate) use route::is_protocol;
 
 /// How long the rest of an answer that nobody needs is waited for: most servers send it with the part that was needed.
 const REST: Duration = Duration::from_millis(10);
@@ -84,14 +86,17 @@ impl Default for TransportOptions {
     }
 }
 
-/// The way to one backend. It is shared by all calls to it; each waits on its own connection.
+/// The way to one backend. It is shared by all calls to it; each waits on its own connection. Clones are the same way.
+#[derive(Clone)]
 pub struct BackendTransport {
     agent: Agent,
-    route: Route,
+    route: Arc<Route>,
     /// How many answers to come are not waited for to their end.
-    no_rest: AtomicU32,
+    no_rest: Arc<AtomicU32>,
     /// Of a backend that speaks HTTP with SSE.
-    sse: Option<Streams>,
+    sse: Option<Arc<Streams>>,
+    /// What requests carry beside what the route has.
+    grant: Grant,
 }
 
 impl BackendTransport {
@@ -101,8 +106,14 @@ impl BackendTransport {
     /// A header that discovery should have refused.
     pub fn new(backend: &Backend, options: &TransportOptions) -> Result<Self, TransportError> {
         let mut transport = Self::with_dialer(Route::new(backend, options)?, Dialer::new(backend, options), options);
-        transport.sse = (backend.transport == Transport::Sse).then(|| Streams::new(sse::STREAMS));
+        transport.sse = (backend.transport == Transport::Sse).then(|| Arc::new(Streams::new(sse::STREAMS)));
         Ok(transport)
+    }
+
+    /// The same way, over the same connections, for a caller whose requests carry this.
+    #[must_use]
+    pub fn with_grant(&self, grant: Grant) -> Self {
+        Self { grant, ..self.clone() }
     }
 
     fn with_dialer(route: Route, dialer: Dialer, options: &TransportOptions) -> Self {
@@ -120,7 +131,13 @@ impl BackendTransport {
             .accept("")
             .accept_encoding("")
             .build();
-        Self { agent: Agent::with_parts(config, dialer, NoResolver), route, no_rest: AtomicU32::new(0), sse: None }
+        Self {
+            agent: Agent::with_parts(config, dialer, NoResolver),
+            route: Arc::new(route),
+            no_rest: Arc::new(AtomicU32::new(0)),
+            sse: None,
+            grant: Grant::default(),
+        }
     }
 
     /// Where it leads.
@@ -226,7 +243,8 @@ impl BackendTransport {
     }
 
     fn exchange(&self, uri: &Uri, request: &Request, call: &Arc<Call>) -> Result<Response, Failure> {
-        let prepared = self.route.prepared(uri, request).map_err(|message| call.failure(Stage::Send, message))?;
+        let prepared = self.route.prepared(uri, request, &self.grant);
+        let prepared = prepared.map_err(|message| call.failure(Stage::Send, message))?;
         let answer = {
             let _making = Making::new(call);
             match request.method {

@@ -174,15 +174,6 @@ const TABLE: &[Row] = &[
             redis.then(|| (storage.origin.key, "/sessionStorage".into()))
         },
     },
-    Row {
-        key: "passthroughHeaders",
-        consequence: Consequence::Missing,
-        meaning: "no header of a client reaches a backend",
-        find: |config| {
-            let names = &config.passthrough_headers;
-            (!names.is_empty()).then(|| (names.origin.key, "/passthroughHeaders".into()))
-        },
-    },
 ];
 
 #[cfg(test)]
@@ -220,7 +211,6 @@ operational: {failureHandling: {}}
                 "runtime/unenforced /audit «audit» `audit` is not enforced yet: nothing is recorded {`serve` refuses to start unless `--allow-unenforced=audit` is given}",
                 "runtime/not-acted-on /codeMode «codeMode» `codeMode` is not acted on yet: there is no tool that runs scripts",
                 "runtime/not-acted-on /telemetry «telemetry» `telemetry` is not acted on yet: no traces and metrics are sent or served",
-                "runtime/not-acted-on /passthroughHeaders «passthroughHeaders» `passthroughHeaders` is not acted on yet: no header of a client reaches a backend",
                 "runtime/not-acted-on /operational/failureHandling «failureHandling» `operational.failureHandling` is not acted on yet: backends are not probed, and a list goes on without one that fails",
             ]
         );

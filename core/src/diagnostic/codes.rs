@@ -194,12 +194,18 @@ codes! {
         "Everybody on the way can read and reuse the credentials. The operator writes in-cluster addresses with `http`; whether that is good enough is for you to decide. Use `https` wherever the server has it.";
     BACKEND_FORWARD_COLLISION = "backend/forward-collision", Warning, "two names are one in header-forward variables",
         "The operator puts headers for a backend into variables named after it, in upper case and with `_` for other characters. Two backends share such a variable, so headers of one would reach the other. If the variable exists, both are rejected.";
+    BACKEND_PASSTHROUGH_COLLISION = "backend/passthrough-collision", Error, "a header is both passed on and set by the operator",
+        "A header of `passthroughHeaders` is also in the backend's header-forward manifest. One comes from clients and one from the operator, and nobody can say which of them the backend is to believe, so the backend is rejected. The Go program refuses each call to it.";
     GROUP_DIFFERS = "backend/group-differs", Warning, "a backend's metadata names another group than the configuration",
         "All backends of a configuration are in the group that `groupRef` names, whatever their own metadata says. The Go program does the same.";
 
     // ---- auth: incomingAuth and outgoingAuth ----
-    STRATEGY_NOT_BUILT = "auth/strategy-not-built", Error, "an auth strategy that this version cannot carry out",
-        "The strategy is known and was checked, but nothing here carries it out. The backends that use it are rejected, and never called without it or with the credentials of another.";
+    STRATEGY_NOT_BUILT = "auth/strategy-not-built", Error, "an auth strategy that needs an embedded authorization server",
+        "`upstream_inject`, and every `subjectProviderName`, take tokens that an embedded authorization server keeps; there is none in this program. The backends that use them are rejected, and never called without them or with the credentials of another.";
+    AUTH_PLAINTEXT_ENDPOINT = "auth/plaintext-endpoint", Error, "a token endpoint over plain `http`",
+        "A token endpoint is sent callers' tokens and the client secret; over `http` everybody on the way could take them. `http` is accepted to loopback addresses, for `targetTokenUrl` beside `insecureTargetTokenUrl: true`, and with `INSECURE_DISABLE_URL_VALIDATION=true` in the environment, as in the Go program.";
+    AUTH_BAD_MATCHER = "auth/bad-matcher", Error, "a matcher that is no CEL expression",
+        "`roleMappings[].matcher` is a CEL expression over `claims` that is true for the callers who get the role. One that cannot be read decides nothing, so the backend is rejected.";
     AUTH_CONFLICTING_KEYS = "auth/conflicting-keys", Error, "two keys give the same thing",
         "Only one of the two can be in force, and nobody can say which is meant. Remove one of them.";
     AUTH_BAD_URL = "auth/bad-url", Error, "a token endpoint cannot be called",

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::header_forward::{Manifest, Unresolved, manifest_variable, resolve};
 use super::incoming::incoming;
 use super::{Backend, Catalog, Materials, Rejected, Transport};
-use crate::auth::{Applied, Credentials};
+use crate::auth::{Applied, Credentials, Trust};
 use crate::config::{Config, StaticBackendConfig};
 use crate::diagnostic::{self, Diagnostic, Scope, Severity, code, pointer};
 use crate::endpoint::{Endpoint, Scheme};
@@ -160,6 +160,36 @@ impl<'m> Pools<'m> {
         });
         made.clone()
     }
+
+    /// The pool of a token endpoint: the system roots, and the bundle of its strategy.
+    fn of_endpoint(&mut self, trust: &Trust<'_>, found: &mut Vec<Diagnostic>) -> Option<Arc<Pool>> {
+        let report =
+            |finding: Diagnostic| finding.at(trust.span).path(trust.pointer.clone()).scope(trust.scope.clone());
+        let Some(path) = trust.bundle else {
+            if self.materials.system_roots.is_empty() && trust.url.scheme() == Scheme::Https {
+                let message = format!(
+                    "no system roots were found and the token endpoint {} has no CA bundle; nobody can vouch for it",
+                    trust.url
+                );
+                found.push(report(Diagnostic::new(code::NO_ANCHORS, message)).help(
+                    "install the system's CA certificates, set SSL_CERT_FILE, or give the strategy a `caBundlePath`",
+                ));
+                return None;
+            }
+            return Some(self.plain.clone());
+        };
+        let unreadable = match self.materials.files.get(path) {
+            Some(Ok(bytes)) => {
+                let (pool, findings) = self.with_bundle(path, bytes);
+                found.extend(findings.into_iter().map(|finding| finding.scope(trust.scope.clone())));
+                return pool;
+            }
+            Some(Err(problem)) => format!("CA bundle `{path}`: {problem}"),
+            None => format!("CA bundle `{path}` was not looked for"),
+        };
+        found.push(report(Diagnostic::new(code::CA_BUNDLE_UNREADABLE, unreadable)));
+        None
+    }
 }
 
 /// One backend while it is judged.
@@ -183,7 +213,7 @@ impl<'c> Candidate<'c> {
         let clean = errors.about(auth, self.index).is_empty();
         let endpoint = self.written.url.as_ref().and_then(|url| Endpoint::of_backend(&url.value).ok());
         let transport = self.transport();
-        let credentials = self.credentials(auth);
+        let credentials = self.credentials(auth, pools);
         let pool = self.pool(endpoint.as_ref(), pools);
         let headers = self.forwarded_headers(owners);
         let metadata = self.metadata();
@@ -191,7 +221,7 @@ impl<'c> Candidate<'c> {
             return None;
         }
         let (credentials, mut forwarded_headers) = (credentials?, headers?);
-        if let Credentials::Header { name, .. } = &credentials {
+        if let Some(name) = credentials.header() {
             forwarded_headers.retain(|(forwarded, _)| !forwarded.eq_ignore_ascii_case(name));
         }
         Some(Backend {
@@ -201,10 +231,7 @@ impl<'c> Candidate<'c> {
             kind: self.written.backend_kind(),
             metadata,
             auth_source: auth.source,
-            auth_type: match credentials {
-                Credentials::Unauthenticated => "unauthenticated",
-                Credentials::Header { .. } => "header_injection",
-            },
+            auth_type: credentials.word(),
             credentials,
             forwarded_headers,
             pool: pool?,
@@ -217,14 +244,12 @@ impl<'c> Candidate<'c> {
         Transport::parse(&self.written.transport.as_ref()?.value)
     }
 
-    fn credentials(&mut self, auth: &Applied<'_>) -> Option<Credentials> {
-        match auth.credentials(&self.materials.variables) {
-            Ok(credentials) => Some(credentials),
-            Err(findings) => {
-                self.findings.extend(findings);
-                None
-            }
-        }
+    fn credentials(&mut self, auth: &Applied<'_>, pools: &mut Pools<'_>) -> Option<Credentials> {
+        let mut found = Vec::new();
+        let credentials =
+            auth.credentials(&self.materials.variables, &mut |trust| pools.of_endpoint(trust, &mut found));
+        self.findings.extend(found);
+        credentials.map_err(|findings| self.findings.extend(findings)).ok()
     }
 
     /// The pool: system roots plus the bundle that is named. A bundle that cannot be used gives no pool at all.
@@ -289,6 +314,16 @@ impl<'c> Candidate<'c> {
                 return None;
             }
         };
+        let passed =
+            |name: &str| self.config.passthrough_headers.iter().find(|passed| passed.value.eq_ignore_ascii_case(name));
+        if let Some((name, _)) = manifest.headers.iter().find(|(name, _)| passed(name).is_some()) {
+            let message = format!(
+                "header `{name}` is in `passthroughHeaders` and in header-forward manifest `{variable}`; expected it in one \
+                 of the two"
+            );
+            self.report_at_name(Diagnostic::new(code::BACKEND_PASSTHROUGH_COLLISION, message));
+            return None;
+        }
         match resolve(&manifest, &self.materials.variables) {
             Ok(headers) => Some(headers),
             Err(problems) => {

@@ -60,8 +60,15 @@ impl Asked {
     ) {
         let name = backend.name.as_ref().map(|name| name.value.as_str()).unwrap_or_default();
         self.file(&backend.ca_bundle_path, Some(name), || format!("/backends/{index}/caBundlePath"));
-        for secret in Applied::of(config, index, backend).variables() {
+        let auth = Applied::of(config, index, backend);
+        for secret in auth.variables() {
             self.variable(secret.name, Presence::Required, secret.span, secret.pointer);
+        }
+        for optional in auth.optional_variables() {
+            self.variable(optional.name, Presence::Optional, optional.span, optional.pointer);
+        }
+        for bundle in auth.bundles() {
+            self.file(bundle.text, None, || bundle.pointer.clone());
         }
         if name.is_empty() {
             return;

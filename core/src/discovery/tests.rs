@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
+use crate::auth::{Client, Strategy};
 use crate::config::{self, Config};
 use crate::yaml::{self, Positions};
 #[cfg(target_arch = "wasm32")]
@@ -183,16 +184,227 @@ fn a_backend_whose_secret_is_missing_is_never_called_with_the_default_credential
 
 #[test]
 fn a_strategy_that_is_not_built_rejects_by_name_and_reason() {
-    let outgoing = "  default: {type: token_exchange, tokenExchange: {tokenUrl: 'https://idp.example/token'}}\n  backends:\n    b: {type: unauthenticated}\n";
-    let catalog = discovered(KEYED, outgoing, &materials(&[], &[]));
+    let of = |strategy: &str| {
+        let outgoing = alloc::format!("  default: {strategy}\n  backends:\n    b: {{type: unauthenticated}}\n");
+        let catalog = discovered(KEYED, &outgoing, &materials(&[], &[]));
+        assert_eq!(catalog.backends.len(), 1);
+        let mut reasons = reasons(&catalog);
+        assert_eq!(reasons.len(), 1);
+        let (name, of_it) = reasons.remove(0);
+        assert_eq!((name.as_str(), of_it.len()), ("a", 1));
+        let why = " needs the embedded authorization server, which is not built into this version; a backend is never called without it";
+        let what = of_it[0].strip_prefix("auth/strategy-not-built: ").and_then(|text| text.strip_suffix(why));
+        what.unwrap_or(&of_it[0]).to_string()
+    };
+    assert_eq!(of("{type: upstream_inject, upstreamInject: {providerName: p}}"), "strategy `upstream_inject`");
     assert_eq!(
-        reasons(&catalog),
-        [(
-            "a".to_string(),
-            alloc::vec!["auth/strategy-not-built: strategy `token_exchange` is not built into this version; a backend is never called without it".to_string()]
-        )]
+        of("{type: token_exchange, tokenExchange: {tokenUrl: 'https://i.example/', subjectProviderName: p}}"),
+        "`subjectProviderName`"
     );
-    assert_eq!(catalog.backends.len(), 1);
+    assert_eq!(
+        of(
+            "{type: obo, obo: {tokenUrl: 'https://i.example/', clientId: c, clientSecret: s, audience: a, subjectTokenProviderName: p}}"
+        ),
+        "`subjectTokenProviderName`"
+    );
+    assert_eq!(
+        of(
+            "{type: xaa, xaa: {idpTokenUrl: 'https://i.example/', targetTokenUrl: 'https://t.example/', targetAudience: a, subjectProviderName: p}}"
+        ),
+        "`subjectProviderName`"
+    );
+    assert_eq!(
+        of(
+            "{type: aws_sts, awsSts: {region: eu-central-1, fallbackRoleArn: 'arn:aws:iam::123456789012:role/r', subjectProviderName: p}}"
+        ),
+        "`subjectProviderName`"
+    );
+}
+
+const ONE: &str = "- {name: a, url: 'https://a.example/', transport: sse}\n";
+
+/// The strategy of the only backend, with these variables and files.
+fn strategy(written: &str, variables: &[(&str, &str)], files: &[(&str, Result<&str, FileProblem>)]) -> Strategy {
+    let outgoing = alloc::format!("  default: {written}\n");
+    let catalog = discovered(ONE, &outgoing, &materials(variables, files));
+    assert_eq!(reasons(&catalog), []);
+    match &catalog.backends[0].credentials {
+        Credentials::Made(strategy) => (**strategy).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(written: &str, variables: &[(&str, &str)], files: &[(&str, Result<&str, FileProblem>)]) -> Vec<String> {
+    let outgoing = alloc::format!("  default: {written}\n");
+    let catalog = discovered(ONE, &outgoing, &materials(variables, files));
+    assert!(catalog.backends.is_empty());
+    reasons(&catalog).remove(0).1
+}
+
+#[test]
+fn strategies_have_their_secrets_in_hand() {
+    let Strategy::TokenExchange(exchange) = strategy(
+        "{type: token_exchange, tokenExchange: {tokenUrl: 'https://idp.example/token', clientId: c, clientSecretEnv: S, audience: a, scopes: [x, y], subjectTokenType: jwt}}",
+        &[("S", "s3cr3t")],
+        &[],
+    ) else {
+        panic!()
+    };
+    assert_eq!(exchange.client, Some(Client { id: "c".into(), secret: Secret::new("s3cr3t") }));
+    assert_eq!((exchange.audience.as_str(), exchange.scopes.len()), ("a", 2));
+    assert_eq!(exchange.subject_token_type, "urn:ietf:params:oauth:token-type:jwt");
+    assert!(exchange.endpoint.pool.bundle.is_none());
+    let plain = "{type: token_exchange, tokenExchange: {tokenUrl: 'https://idp.example/token', clientId: c}}";
+    let Strategy::TokenExchange(exchange) = strategy(plain, &[], &[]) else { panic!() };
+    assert_eq!(exchange.client, None, "a client without a secret is not named");
+    assert_eq!(exchange.subject_token_type, "urn:ietf:params:oauth:token-type:access_token");
+
+    let obo = |keys: &str| {
+        let written = alloc::format!(
+            "{{type: obo, obo: {{tokenUrl: 'https://idp.example/token', clientId: c, clientSecret: s, {keys}}}}}"
+        );
+        match strategy(&written, &[], &[]) {
+            Strategy::Obo(obo) => (obo.scope, obo.skew),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(obo("audience: 'api://b'"), ("api://b/.default".to_string(), None));
+    assert_eq!(obo("audience: 'api://b', scopes: [x, y], cacheSkewSeconds: 60"), ("x y".to_string(), Some(60)));
+
+    let aws = "{type: aws_sts, awsSts: {region: eu-central-1, fallbackRoleArn: 'arn:aws:iam::123456789012:role/r', roleMappings: [{claim: g, roleArn: 'arn:aws:iam::123456789012:role/g', priority: 3}, {matcher: 'true', roleArn: 'arn:aws-cn:iam::123456789012:role/path/m'}]}}";
+    let Strategy::AwsSts(sts) = strategy(aws, &[], &[]) else { panic!() };
+    assert_eq!(sts.endpoint.url.to_url(), "https://sts.eu-central-1.amazonaws.com/");
+    assert_eq!((sts.service.as_str(), sts.role_claim.as_str(), sts.duration), ("aws-mcp", "groups", 3600));
+    assert_eq!((sts.session_name_claim.as_str(), sts.mappings.len()), ("sub", 2));
+    assert_eq!(sts.mappings[0].priority, Some(3));
+    let Strategy::AwsSts(sts) = strategy(aws, &[("AWS_ENDPOINT_URL_STS", "https://sts.inside.example/x")], &[]) else {
+        panic!()
+    };
+    assert_eq!(sts.endpoint.url.to_url(), "https://sts.inside.example/x");
+    let Strategy::AwsSts(sts) = strategy(&aws.replace("eu-central-1", "cn-north-1"), &[], &[]) else { panic!() };
+    assert_eq!(sts.endpoint.url.to_url(), "https://sts.cn-north-1.amazonaws.com.cn/");
+    assert_eq!(
+        refusal(aws, &[("AWS_ENDPOINT_URL_STS", "sts")], &[]),
+        [
+            "auth/bad-url: `AWS_ENDPOINT_URL_STS` gives no URL of AWS STS: it is not an absolute URL; expected `http://host[:port]/path` or `https://…`"
+        ]
+    );
+}
+
+#[test]
+fn a_client_secret_that_is_missing_rejects() {
+    let missing = |variable: &str| {
+        alloc::format!(
+            "material/variable-missing: environment variable `{variable}` is not set or is empty; it holds a client secret"
+        )
+    };
+    let exchange = "{type: token_exchange, tokenExchange: {tokenUrl: 'https://idp.example/token', clientId: c, clientSecretEnv: S}}";
+    assert_eq!(refusal(exchange, &[], &[]), [missing("S")]);
+    assert_eq!(refusal(exchange, &[("S", "")], &[]), [missing("S")]);
+    let xaa = "{type: xaa, xaa: {idpTokenUrl: 'https://i.example/', idpClientId: i, idpClientSecretEnv: I, targetTokenUrl: 'https://t.example/', targetClientId: t, targetClientSecretEnv: T, targetAudience: a}}";
+    assert_eq!(refusal(xaa, &[], &[]), [missing("I"), missing("T")]);
+    assert_eq!(
+        refusal(
+            "{type: token_exchange, tokenExchange: {tokenUrl: 'https://idp.example/token', clientSecret: s}}",
+            &[],
+            &[]
+        ),
+        [
+            "config/missing-key: `clientSecret` stands there without `clientId`; expected the id of the client whose secret it is"
+        ]
+    );
+}
+
+#[test]
+fn tokens_travel_encrypted_or_not_far() {
+    let of = |url: &str| alloc::format!("{{type: token_exchange, tokenExchange: {{tokenUrl: '{url}'}}}}");
+    for url in ["http://localhost:8080/t", "http://127.0.0.1/t", "http://[::1]:9/t"] {
+        strategy(&of(url), &[], &[]);
+    }
+    let why = "auth/plaintext-endpoint: `tokenUrl` is `http` at `idp.example`, so callers' tokens would travel unencrypted; expected `https`, or `http` to a loopback address";
+    assert_eq!(refusal(&of("http://idp.example/t"), &[], &[]), [why]);
+    assert_eq!(refusal(&of("http://idp.example/t"), &[("INSECURE_DISABLE_URL_VALIDATION", "1")], &[]), [why]);
+    strategy(&of("http://idp.example/t"), &[("INSECURE_DISABLE_URL_VALIDATION", "true")], &[]);
+    let xaa = |idp: &str, target: &str| {
+        alloc::format!(
+            "{{type: xaa, xaa: {{idpTokenUrl: '{idp}', targetTokenUrl: '{target}', targetAudience: a, insecureTargetTokenUrl: true}}}}"
+        )
+    };
+    strategy(&xaa("https://idp.example/t", "http://as.example/t"), &[], &[]);
+    assert_eq!(
+        refusal(&xaa("http://idp.example/t", "http://as.example/t"), &[], &[]),
+        [why.replace("tokenUrl", "idpTokenUrl")]
+    );
+}
+
+#[test]
+fn a_token_endpoint_is_trusted_by_its_strategy_s_bundle_and_a_backend_by_its_own() {
+    let own = include_str!("../../../tests/data/certificates/ca.pem");
+    let xaa = "{type: xaa, xaa: {idpTokenUrl: 'https://i.example/', targetTokenUrl: 'https://t.example/', targetAudience: a, targetCaBundlePath: /ca/target.pem}}";
+    let backends =
+        "- {name: a, url: 'https://a.example/', transport: sse, type: entry, caBundlePath: /ca/backend.pem}\n";
+    let outgoing = alloc::format!("  default: {xaa}\n");
+    let files = [("/ca/backend.pem", Ok(own)), ("/ca/target.pem", Ok(own))];
+    let catalog = discovered(backends, &outgoing, &materials(&[], &files));
+    assert_eq!(reasons(&catalog), []);
+    let Credentials::Made(strategy) = &catalog.backends[0].credentials else { panic!() };
+    let Strategy::Xaa(made) = &**strategy else { panic!() };
+    let path = |pool: &Pool| pool.bundle.as_ref().map(|bundle| bundle.trusted()[0].origin.file.to_string());
+    assert_eq!(path(&made.idp.pool), None, "neither the target's nor the backend's");
+    assert_eq!(path(&made.target.pool).as_deref(), Some("/ca/target.pem"));
+    assert_eq!(path(&catalog.backends[0].pool).as_deref(), Some("/ca/backend.pem"));
+
+    let (config, _) = config(backends, &outgoing);
+    let needs = needs(&config, &BTreeMap::new());
+    let files: Vec<_> = needs.files.iter().map(|need| (need.path.as_str(), need.backend.as_deref())).collect();
+    assert_eq!(files, [("/ca/backend.pem", Some("a")), ("/ca/target.pem", None)]);
+    assert_eq!(needs.files[1].pointer, "/outgoingAuth/default/xaa/targetCaBundlePath");
+
+    let exchange = "{type: token_exchange, tokenExchange: {tokenUrl: 'https://i.example/', caBundlePath: /ca/idp.pem}}";
+    assert_eq!(
+        refusal(exchange, &[], &[("/ca/idp.pem", Err(FileProblem::Missing))]),
+        ["material/ca-bundle-unreadable: CA bundle `/ca/idp.pem`: no such file"]
+    );
+    assert_eq!(
+        refusal(exchange, &[], &[]),
+        ["material/ca-bundle-unreadable: CA bundle `/ca/idp.pem` was not looked for"]
+    );
+    assert!(!refusal(exchange, &[], &[("/ca/idp.pem", Ok("nothing"))]).is_empty());
+}
+
+#[test]
+fn variables_are_asked_for_where_they_matter() {
+    let asked = |written: &str| {
+        let (config, _) = config(ONE, &alloc::format!("  default: {written}\n"));
+        let needs = needs(&config, &BTreeMap::new());
+        let names = needs.variables.into_iter().filter(|need| !need.name.starts_with("TOOLHIVE_HEADER_FORWARD_"));
+        names.map(|need| (need.name, need.presence == Presence::Required)).collect::<Vec<_>>()
+    };
+    let exchange = |url: &str| {
+        asked(&alloc::format!(
+            "{{type: token_exchange, tokenExchange: {{tokenUrl: '{url}', clientId: c, clientSecretEnv: S}}}}"
+        ))
+    };
+    assert_eq!(exchange("https://idp.example/t"), [("S".to_string(), true)]);
+    assert_eq!(exchange("http://localhost/t"), [("S".to_string(), true)]);
+    assert_eq!(
+        exchange("http://idp.example/t"),
+        [("INSECURE_DISABLE_URL_VALIDATION".to_string(), false), ("S".to_string(), true)]
+    );
+    assert_eq!(asked("{type: aws_sts, awsSts: {region: r}}"), [("AWS_ENDPOINT_URL_STS".to_string(), false)]);
+}
+
+#[test]
+fn a_forwarded_authorization_never_stands_in_for_a_caller_s() {
+    let variables = [(
+        "TOOLHIVE_HEADER_FORWARD_A",
+        r#"{"addPlaintextHeaders":{"authorization":"Bearer of the operator","X-B":"b"}}"#,
+    )];
+    let outgoing = "  default: {type: token_exchange, tokenExchange: {tokenUrl: 'https://idp.example/token'}}\n";
+    let catalog = discovered(ONE, outgoing, &materials(&variables, &[]));
+    let names: Vec<_> = catalog.backends[0].forwarded_headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["X-B"]);
+    assert_eq!(catalog.backends[0].auth_type, "token_exchange");
 }
 
 #[test]

@@ -10,6 +10,38 @@ use rustls_pki_types::UnixTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rfc3339(pub UnixTime);
 
+impl Rfc3339 {
+    /// Reads `2026-11-24T06:00:00Z`, also with a fraction of a second, which is cut off; `None` for anything else: no
+    /// other offset, no leap second, no year before 1970 (RFC 3339 section 5.6).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_suffix('Z')?;
+        let (whole, fraction) = rest.split_at_checked(19)?;
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !fraction.is_empty() && !fraction.strip_prefix('.').is_some_and(digits) {
+            return None;
+        }
+        let number = |from: usize, to: usize| {
+            let text = whole.get(from..to).filter(|text| digits(text))?;
+            text.parse::<i64>().ok()
+        };
+        let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+        if separators.iter().any(|(at, byte)| whole.as_bytes().get(*at) != Some(byte)) {
+            return None;
+        }
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        if !(1..=12).contains(&month) || !(1..=days_in_month(year, month)).contains(&day) {
+            return None;
+        }
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+        Some(Self(UnixTime::since_unix_epoch(core::time::Duration::from_secs(u64::try_from(seconds).ok()?))))
+    }
+}
+
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
@@ -76,6 +108,7 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
     use core::time::Duration;
 
     use super::*;
@@ -113,5 +146,30 @@ mod tests {
         assert_eq!(print(0, 7200), "2 hours");
         assert_eq!(print(0, 86_400), "1 day");
         assert_eq!(print(0, 41 * 86_400 + 5), "41 days");
+    }
+
+    #[test]
+    fn a_time_is_read_in_one_form() {
+        for text in ["1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2026-11-24T06:00:00Z"] {
+            assert_eq!(Rfc3339::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Rfc3339::parse("2026-11-24T06:00:00.999Z").unwrap().to_string(), "2026-11-24T06:00:00Z");
+        for text in [
+            "",
+            "Z",
+            "2026-11-24T06:00:00",
+            "2026-11-24 06:00:00Z",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-11-24T24:00:00Z",
+            "2026-11-24T06:00:60Z",
+            "2026-11-24T06:00:00.Z",
+            "1969-12-31T23:59:59Z",
+            "2026-11-24T06:00:00+01:00Z",
+            "+026-11-24T06:00:00Z",
+            "2026-11-2éT06:00:00Z",
+        ] {
+            assert_eq!(Rfc3339::parse(text), None, "{text}");
+        }
     }
 }

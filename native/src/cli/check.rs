@@ -2,6 +2,7 @@
 //!
 //! It calls no tool. What a backend lists is counted, not shown.
 
+pub(super) mod caller;
 pub(super) mod probe;
 mod report;
 
@@ -18,6 +19,7 @@ use super::judge::{PlaceArgs, World, judge};
 use super::{Global, Unjudged, Verdict, note, print};
 use crate::render::human::Paint;
 use crate::render::{counted, json};
+use caller::{Caller, Granting};
 use probe::{Probed, probe};
 use report::Report;
 
@@ -58,7 +60,8 @@ pub(super) struct CheckArgs {
     /// Warn of certificates that expire within so many days
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     warn_days: i64,
-    /// A caller's token, for strategies that exchange one; without it their auth is skipped
+    /// A file with a caller's token, for strategies that exchange one; without, nobody's credentials are used as for lists, and
+    /// auth is skipped where they do not suffice
     #[arg(long, value_name = "FILE")]
     token_file: Option<std::path::PathBuf>,
 }
@@ -73,10 +76,7 @@ enum Format {
 
 pub(super) fn run(args: &CheckArgs, global: &Global) -> Result<Verdict, Unjudged> {
     let world = World::new(args.place.source()?);
-    if let Some(path) = &args.token_file {
-        // No strategy of this version asks for it, but a file that is not there is a mistake all the same.
-        Input::read(path, "")?;
-    }
+    let caller = args.token_file.as_deref().map(Caller::read).transpose()?;
     let input = Input::read(&args.input.config, &args.input.stdin.stdin_name)?;
     let (judged, document) = judge(input, Some(&world)).keep(args.input.configmap.as_deref())?.into_single();
     let Some((_, mut catalog)) = document else {
@@ -87,7 +87,7 @@ pub(super) fn run(args: &CheckArgs, global: &Global) -> Result<Verdict, Unjudged
     }
     note(global, &format!("checking {} …", counted(catalog.backends.len(), "backend")));
     let now = UnixTime::now();
-    let probed = side_by_side(&catalog.backends, args.timeout, now);
+    let probed = side_by_side(&catalog.backends, caller.as_ref(), args.timeout, now);
     let report = Report::new(&probed, &catalog.rejected, &judged, args.warn_days, now);
     print(&match args.format {
         Format::Table => report.table(Paint::new(global.color.on(&std::io::stdout())), global),
@@ -113,7 +113,8 @@ fn only(wanted: &str, backends: &mut Vec<Backend>, rejected: &mut Vec<Rejected>)
 }
 
 /// Probes all backends, on threads of their own, and returns what became of each in their order.
-fn side_by_side(backends: &[Backend], timeout: Duration, now: UnixTime) -> Vec<Probed> {
+fn side_by_side(backends: &[Backend], caller: Option<&Caller>, timeout: Duration, now: UnixTime) -> Vec<Probed> {
+    let granting = Granting::of(backends);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(backends.len()));
     std::thread::scope(|scope| {
@@ -123,7 +124,8 @@ fn side_by_side(backends: &[Backend], timeout: Duration, now: UnixTime) -> Vec<P
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     backends.get(index).map(|backend| (index, backend))
                 } {
-                    let probed = probe(backend, timeout, now);
+                    let granted = granting.for_backend(backend, caller, timeout);
+                    let probed = probe(backend, granted, timeout, now);
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((index, probed));
                 }
             });

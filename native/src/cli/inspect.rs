@@ -8,7 +8,7 @@ mod table;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use vmcp_core::auth::{Applied, AuthSource, Credentials};
+use vmcp_core::auth::{Applied, AuthSource};
 use vmcp_core::config::Config;
 use vmcp_core::discovery::{Backend, BackendKind, Rejected, Transport};
 use vmcp_core::report::Finding;
@@ -173,10 +173,7 @@ fn shown<'a>(backend: &'a Backend, config: &Config, now: UnixTime) -> Shown<'a> 
         auth: Auth {
             kind: backend.auth_type,
             source: backend.auth_source,
-            header: match &backend.credentials {
-                Credentials::Header { name, .. } => Some(name),
-                Credentials::Unauthenticated => None,
-            },
+            header: backend.credentials.header(),
             variables: variables.into_iter().map(|variable| variable.name).collect(),
         },
         headers: backend.forwarded_headers.iter().map(|(name, _)| name.as_str()).collect(),

@@ -17,6 +17,7 @@ use super::Unjudged;
 use super::input::Input;
 use crate::materials::{Source, gather, read_env_file};
 use crate::render::Judged;
+use crate::roles;
 use crate::roots::system_roots;
 
 /// Where the files and variables of the pod are, off the pod.
@@ -117,6 +118,10 @@ pub(crate) fn judge(input: Input, world: Option<&World>) -> Judgement {
         secrets: text.secrets,
         others: BTreeMap::new(),
     };
+    for document in &mut judgement.documents {
+        document.findings.extend(roles::findings(&document.config));
+        diagnostic::sort(&mut document.findings);
+    }
     if let Some(world) = world.filter(|_| !judgement.documents.is_empty()) {
         judgement.diagnostics.extend(world.findings.iter().cloned());
         for document in &mut judgement.documents {

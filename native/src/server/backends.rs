@@ -23,6 +23,7 @@ use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::{Heard, Served};
 use super::whose::Whose;
+use crate::credentials::Passed;
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -156,10 +157,10 @@ impl Backends {
         }
     }
 
-    /// The same backends as clients of this principal see them that say this: with the same room for calls, and lists of
-    /// their own.
-    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose) -> Arc<Self> {
-        let all: Vec<_> = self.all.iter().map(|served| Arc::new(served.seen_by(settings, whose))).collect();
+    /// The same backends as clients of this principal see them that say this and pass these headers on: with the same room
+    /// for calls, and lists of their own.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose, passed: &Passed) -> Arc<Self> {
+        let all: Vec<_> = self.all.iter().map(|served| Arc::new(served.seen_by(settings, whose, passed))).collect();
         Arc::new(Self {
             places: self.places.clone(),
             missed: all.iter().map(|_| AtomicBool::new(false)).collect(),

@@ -34,6 +34,7 @@ use super::stream::{Resumption, Stream};
 use super::suspended::Suspendable;
 use super::views::View;
 use super::{App, VERSION};
+use crate::credentials::Passed;
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -44,6 +45,7 @@ impl App {
         mut ask: Ask<'_>,
         session: Option<InUse<Client>>,
         who: Option<Arc<Principal>>,
+        passed: Passed,
     ) -> Reply {
         let cancel = Cancel::new();
         let id: Box<str> = ask.asker.id.text().into();
@@ -64,7 +66,7 @@ impl App {
             let Some(attached) = fed else { return written(ask.gone()) };
             return answered(ask.asker.streams, outcome, attached).await;
         }
-        let view = self.sees(in_flight.session.as_ref(), ask.asker.capabilities, who.as_ref());
+        let view = self.sees(in_flight.session.as_ref(), ask.asker.capabilities, who.as_ref(), &passed);
         let mut owners = match ask.task_owner() {
             Some(owner) => vec![owner],
             None => self.owners(&view, in_flight.session.as_ref(), ask.subject, &ask.name).await,
@@ -122,6 +124,7 @@ impl App {
             app: Arc::clone(self),
             view,
             who,
+            passed,
             left,
             teller,
             in_flight,
@@ -258,6 +261,8 @@ struct Errand {
     view: Arc<View>,
     /// On whose behalf.
     who: Option<Arc<Principal>>,
+    /// Headers of the request that are passed on.
+    passed: Passed,
     /// Who is still to be asked, by place, and what.
     left: VecDeque<(usize, Call)>,
     teller: Teller,
@@ -288,9 +293,11 @@ impl Errand {
                 (Some(session), _) => session.state.link(place),
                 // Who can be asked has a session at the backend alone, in which the backend knows what it can do.
                 (None, Some(_)) => Arc::default(),
-                (None, None) => Arc::clone(&served.own),
+                (None, None) if served.is_shared_with(self.who.as_ref()) => Arc::clone(&served.own),
+                // What is opened with a caller's credentials is nobody else's.
+                (None, None) => Arc::default(),
             };
-            let alone = suspendable.as_ref().map(|_| Arc::clone(&link));
+            let alone = (session.is_none() && !Arc::ptr_eq(&link, &served.own)).then(|| Arc::clone(&link));
             let who = self.who.clone();
             let mut conversation = match (served.stateless(), session) {
                 (Some(standing), None) => Conversation::beside(link, standing, who),
@@ -298,6 +305,7 @@ impl Errand {
                 (_, Some(_)) => link.join(who, || served.opening_for_session()).await,
                 (_, None) => link.join(who, || served.opening()).await,
             };
+            conversation.passed = Some(Arc::clone(&self.passed));
             if let (Some(_), Some(capabilities)) = (&suspendable, self.teller.caller.capabilities()) {
                 conversation = conversation.on_behalf_of(&settings_of(capabilities));
             }

@@ -21,6 +21,7 @@ use super::client::Client;
 use super::link::Link;
 use super::served::{Heard, Served};
 use super::sessions::Session;
+use super::ways::Asker;
 use crate::transport::asynchronous::Response;
 use crate::transport::{Cancel, Timeouts};
 
@@ -86,7 +87,7 @@ impl Served {
             of = Some(Arc::clone(&standing));
             let Some(request) = standing.listen(last.as_deref()) else { return };
             let resumes = last.is_some();
-            let end = match self.open_stream(&request, cancel).await {
+            let end = match self.open_stream(&request, ear, cancel).await {
                 Ok(response) => {
                     drop(began.take());
                     (failures, stood) = (0, true);
@@ -115,9 +116,16 @@ impl Served {
         }
     }
 
-    async fn open_stream(&self, request: &http::Request, cancel: &Cancel) -> Result<Response, End> {
+    async fn open_stream(&self, request: &http::Request, ear: &impl Ear, cancel: &Cancel) -> Result<Response, End> {
         let timeouts = Timeouts { first_byte: HEAD, idle: None, ..Timeouts::default() };
-        let response = match self.transport().send(request, &timeouts, cancel).await {
+        let way = match self.granted(ear.who().as_ref(), None, Asker::Gateway).await {
+            Ok(way) => way,
+            Err(error) => {
+                tracing::debug!(backend = self.name, %error, "no stream");
+                return Err(End::Lost(None));
+            }
+        };
+        let response = match way.transport.send(request, &timeouts, cancel).await {
             Ok(response) => response,
             Err(_) if cancel.is_cancelled() => return Err(End::Stopped),
             Err(failure) => {
@@ -338,6 +346,10 @@ impl Backends {
     /// Hears in the gateway's own conversation when lists change, if the backend says that it tells.
     pub(super) fn listen_for_changes(self: &Arc<Self>, place: usize) {
         let Some(served) = self.at(place) else { return };
+        // Nobody hears by himself what only comes with a caller's token.
+        if served.whose.now().is_some() {
+            return;
+        }
         let tells = served.own.standing().is_some_and(|standing| {
             standing.era() == Era::Legacy && standing.facts().is_some_and(|facts| facts.tells_of_changes())
         });

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Settings, Standing, Start};
 
+use crate::credentials::Passed;
 use crate::transport::Cancel;
 
 /// Where a conversation stands.
@@ -57,6 +58,8 @@ pub(super) struct Conversation {
     superfluous: Vec<Arc<Standing>>,
     /// Whose credentials the backend is shown, if they depend on the caller.
     pub(super) who: Option<Arc<Principal>>,
+    /// Headers of the client's request that are passed on, if they may differ from those of the view.
+    pub(super) passed: Option<Passed>,
     /// For whom, if that is not the gateway itself.
     pub(super) settings: Option<Arc<Settings>>,
 }
@@ -81,6 +84,7 @@ impl Link {
                     opening,
                     superfluous: Vec::new(),
                     who,
+                    passed: None,
                     settings: None,
                 };
             }
@@ -109,7 +113,15 @@ impl Link {
         from_nothing: impl Fn() -> Start,
     ) -> Conversation {
         let (start, opening) = self.try_join(&from_nothing, Waits::NoMore).unwrap_or_else(|| (from_nothing(), false));
-        Conversation { link: Arc::clone(self), start, opening, superfluous: Vec::new(), who, settings: None }
+        Conversation {
+            link: Arc::clone(self),
+            start,
+            opening,
+            superfluous: Vec::new(),
+            who,
+            passed: None,
+            settings: None,
+        }
     }
 
     /// Whether nobody hears its stream yet, and it may have one: who is told `true` does, until
@@ -182,7 +194,15 @@ impl Link {
 impl Conversation {
     /// One that begins with what is open elsewhere and changes nothing there.
     pub(super) fn beside(link: Arc<Link>, standing: Arc<Standing>, who: Option<Arc<Principal>>) -> Self {
-        Self { link, start: Start::Standing(standing), opening: false, superfluous: Vec::new(), who, settings: None }
+        Self {
+            link,
+            start: Start::Standing(standing),
+            opening: false,
+            superfluous: Vec::new(),
+            who,
+            passed: None,
+            settings: None,
+        }
     }
 
     /// The same, on behalf of a client that said this of itself.

@@ -23,6 +23,7 @@ use super::link::Conversation;
 use super::reply::{self, Events, KEEP_ALIVE, Reply, written};
 use super::stream::{Resumption, Stream};
 use super::views::View;
+use crate::credentials::Passed;
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -54,7 +55,12 @@ pub(super) enum Told {
 
 impl App {
     /// Answers `subscriptions/listen`: a stream that lives as long as its connection.
-    pub(super) fn subscribe(self: &Arc<Self>, listen: &Listen<'_>, who: Option<Arc<Principal>>) -> Reply {
+    pub(super) fn subscribe(
+        self: &Arc<Self>,
+        listen: &Listen<'_>,
+        who: Option<Arc<Principal>>,
+        passed: &Passed,
+    ) -> Reply {
         if self.backends.all_listeners.load(Ordering::Relaxed) >= SUBSCRIPTIONS {
             let message = format!("{SUBSCRIPTIONS} subscriptions are open, and no more are allowed; try again later");
             return written(listen.refused(&message));
@@ -67,7 +73,7 @@ impl App {
         let (open, closed) = oneshot::channel::<Infallible>();
         let events = Events::new(stream.reader(), KEEP_ALIVE, open);
         let told = Teller { subscription: listen.subscription(), stream };
-        let (app, view) = (Arc::clone(self), self.sees(None, listen.asker.capabilities, who.as_ref()));
+        let (app, view) = (Arc::clone(self), self.sees(None, listen.asker.capabilities, who.as_ref(), passed));
         let wanted = listen.wanted.clone();
         self.backends.runtime.spawn(async move { app.keep_telling(view, told, wanted, tasks, who, closed).await });
         reply::events(events)

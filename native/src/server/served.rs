@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use vmcp_core::auth::{Credentials, Strategy};
 use vmcp_core::discovery::Backend;
 use vmcp_core::gateway::listen::{self, Changing};
 use vmcp_core::identity::Principal;
@@ -19,7 +20,10 @@ use vmcp_core::mcp::{Era, http};
 
 use super::known::Known;
 use super::link::{Conversation, Link};
+use super::ways::{Asker, Granted, given_up, no_way};
 use super::whose::Whose;
+use crate::credentials::Passed;
+use crate::tokens::Tokens;
 use crate::transport::asynchronous::{AsyncTransport, Next, Walk};
 use crate::transport::{Cancel, Patience, Said, Timeouts, TransportError, TransportOptions};
 
@@ -45,9 +49,25 @@ pub(super) enum Heard {
 
 /// An exchange that runs.
 pub(super) struct Asking {
-    walk: Walk,
-    /// Until it has been said.
-    number: Option<u64>,
+    /// What is to be begun, once there is a way.
+    goal: Option<Goal>,
+    /// The same, to be begun once more if what was granted for the way is refused.
+    again: Option<Goal>,
+    /// It, and its way.
+    walk: Option<(Walk, Granted)>,
+    asker: Asker,
+    patience: Patience,
+    settings: Arc<Settings>,
+    cancel: Cancel,
+    number: u64,
+    began: Began,
+}
+
+/// Whether the number of an exchange has been said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Began {
+    Unsaid,
+    Said,
 }
 
 /// One backend as some clients see it.
@@ -60,6 +80,8 @@ pub(super) struct Served {
     settings: Arc<Settings>,
     /// Whose view of the backend this is: nobody's, where all callers see the same.
     pub(super) whose: Whose,
+    /// Headers that all who share this view have sent alike.
+    pub(super) passed: Passed,
     known: Lists,
 }
 
@@ -71,7 +93,10 @@ pub(super) struct Way {
     pub(super) depends_on_caller: bool,
     /// Calls that run.
     pub(super) running: AtomicUsize,
-    transport: AsyncTransport,
+    pub(super) transport: AsyncTransport,
+    /// Makes credentials for each caller, if that is how it is asked.
+    pub(super) strategy: Option<Arc<Strategy>>,
+    pub(super) tokens: Tokens,
     for_calls: Patience,
     /// Of streams on which a backend may have nothing to say for hours.
     for_listening: Patience,
@@ -116,12 +141,18 @@ impl Served {
         deadline: Duration,
         settings: Arc<Settings>,
         options: &TransportOptions,
+        tokens: &Tokens,
     ) -> Result<Self, TransportError> {
         let way = Way {
             name: backend.name.clone(),
             depends_on_caller: backend.credentials.depend_on_caller(),
             running: AtomicUsize::new(0),
             transport: AsyncTransport::new(backend, options)?,
+            strategy: match &backend.credentials {
+                Credentials::Made(strategy) => Some(Arc::clone(strategy)),
+                Credentials::Unauthenticated | Credentials::Header { .. } => None,
+            },
+            tokens: tokens.clone(),
             for_calls: Patience::of(deadline),
             for_listening: Patience { call: QUIET, ..Patience::of(deadline.min(PROMPT)) },
             for_errands: Patience::of(deadline.min(PROMPT)),
@@ -129,13 +160,13 @@ impl Served {
             era: Mutex::new(None),
             no_sessions: AtomicBool::new(false),
         };
-        Ok(Self::seen(Arc::new(way), settings, Whose::default()))
+        Ok(Self::seen(Arc::new(way), settings, Whose::default(), Passed::default()))
     }
 
-    /// The same backend as clients of this principal see it that say this.
-    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose) -> Self {
+    /// The same backend as clients of this principal see it that say this and pass these headers on.
+    pub(super) fn seen_by(&self, settings: &Arc<Settings>, whose: &Whose, passed: &Passed) -> Self {
         let whose = if self.depends_on_caller { whose.clone() } else { Whose::default() };
-        Self::seen(Arc::clone(&self.way), Arc::clone(settings), whose)
+        Self::seen(Arc::clone(&self.way), Arc::clone(settings), whose, Arc::clone(passed))
     }
 
     /// As if it were shown other credentials for each caller.
@@ -147,9 +178,15 @@ impl Served {
         self
     }
 
-    fn seen(way: Arc<Way>, settings: Arc<Settings>, whose: Whose) -> Self {
+    fn seen(way: Arc<Way>, settings: Arc<Settings>, whose: Whose, passed: Passed) -> Self {
         let (own, heard, known) = (Arc::default(), watch::Sender::new(None), Lists::default());
-        Self { way, own, heard, settings, whose, known }
+        Self { way, own, heard, settings, whose, passed, known }
+    }
+
+    /// Whether the conversation of this view may be used for `who`: what is opened with a caller's credentials is nobody
+    /// else's.
+    pub(super) fn is_shared_with(&self, who: Option<&Arc<Principal>>) -> bool {
+        !self.depends_on_caller || (who.is_some() && self.whose.is_of(who))
     }
 
     /// How an exchange begins when there is no conversation. A backend without sessions says what it offers only when it
@@ -180,8 +217,22 @@ impl Served {
             (Start::Remembered(Era::Modern), _) => &self.settings,
             (_, own) => own.as_ref().unwrap_or(&self.settings),
         };
-        let exchange = Exchange::new(goal, conversation.start(), number, Arc::clone(settings));
-        Asking { walk: self.transport.walk(exchange, patience, cancel.clone()), number: Some(number) }
+        let asker = match &goal {
+            Goal::Call(call) if call.method != listen::METHOD => Asker::Client,
+            _ => Asker::Gateway,
+        };
+        Asking {
+            // What may have to be said again is kept where credentials may be refused, and nowhere else.
+            again: self.strategy.as_ref().map(|_| goal.clone()),
+            goal: Some(goal),
+            walk: None,
+            asker,
+            patience,
+            settings: Arc::clone(settings),
+            cancel: cancel.clone(),
+            number,
+            began: Began::Unsaid,
+        }
     }
 
     fn learned(&self, standing: &Arc<Standing>, conversation: &mut Conversation) {
@@ -206,13 +257,17 @@ impl Served {
     }
 
     /// Ends a conversation of `who`. It is a courtesy: a backend that does not hear it forgets by itself.
-    pub(super) async fn end(&self, standing: Arc<Standing>, _who: Option<&Arc<Principal>>) {
+    pub(super) async fn end(&self, standing: Arc<Standing>, who: Option<&Arc<Principal>>) {
         if !standing.has_session() {
             return;
         }
+        let way = match self.granted(who, None, Asker::Gateway).await {
+            Ok(way) => way,
+            Err(error) => return tracing::debug!(backend = self.name, %error, "session not ended"),
+        };
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let exchange = Exchange::new(Goal::End, Start::Standing(standing), number, Arc::clone(&self.settings));
-        let mut walk = self.transport.walk(exchange, self.for_errands, Cancel::new());
+        let mut walk = way.transport.walk(exchange, self.for_errands, Cancel::new());
         let result = loop {
             if let Next::Done(result) = walk.next().await {
                 break result;
@@ -233,9 +288,16 @@ impl Served {
     ) -> bool {
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let method = call.method.clone();
+        let way = match self.granted(who, None, Asker::Client).await {
+            Ok(way) => way,
+            Err(error) => {
+                tracing::debug!(backend = self.name, method, %error, "not done");
+                return false;
+            }
+        };
         let start = Start::Standing(Arc::clone(standing));
         let exchange = Exchange::new(Goal::Call(call), start, number, Arc::clone(&self.settings));
-        let mut walk = self.transport.walk(exchange, self.for_errands, cancel.clone());
+        let mut walk = way.transport.walk(exchange, self.for_errands, cancel.clone());
         let mut reopened = Vec::new();
         let result = loop {
             match walk.next().await {
@@ -259,9 +321,13 @@ impl Served {
     }
 
     /// Sends what nobody waits for.
-    pub(super) async fn send_aside(&self, request: &http::Request, _who: Option<&Arc<Principal>>) {
+    pub(super) async fn send_aside(&self, request: &http::Request, who: Option<&Arc<Principal>>) {
+        let way = match self.granted(who, None, Asker::Client).await {
+            Ok(way) => way,
+            Err(error) => return tracing::debug!(backend = self.name, %error, "message not delivered"),
+        };
         let timeouts = Timeouts { first_byte: PROMPT, total: Some(PROMPT), ..Timeouts::default() };
-        if let Err(failure) = self.transport.send_aside(request, &timeouts).await {
+        if let Err(failure) = way.transport.send_aside(request, &timeouts).await {
             tracing::debug!(backend = self.name, %failure, "message not delivered");
         }
     }
@@ -284,11 +350,6 @@ impl Served {
     /// As [`Known::is_outdated`].
     pub(super) fn is_outdated(&self, kind: List) -> bool {
         self.known.of(kind).borrow().is_outdated()
-    }
-
-    /// The way to it.
-    pub(super) fn transport(&self) -> &AsyncTransport {
-        &self.transport
     }
 
     /// How a conversation for a client with a session begins: in one too, if the backend has sessions, whatever else
@@ -346,11 +407,25 @@ impl Served {
 impl Asking {
     /// What is heard next; after [`Heard::Done`] nothing.
     pub(super) async fn next(&mut self, served: &Served, conversation: &mut Conversation) -> Heard {
-        if let Some(number) = self.number.take() {
-            return Heard::Began(number);
+        if self.began == Began::Unsaid {
+            self.began = Began::Said;
+            return Heard::Began(self.number);
         }
         loop {
-            match self.walk.next().await {
+            if let Some(goal) = self.goal.take() {
+                match self.granted(served, &goal, conversation).await {
+                    Ok(way) => {
+                        let settings = Arc::clone(&self.settings);
+                        let exchange = Exchange::new(goal, conversation.start(), self.number, settings);
+                        let walk = way.transport.walk(exchange, self.patience, self.cancel.clone());
+                        self.walk = Some((walk, way));
+                    }
+                    Err(error) => return Heard::Done(Err(error), None),
+                }
+            }
+            // After the end comes nothing else.
+            let Some((walk, way)) = &mut self.walk else { return Heard::Done(Err(given_up(&Goal::Open)), None) };
+            match walk.next().await {
                 Next::Said(Said::Event(message)) => return Heard::Message(message, conversation.standing().cloned()),
                 Next::Said(Said::Learned(standing)) => {
                     served.learned(&standing, conversation);
@@ -359,12 +434,15 @@ impl Asking {
                     }
                 }
                 Next::Said(Said::Paused) => return Heard::Paused,
+                Next::Done(Err(error)) if self.again.is_some() && served.is_refused(way, &error) => {
+                    self.goal = self.again.take();
+                }
                 Next::Done(result) => {
                     let withdrawal = match &result {
                         Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
                             if matches!(failure.stage, Stage::Cancelled | Stage::FirstByte | Stage::Body) =>
                         {
-                            self.walk.withdraw()
+                            walk.withdraw()
                         }
                         _ => None,
                     };
@@ -374,8 +452,17 @@ impl Asking {
         }
     }
 
+    async fn granted(&self, served: &Served, goal: &Goal, conversation: &Conversation) -> Result<Granted, CallError> {
+        tokio::select! {
+            way = served.granted(conversation.who.as_ref(), conversation.passed.as_ref(), self.asker) => way.map_err(|error| no_way(goal, error)),
+            () = self.cancel.cancelled() => Err(given_up(goal)),
+        }
+    }
+
     /// What the backend is answered to the request that was heard last.
     pub(super) fn answer(&mut self, response: String) {
-        self.walk.answer(response);
+        if let Some((walk, _)) = &mut self.walk {
+            walk.answer(response);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What backends offer to clients that can do the same: a server may list other things for whoever can be asked something,
 //! so clients share lists, and the conversations in which they were asked for, only if they declare the same. Where a backend
-//! is shown other credentials for each caller, they must be of the same principal too, with tokens that allow the same.
+//! is shown other credentials for each caller, they must be of the same principal too, with tokens that allow the same; and
+//! what they pass on of their requests' headers must be the same.
 //!
 //! It asks nobody; whoever is asked is one of the backends of a view.
 
@@ -16,6 +17,7 @@ use vmcp_core::mcp::client::{Declared, Limits, List, Settings};
 use super::VERSION;
 use super::backends::Backends;
 use super::whose::Whose;
+use crate::credentials::Passed;
 
 /// Views beside the gateway's own.
 const VIEWS: usize = 64;
@@ -35,6 +37,7 @@ pub(super) struct Views {
 pub(super) struct View {
     declares: Option<Declares>,
     whose: Whose,
+    passed: Passed,
     /// Whether all principals see the same.
     is_everybodys: bool,
     backends: Arc<Backends>,
@@ -51,19 +54,24 @@ impl Deref for View {
 impl Views {
     pub(super) fn new(first: Arc<Backends>) -> Self {
         let is_everybodys = first.all.iter().all(|served| !served.depends_on_caller);
-        Self { first: Arc::new(View::new(None, Whose::default(), is_everybodys, first)), others: Mutex::default() }
+        Self {
+            first: Arc::new(View::new(None, Whose::default(), Passed::default(), is_everybodys, first)),
+            others: Mutex::default(),
+        }
     }
 
-    /// What a client sees that declares this, on behalf of this principal. A new view begins to ask at once.
-    pub(super) fn of(&self, declares: Declares, who: Option<&Arc<Principal>>) -> Arc<View> {
+    /// What a client sees that declares this and passes this on, on behalf of this principal. A new view asks at once; by
+    /// itself it asks again only if it is nobody's, so that no caller's token is used but for the caller.
+    pub(super) fn of(&self, declares: Declares, who: Option<&Arc<Principal>>, passed: &Passed) -> Arc<View> {
         let who = who.filter(|_| !self.first.is_everybodys);
-        if declares.is_nothing() && who.is_none() {
+        if declares.is_nothing() && who.is_none() && passed.is_empty() {
             return Arc::clone(&self.first);
         }
-        let limit = if who.is_some() { PRINCIPALS } else { VIEWS };
+        let callers = who.is_some() || !passed.is_empty();
+        let limit = if callers { PRINCIPALS } else { VIEWS };
         let (made, gone) = {
             let mut others = self.lock();
-            let is_it = |view: &&Arc<View>| view.declares.as_ref() == Some(&declares) && view.is_of(who);
+            let is_it = |view: &&Arc<View>| view.declares.as_ref() == Some(&declares) && view.is_of(who, passed);
             if let Some(view) = others.iter().find(is_it) {
                 view.touch();
                 return Arc::clone(view);
@@ -73,7 +81,7 @@ impl Views {
                 false => match oldest(&others) {
                     Some(place) => Some(others.swap_remove(place)),
                     // What one principal sees is not for another, so there is no view that it could share.
-                    None if who.is_some() => None,
+                    None if callers => None,
                     None => {
                         tracing::warn!(
                             views = VIEWS,
@@ -84,13 +92,17 @@ impl Views {
                 },
             };
             let whose = Whose::of(who);
-            let backends = self.first.backends.seen_by(&Arc::new(settings(&declares)), &whose);
-            let made = Arc::new(View::new(Some(declares), whose, self.first.is_everybodys, backends));
+            let backends = self.first.backends.seen_by(&Arc::new(settings(&declares)), &whose, passed);
+            let made =
+                Arc::new(View::new(Some(declares), whose, Arc::clone(passed), self.first.is_everybodys, backends));
             others.push(Arc::clone(&made));
             (made, gone)
         };
         close(gone);
-        Arc::clone(&made.backends).begin(&List::ALL);
+        match who {
+            Some(_) => made.warm_up(&List::ALL),
+            None => Arc::clone(&made.backends).begin(&List::ALL),
+        }
         made
     }
 
@@ -128,13 +140,24 @@ impl Views {
 }
 
 impl View {
-    fn new(declares: Option<Declares>, whose: Whose, is_everybodys: bool, backends: Arc<Backends>) -> Self {
-        Self { declares, whose, is_everybodys, backends, used: Mutex::new(Instant::now()) }
+    fn new(
+        declares: Option<Declares>,
+        whose: Whose,
+        passed: Passed,
+        is_everybodys: bool,
+        backends: Arc<Backends>,
+    ) -> Self {
+        Self { declares, whose, passed, is_everybodys, backends, used: Mutex::new(Instant::now()) }
     }
 
     /// Whether it is for this caller. If so, backends are asked for it with the caller's token from now on.
-    pub(super) fn is_of(&self, who: Option<&Arc<Principal>>) -> bool {
-        self.is_everybodys || self.whose.is_of_one_with_the_rights_of(who)
+    pub(super) fn is_of(&self, who: Option<&Arc<Principal>>, passed: &Passed) -> bool {
+        self.passed == *passed && (self.is_everybodys || self.whose.is_of_one_with_the_rights_of(who))
+    }
+
+    /// Whether it is of one caller, or of those who send one value of a header: nobody else is shown what is seen in it.
+    pub(super) fn is_private(&self) -> bool {
+        self.whose.now().is_some() || !self.passed.is_empty()
     }
 
     fn touch(&self) {
@@ -177,9 +200,10 @@ mod tests {
     use super::super::served::Served;
     use super::*;
     use crate::materials::{Source, gather};
+    use crate::tokens::{Sender, Tokens};
     use crate::transport::TransportOptions;
 
-    fn served() -> Served {
+    fn served(tokens: &Tokens) -> Served {
         let text = "name: t\ngroupRef: g\nincomingAuth: {type: anonymous}\noutgoingAuth: {source: inline}\n\
              aggregation: {conflictResolution: prefix, conflictResolutionConfig: {prefixFormat: '{workload}_'}}\n\
              backends: [{name: b, url: 'http://127.0.0.1:9/mcp', transport: streamable-http}]\n";
@@ -191,7 +215,7 @@ mod tests {
         let catalog = discover(&document.config, &document.diagnostics, &materials);
         let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
         let (backend, patience) = (&catalog.backends[0], Duration::from_secs(1));
-        Served::new(backend, patience, Arc::new(settings), &TransportOptions::default()).unwrap()
+        Served::new(backend, patience, Arc::new(settings), &TransportOptions::default(), tokens).unwrap()
     }
 
     fn who(subject: &str, token: &str, scope: &str) -> Arc<Principal> {
@@ -205,10 +229,11 @@ mod tests {
         })
     }
 
-    fn with_views(served: Served, test: impl FnOnce(&Views)) {
+    fn with_views(served: impl FnOnce(&Tokens) -> Served, test: impl FnOnce(&Views)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let tokens = Tokens::new(Sender::new(&TransportOptions::default()), runtime.handle().clone());
         let views = Views::new(Arc::new(Backends::new(
-            vec![served],
+            vec![served(&tokens)],
             Policy::prefix("{workload}_"),
             8,
             runtime.handle().clone(),
@@ -220,50 +245,71 @@ mod tests {
 
     #[test]
     fn principals_share_nothing_of_a_backend_that_tells_them_apart() {
-        with_views(served().told_apart(), |views| {
-            let of = |who: &Arc<Principal>| views.of(Declares::of_request("{}"), Some(who));
-            let ann = of(&who("ann", "1", "read"));
-            assert!(Arc::ptr_eq(&ann, &of(&who("ann", "2", "read"))));
-            let token = |view: &View| view.all[0].whose.now().map(|who| who.token.expose().to_owned());
-            assert_eq!(token(&ann).as_deref(), Some("2"), "lists are asked for with the newest token");
-            let (bob, admin) = (of(&who("bob", "3", "read")), of(&who("ann", "4", "admin")));
-            for other in [&bob, &admin] {
-                assert!(!Arc::ptr_eq(&ann.all[0], &other.all[0]) && !Arc::ptr_eq(&ann.all[0].own, &other.all[0].own));
-            }
-            assert_eq!(
-                (token(&ann).as_deref(), token(&bob).as_deref(), token(&admin).as_deref()),
-                (Some("2"), Some("3"), Some("4"))
-            );
-            // Whoever is not known by name sees what the gateway itself does.
-            let nobody = views.of(Declares::of_request("{}"), None);
-            assert!(Arc::ptr_eq(&nobody, &views.first) && token(&nobody).is_none());
-            assert!(!nobody.is_of(Some(&who("ann", "5", "read"))));
-        });
+        with_views(
+            |tokens| served(tokens).told_apart(),
+            |views| {
+                let of = |who: &Arc<Principal>| views.of(Declares::of_request("{}"), Some(who), &Passed::default());
+                let ann = of(&who("ann", "1", "read"));
+                assert!(Arc::ptr_eq(&ann, &of(&who("ann", "2", "read"))));
+                let token = |view: &View| view.all[0].whose.now().map(|who| who.token.expose().to_owned());
+                assert_eq!(token(&ann).as_deref(), Some("2"), "lists are asked for with the newest token");
+                let (bob, admin) = (of(&who("bob", "3", "read")), of(&who("ann", "4", "admin")));
+                for other in [&bob, &admin] {
+                    assert!(
+                        !Arc::ptr_eq(&ann.all[0], &other.all[0]) && !Arc::ptr_eq(&ann.all[0].own, &other.all[0].own)
+                    );
+                }
+                assert_eq!(
+                    (token(&ann).as_deref(), token(&bob).as_deref(), token(&admin).as_deref()),
+                    (Some("2"), Some("3"), Some("4"))
+                );
+                // Whoever is not known by name sees what the gateway itself does.
+                let nobody = views.of(Declares::of_request("{}"), None, &Passed::default());
+                assert!(Arc::ptr_eq(&nobody, &views.first) && token(&nobody).is_none());
+                assert!(!nobody.is_of(Some(&who("ann", "5", "read")), &Passed::default()));
+                // Nor is what is seen with one value of a header for another.
+                let passing = |value: &str| -> Passed { Arc::new([("x-tenant".to_owned(), Secret::new(value))]) };
+                let tenant = |value: &str| views.of(Declares::of_request("{}"), None, &passing(value));
+                assert!(Arc::ptr_eq(&tenant("a"), &tenant("a")) && !Arc::ptr_eq(&tenant("a"), &tenant("b")));
+            },
+        );
     }
 
     #[test]
     fn a_principal_never_gets_the_view_of_another_however_many_there_are() {
-        with_views(served().told_apart(), |views| {
-            let held: Vec<_> = (0..PRINCIPALS + 8)
-                .map(|n| (n, views.of(Declares::of_request("{}"), Some(&who(&format!("u{n}"), "t", "")))))
-                .collect();
-            for (n, view) in &held {
-                assert_eq!(view.all[0].whose.now().unwrap().subject, format!("u{n}"));
-            }
-            drop(held);
-            drop(views.of(Declares::of_request("{}"), Some(&who("last", "t", ""))));
-            assert!(views.lock().len() <= PRINCIPALS + 8);
-            views.sweep(Instant::now() + IDLE);
-            assert_eq!(views.lock().len(), 0);
-        });
+        with_views(
+            |tokens| served(tokens).told_apart(),
+            |views| {
+                let held: Vec<_> = (0..PRINCIPALS + 8)
+                    .map(|n| {
+                        (
+                            n,
+                            views.of(
+                                Declares::of_request("{}"),
+                                Some(&who(&format!("u{n}"), "t", "")),
+                                &Passed::default(),
+                            ),
+                        )
+                    })
+                    .collect();
+                for (n, view) in &held {
+                    assert_eq!(view.all[0].whose.now().unwrap().subject, format!("u{n}"));
+                }
+                drop(held);
+                drop(views.of(Declares::of_request("{}"), Some(&who("last", "t", "")), &Passed::default()));
+                assert!(views.lock().len() <= PRINCIPALS + 8);
+                views.sweep(Instant::now() + IDLE);
+                assert_eq!(views.lock().len(), 0);
+            },
+        );
     }
 
     #[test]
     fn principals_see_the_same_of_backends_that_do_not_tell_them_apart() {
-        with_views(served(), |views| {
-            let ann = views.of(Declares::of_request("{}"), Some(&who("ann", "1", "read")));
+        with_views(served, |views| {
+            let ann = views.of(Declares::of_request("{}"), Some(&who("ann", "1", "read")), &Passed::default());
             assert!(Arc::ptr_eq(&ann, &views.first) && ann.all[0].whose.now().is_none());
-            assert!(ann.is_of(Some(&who("bob", "2", "read"))));
+            assert!(ann.is_of(Some(&who("bob", "2", "read")), &Passed::default()));
         });
     }
 }

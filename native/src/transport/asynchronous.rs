@@ -19,10 +19,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
+use vmcp_core::auth::Credentials;
 use vmcp_core::discovery::{Backend, Transport};
 use vmcp_core::endpoint::Endpoint;
 use vmcp_core::mcp::http::{Failure, Request, Sent, Stage};
-use vmcp_core::trust::{TrustError, TrustedBy, UnixTime};
+use vmcp_core::trust::{Pool, TrustError, TrustedBy, UnixTime};
 
 use super::call::{Call, Connections};
 use super::channels::Streams;
@@ -30,6 +31,7 @@ use super::dialer::Dialer;
 use super::response::Drained;
 use super::route::{REDIRECTS, Route, may_repeat, redirect};
 use super::{Cancel, NO_REST, Observed, REST, Timeouts, TransportError, TransportOptions};
+use crate::credentials::Grant;
 use connection::Idle;
 use vigil::Vigil;
 
@@ -41,7 +43,7 @@ const LATE_REST: Duration = Duration::from_millis(250);
 
 /// The way to one backend, for tasks. Clones are the same way; requests are made on a tokio runtime.
 #[derive(Clone)]
-pub struct AsyncTransport(Arc<Inner>);
+pub struct AsyncTransport(Arc<Inner>, Grant);
 
 struct Inner {
     route: Route,
@@ -66,7 +68,40 @@ impl AsyncTransport {
 
     pub(super) fn with(route: Route, dialer: Dialer, sse: Option<Streams>, options: &TransportOptions) -> Self {
         let idle = Idle::new(options.idle_connections, options.idle_age);
-        Self(Arc::new(Inner { route, dialer, idle, no_rest: AtomicU32::new(0), sse }))
+        Self(Arc::new(Inner { route, dialer, idle, no_rest: AtomicU32::new(0), sse }), Grant::default())
+    }
+
+    /// The way to a server that is no backend: nothing is sent but what a grant gives.
+    ///
+    /// # Errors
+    /// Its URL is none for the HTTP client.
+    pub fn to_endpoint(
+        endpoint: &Endpoint,
+        pool: &Arc<Pool>,
+        options: &TransportOptions,
+    ) -> Result<Self, TransportError> {
+        let route = Route::to(endpoint, &Credentials::Unauthenticated, &[], options)?;
+        Ok(Self::with(route, Dialer::trusting(pool, options), None, options))
+    }
+
+    /// The same way, over the same connections, for a caller whose requests carry this.
+    #[must_use]
+    pub fn with_grant(&self, grant: Grant) -> Self {
+        Self(Arc::clone(&self.0), grant)
+    }
+
+    /// As [`AsyncTransport::send`], and whatever the answer is, nothing is followed: a redirect is an answer.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_here(
+        &self,
+        request: &Request,
+        timeouts: &Timeouts,
+        cancel: &Cancel,
+    ) -> Result<Response, Failure> {
+        let total = timeouts.total.and_then(|total| Instant::now().checked_add(total));
+        self.attempt(&self.0.route.place(), request, timeouts, total, cancel).await.0
     }
 
     /// How many connections are idle.
@@ -170,7 +205,8 @@ impl AsyncTransport {
 
     async fn exchange(&self, uri: &Uri, request: &Request, call: &Arc<Call>) -> Result<Response, Failure> {
         let Inner { route, dialer, idle, .. } = &*self.0;
-        let prepared = route.prepared(uri, request).map_err(|message| call.failure(Stage::Send, message))?;
+        let prepared = route.prepared(uri, request, &self.1);
+        let prepared = prepared.map_err(|message| call.failure(Stage::Send, message))?;
         let mut vigil = Vigil::new(Arc::clone(call));
         let connection = match idle.take(call) {
             Some(connection) => connection,

@@ -37,8 +37,13 @@ pub(super) struct Dialer {
 
 impl Dialer {
     pub(super) fn new(backend: &Backend, options: &TransportOptions) -> Self {
-        let system = Arc::new(Pool::new(Arc::clone(&backend.pool.system), None));
-        let tls = [Arc::clone(&backend.pool), system].map(verifier::client_config);
+        Self::trusting(&backend.pool, options)
+    }
+
+    /// For a server that this pool vouches for.
+    pub(super) fn trusting(pool: &Arc<Pool>, options: &TransportOptions) -> Self {
+        let system = Arc::new(Pool::new(Arc::clone(&pool.system), None));
+        let tls = [Arc::clone(pool), system].map(verifier::client_config);
         Self::with(Resolver::system(), options.proxies.clone(), tls)
     }
 

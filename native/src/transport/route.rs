@@ -18,6 +18,7 @@ use vmcp_core::trust::{Pool, TrustError, TrustedBy, UnixTime};
 
 use super::TransportOptions;
 use super::call::{Call, Connections, Observed};
+use crate::credentials::Grant;
 use crate::verifier;
 
 /// Bytes of the head of an answer.
@@ -71,7 +72,8 @@ impl Route {
     ) -> Result<Self, TransportError> {
         let uri = endpoint.to_url().parse().map_err(|_| TransportError::Url(endpoint.clone()))?;
         let credentials = match credentials {
-            Credentials::Unauthenticated => None,
+            // What is made for each caller comes with a grant.
+            Credentials::Unauthenticated | Credentials::Made(_) => None,
             Credentials::Header { name, value } => {
                 if is_protocol(name) {
                     return Err(TransportError::ProtocolHeader(name.clone()));
@@ -115,8 +117,13 @@ impl Route {
     }
 
     /// The request with all its headers but those of its framing: the protocol's, then forwarded ones that are not there
-    /// yet, then credentials. This is the one place that knows them, whatever sends the request.
-    pub(super) fn prepared(&self, uri: &Uri, request: &Request) -> Result<ureq::http::Request<()>, String> {
+    /// yet, then credentials, then what the caller was granted. This is the one place that knows them, whatever sends the request.
+    pub(super) fn prepared(
+        &self,
+        uri: &Uri,
+        request: &Request,
+        grant: &Grant,
+    ) -> Result<ureq::http::Request<()>, String> {
         let mut prepared = ureq::http::Request::new(());
         *prepared.uri_mut() = uri.clone();
         *prepared.method_mut() = match request.method {
@@ -145,6 +152,8 @@ impl Route {
         {
             headers.insert(USER_AGENT, agent.clone());
         }
+        // Last, because a signature is over all the others.
+        grant.complete(&mut prepared, &request.body)?;
         Ok(prepared)
     }
 }
@@ -261,7 +270,7 @@ pub(super) fn unanswered(call: &Call, error: &ureq::Error) -> Failure {
 }
 
 /// Whether a name belongs to the protocol, so that neither configuration nor manifest may set it.
-fn is_protocol(name: &str) -> bool {
+pub(crate) fn is_protocol(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let names = [
         header::ACCEPT,
@@ -274,7 +283,7 @@ fn is_protocol(name: &str) -> bool {
         "accept-encoding",
         "expect",
     ];
-    names.contains(&name.as_str()) || name.starts_with(header::PARAM_PREFIX)
+    names.contains(&name.as_str()) || name.starts_with("mcp-")
 }
 
 fn secret_header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), TransportError> {

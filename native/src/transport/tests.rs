@@ -111,7 +111,7 @@ impl Either {
         match KIND.get() {
             Kind::Threads => {
                 let mut transport = BackendTransport::with_dialer(route, dialer, &plain());
-                transport.sse = Some(Streams::new(8));
+                transport.sse = Some(Arc::new(Streams::new(8)));
                 Self::Threads(Box::new(transport))
             }
             #[cfg(feature = "server")]

@@ -106,6 +106,7 @@ fn powers(catalog: &Catalog) -> Vec<(String, String)> {
         let credentials = match &backend.credentials {
             vmcp_core::auth::Credentials::Unauthenticated => String::new(),
             vmcp_core::auth::Credentials::Header { name, value } => format!("{name}: {}", value.expose()),
+            vmcp_core::auth::Credentials::Made(strategy) => format!("{:?}", strategy.digest()),
         };
         let anchors: Vec<_> = backend.pool.trusted().map(|trusted| format!("{:?}", trusted.fingerprint)).collect();
         let headers: Vec<_> =

@@ -60,6 +60,32 @@ fn every_key_is_in_the_manual() {
     between("configuration.md", "not acted on", &what_is_not_acted_on());
 }
 
+/// Every strategy that the page shows is one that can be served.
+#[test]
+fn the_examples_of_strategies_are_valid() {
+    let page = std::fs::read_to_string(root().join("docs/authentication.md")).unwrap();
+    let examples: Vec<_> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```\n")).collect();
+    assert!(examples.len() >= 7);
+    let folder = vmcp_tests::Scratch::new();
+    std::fs::create_dir_all(folder.path().join("ca")).unwrap();
+    let authority = root().join("tests/data/certificates/ca.pem");
+    std::fs::copy(&authority, folder.path().join("ca/idp.pem")).unwrap();
+    let secrets = ["B_API_KEY", "B_CLIENT_SECRET", "B_IDP_SECRET", "B_TARGET_SECRET", "B_ENTRA_SECRET"];
+    let environment: String = secrets.iter().map(|name| format!("{name}=s3cr3t\n")).collect();
+    std::fs::write(folder.path().join("env"), environment).unwrap();
+    for (example, _) in examples {
+        let text = format!(
+            "name: demo\ngroupRef: demo\nincomingAuth: {{type: anonymous}}\nbackends:\n- {{name: b, url: \"https://b.example/mcp\", \
+             transport: streamable-http}}\naggregation: {{conflictResolution: prefix, conflictResolutionConfig: \
+             {{prefixFormat: \"{{workload}}_\"}}}}\n{example}"
+        );
+        let arguments = ["validate", "-", "--materials", "--root", ".", "--env-file", "env"];
+        let variables = [("SSL_CERT_FILE", authority.to_str().unwrap())];
+        let judged = vmcp_tests::run(folder.path(), &arguments, &variables, &text);
+        assert_eq!(judged.code, Some(0), "{}{}\n{example}", judged.out, judged.err);
+    }
+}
+
 /// The example for embedders is the one that the compiler reads.
 #[test]
 fn the_example_for_embedders_is_compiled() {

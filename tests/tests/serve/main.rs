@@ -14,6 +14,7 @@ mod issuer;
 mod kinds;
 mod listener;
 mod modern;
+mod outgoing;
 #[cfg(target_os = "linux")]
 mod patience;
 #[cfg(unix)]
@@ -50,8 +51,20 @@ fn offer_over(transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
 
 /// The same with `incomingAuth`.
 fn offer_of(incoming: &str, transport: &str, backends: &[(&str, &str)], more: &str) -> Offer {
+    let both = format!(
+        "incomingAuth: {incoming}
+outgoingAuth: {{source: inline}}"
+    );
+    offer_text(transport, backends, &both, more)
+}
+
+/// The same with both kinds of authentication as text.
+fn offer_text(transport: &str, backends: &[(&str, &str)], auth: &str, more: &str) -> Offer {
     let mut text = format!(
-        "name: gateway\ngroupRef: g\nincomingAuth: {incoming}\noutgoingAuth: {{source: inline}}\n\
+        "name: gateway
+groupRef: g
+{auth}
+\
          aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}}}\n\
          {more}\nbackends:\n"
     );

@@ -65,6 +65,8 @@ model! {
         "subjectTokenType" => subject_token_type: Text = "access_token";
         /// Upstream provider whose token is exchanged, with an embedded authorization server.
         "subjectProviderName" => subject_provider_name: Text;
+        /// CA bundle that the token endpoint is verified against, in addition to the system roots. Only this program.
+        "caBundlePath" => ca_bundle_path: Text;
     }
 
     /// An upstream provider's token is sent as it is.
@@ -91,6 +93,8 @@ model! {
         "sessionNameClaim" => session_name_claim: Text = "sub";
         /// Upstream provider whose token is used, with an embedded authorization server.
         "subjectProviderName" => subject_provider_name: Text;
+        /// CA bundle that STS is verified against, in addition to the system roots. Only this program.
+        "caBundlePath" => ca_bundle_path: Text;
     }
 
     /// Which callers get which AWS role.
@@ -105,7 +109,7 @@ model! {
         "priority" => priority: Present<i64>;
     }
 
-    /// Microsoft's on-behalf-of flow; the open-source Go program refuses it.
+    /// Microsoft Entra's on-behalf-of flow; the open-source Go program refuses it.
     pub struct OboConfig, "`obo`" {
         /// Token endpoint. Required.
         always "tokenUrl" => token_url: Text;
@@ -123,6 +127,8 @@ model! {
         "subjectTokenProviderName" => subject_token_provider_name: Text;
         /// Seconds before its end at which a token is no longer used.
         "cacheSkewSeconds" => cache_skew_seconds: Present<i32>;
+        /// CA bundle that the token endpoint is verified against, in addition to the system roots. Only this program.
+        "caBundlePath" => ca_bundle_path: Text;
     }
 
     /// Cross-application access: an identity provider's grant is exchanged at the backend's own authorization server.
@@ -156,6 +162,10 @@ model! {
         /// Type of the caller's token; only the id token is accepted.
         "subjectTokenType" => subject_token_type: Text = "urn:ietf:params:oauth:token-type:id_token"
             ["urn:ietf:params:oauth:token-type:id_token"];
+        /// CA bundle that the identity provider is verified against, in addition to the system roots. Only this program.
+        "caBundlePath" => ca_bundle_path: Text;
+        /// The same for the backend's authorization server, so that neither can pass for the other. Only this program.
+        "targetCaBundlePath" => target_ca_bundle_path: Text;
     }
 }
 

@@ -4,6 +4,8 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
@@ -122,14 +124,17 @@ fn header(block: &HeaderInjectionConfig, path: &Path<'_>, findings: &mut Finding
 
 fn exchange(block: &TokenExchangeConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     token_url(block, "tokenUrl", &block.token_url, path, findings);
-    let known = |text: &str| {
-        matches!(text, "access_token" | "id_token" | "jwt")
-            || text.strip_prefix(TOKEN_TYPE).is_some_and(|t| !t.is_empty())
-    };
+    bundle("caBundlePath", &block.ca_bundle_path, path, findings);
+    let secrets =
+        [("clientSecret", filled_secret(&block.client_secret)), ("clientSecretEnv", filled(&block.client_secret_env))];
+    nameless(("clientId", &block.client_id), secrets, path, findings);
+    // RFC 8693 section 3 knows more; of a SAML assertion, for one, no header could be made.
+    let known =
+        |text: &str| matches!(text.strip_prefix(TOKEN_TYPE).unwrap_or(text), "access_token" | "id_token" | "jwt");
     if let Some(kind) = block.subject_token_type.as_ref().filter(|kind| !kind.is_empty() && !known(kind)) {
         findings.report(code::CONFIG_BAD_VALUE, kind.span, &path.key("subjectTokenType"), || {
             format!(
-                "`subjectTokenType` is `{}`; expected `access_token`, `id_token`, `jwt` or a URN that begins with `{TOKEN_TYPE}`",
+                "`subjectTokenType` is `{}`; expected `access_token`, `id_token` or `jwt`, alone or after `{TOKEN_TYPE}`",
                 shown(kind)
             )
         });
@@ -141,7 +146,21 @@ fn upstream(block: &UpstreamInjectConfig, path: &Path<'_>, findings: &mut Findin
 }
 
 fn aws(block: &AwsStsConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
-    findings.required_text(block, "region", &block.region, "an AWS region", path);
+    if let Some(region) = findings.required_text(block, "region", &block.region, "an AWS region", path) {
+        // It becomes part of a host name.
+        if !region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+            findings.report(code::CONFIG_BAD_VALUE, region.span, &path.key("region"), || {
+                format!("`region` is `{}`; expected an AWS region such as `eu-central-1`", shown(region))
+            });
+        }
+    }
+    bundle("caBundlePath", &block.ca_bundle_path, path, findings);
+    if let Some(role) = block.fallback_role_arn.as_ref().filter(|role| !role.is_empty()) {
+        role_arn("fallbackRoleArn", role, path, findings);
+    } else if block.role_mappings.is_empty() && !block.is_unread("fallbackRoleArn") && !block.is_unread("roleMappings")
+    {
+        findings.missing(block, "fallbackRoleArn", "it, or `roleMappings`", path);
+    }
     if let Some(seconds) = block.session_duration.0 {
         let seconds = Spanned { value: i64::from(seconds.value), span: seconds.span };
         findings.range("sessionDuration", &seconds, 900, 43_200, path);
@@ -149,7 +168,9 @@ fn aws(block: &AwsStsConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     let mappings = path.key("roleMappings");
     for (index, mapping) in block.role_mappings.iter().enumerate() {
         let path = mappings.index(index);
-        findings.required_text(mapping, "roleArn", &mapping.role_arn, "the role", &path);
+        if let Some(role) = findings.required_text(mapping, "roleArn", &mapping.role_arn, "the role", &path) {
+            role_arn("roleArn", role, &path, findings);
+        }
         match (filled(&mapping.claim), filled(&mapping.matcher)) {
             (Some(claim), Some(matcher)) => {
                 both(("claim", claim), ("matcher", matcher), &path, findings);
@@ -162,8 +183,43 @@ fn aws(block: &AwsStsConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// As the Go program: an IAM role of an account, in any partition and with any path.
+fn role_arn(key: &'static str, role: &Spanned<String>, path: &Path<'_>, findings: &mut Findings<'_>) {
+    let parts: Vec<&str> = role.splitn(6, ':').collect();
+    let is_role = matches!(parts.as_slice(), ["arn", partition, "iam", _, account, resource]
+        if !partition.is_empty()
+            && account.len() == 12
+            && account.bytes().all(|byte| byte.is_ascii_digit())
+            && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty()));
+    if !is_role {
+        findings.report(code::CONFIG_BAD_VALUE, role.span, &path.key(key), || {
+            format!("`{key}` is `{}`; expected a role such as `arn:aws:iam::123456789012:role/name`", shown(role))
+        });
+    }
+}
+
 fn obo(block: &OboConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     token_url(block, "tokenUrl", &block.token_url, path, findings);
+    bundle("caBundlePath", &block.ca_bundle_path, path, findings);
+    findings.required_text(block, "clientId", &block.client_id, "the id of the confidential client", path);
+    if filled_secret(&block.client_secret).is_none()
+        && filled(&block.client_secret_env).is_none()
+        && !block.is_unread("clientSecret")
+        && !block.is_unread("clientSecretEnv")
+    {
+        findings.missing(block, "clientSecretEnv", "it, or a literal `clientSecret`", path);
+    }
+    if filled(&block.audience).is_none()
+        && block.scopes.is_empty()
+        && !block.is_unread("audience")
+        && !block.is_unread("scopes")
+    {
+        findings.missing(block, "scopes", "it, or an `audience`", path);
+    }
+    if let Some(skew) = &block.cache_skew_seconds.0 {
+        let seconds = Spanned { value: i64::from(skew.value), span: skew.span };
+        findings.range("cacheSkewSeconds", &seconds, 0, 3600, path);
+    }
     if let (Some(secret), Some(variable)) = (filled_secret(&block.client_secret), filled(&block.client_secret_env)) {
         both(("clientSecret", secret), ("clientSecretEnv", variable), path, findings);
     }
@@ -172,6 +228,18 @@ fn obo(block: &OboConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
 fn xaa(block: &XaaConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     token_url(block, "idpTokenUrl", &block.idp_token_url, path, findings);
     token_url(block, "targetTokenUrl", &block.target_token_url, path, findings);
+    bundle("caBundlePath", &block.ca_bundle_path, path, findings);
+    bundle("targetCaBundlePath", &block.target_ca_bundle_path, path, findings);
+    let secrets = [
+        ("idpClientSecret", filled_secret(&block.idp_client_secret)),
+        ("idpClientSecretEnv", filled(&block.idp_client_secret_env)),
+    ];
+    nameless(("idpClientId", &block.idp_client_id), secrets, path, findings);
+    let secrets = [
+        ("targetClientSecret", filled_secret(&block.target_client_secret)),
+        ("targetClientSecretEnv", filled(&block.target_client_secret_env)),
+    ];
+    nameless(("targetClientId", &block.target_client_id), secrets, path, findings);
     let audience = "the issuer of the backend's authorization server";
     findings.required_text(block, "targetAudience", &block.target_audience, audience, path);
     findings.choice(block, "subjectTokenType", &block.subject_token_type, path);
@@ -181,6 +249,29 @@ fn token_url(owner: &impl Described, key: &'static str, url: &Text, path: &Path<
     let Some(url) = findings.required_text(owner, key, url, "the URL of a token endpoint", path) else { return };
     if let Err(error) = Endpoint::parse(url) {
         findings.report(code::AUTH_BAD_URL, url.span, &path.key(key), || format!("`{key}` cannot be called: {error}"));
+    }
+}
+
+/// A secret of a client that has no id.
+fn nameless(
+    (id_key, id): (&'static str, &Text),
+    secrets: [(&'static str, Option<Span>); 2],
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    if filled(id).is_some() {
+        return;
+    }
+    if let Some((key, span)) = secrets.into_iter().find_map(|(key, span)| Some((key, span?))) {
+        findings.report(code::CONFIG_MISSING_KEY, span, &path.key(key), || {
+            format!("`{key}` stands there without `{id_key}`; expected the id of the client whose secret it is")
+        });
+    }
+}
+
+fn bundle(key: &'static str, text: &Text, path: &Path<'_>, findings: &mut Findings<'_>) {
+    if let Some(text) = text.as_ref().filter(|text| !text.is_empty()) {
+        findings.ca_path(key, text, path);
     }
 }
 
@@ -208,6 +299,9 @@ fn filled_secret(secret: &Hidden) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::vec::Vec;
+
     use crate::config::testing::findings;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -494,7 +588,7 @@ outgoingAuth:
     }
 
     #[test]
-    fn strategies_that_are_not_built_are_checked_all_the_same() {
+    fn strategies_are_checked_as_far_as_they_are_written() {
         assert_eq!(
             findings(
                 "
@@ -506,7 +600,7 @@ outgoingAuth:
             ),
             [
                 "auth/bad-url /outgoingAuth/backends/a/tokenExchange/tokenUrl «'idp.example'» `tokenUrl` cannot be called: it is not an absolute URL; expected `http://host[:port]/path` or `https://…` [strategy of a]",
-                "config/bad-value /outgoingAuth/backends/a/tokenExchange/subjectTokenType «saml» `subjectTokenType` is `saml`; expected `access_token`, `id_token`, `jwt` or a URN that begins with `urn:ietf:params:oauth:token-type:` [strategy of a]",
+                "config/bad-value /outgoingAuth/backends/a/tokenExchange/subjectTokenType «saml» `subjectTokenType` is `saml`; expected `access_token`, `id_token` or `jwt`, alone or after `urn:ietf:params:oauth:token-type:` [strategy of a]",
             ]
         );
         assert_eq!(
@@ -550,6 +644,7 @@ outgoingAuth:
                 "config/missing-key /outgoingAuth/backends/a/awsSts/roleMappings/0 «claim» a role mapping has no `roleArn`; expected the role [strategy of a]",
                 "auth/conflicting-keys /outgoingAuth/backends/a/awsSts/roleMappings/0/matcher «b» `matcher` stands beside `claim`; expected one of the two [strategy of a] (the other one: «a»)",
                 "config/missing-key /outgoingAuth/backends/a/awsSts/roleMappings/1 «roleArn» a role mapping has no `claim`; expected it, or a `matcher` [strategy of a]",
+                "config/bad-value /outgoingAuth/backends/a/awsSts/roleMappings/1/roleArn «r» `roleArn` is `r`; expected a role such as `arn:aws:iam::123456789012:role/name` [strategy of a]",
             ]
         );
         assert_eq!(
@@ -562,6 +657,8 @@ outgoingAuth:
 "
             ),
             [
+                "config/missing-key /outgoingAuth/backends/a/obo «obo» `obo` has no `clientId`; expected the id of the confidential client [strategy of a]",
+                "config/missing-key /outgoingAuth/backends/a/obo «obo» `obo` has no `scopes`; expected it, or an `audience` [strategy of a]",
                 "config/missing-key /outgoingAuth/backends/a/obo «obo» `obo` has no `tokenUrl`; expected the URL of a token endpoint [strategy of a]",
                 "auth/conflicting-keys /outgoingAuth/backends/a/obo/clientSecretEnv «S» `clientSecretEnv` stands beside `clientSecret`; expected one of the two [strategy of a] (the other one: «s»)",
             ]
@@ -579,6 +676,66 @@ outgoingAuth:
                 "config/missing-key /outgoingAuth/backends/a/xaa «xaa» `xaa` has no `targetAudience`; expected the issuer of the backend's authorization server [strategy of a]",
                 "config/missing-key /outgoingAuth/backends/a/xaa «xaa» `xaa` has no `targetTokenUrl`; expected the URL of a token endpoint [strategy of a]",
                 "config/bad-value /outgoingAuth/backends/a/xaa/subjectTokenType «jwt» `subjectTokenType` is `jwt`; expected `urn:ietf:params:oauth:token-type:id_token` [strategy of a]",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_strategy_that_could_not_be_carried_out_is_refused_where_it_is_written() {
+        let of = |strategy: &str| {
+            findings(&format!("outgoingAuth: {{source: inline, backends: {{a: {strategy}}}}}"))
+                .iter()
+                .map(|text| text.replace("/outgoingAuth/backends/a/", "").replace(" [strategy of a]", ""))
+                .collect::<Vec<_>>()
+        };
+        for kind in ["saml1", "saml2", "refresh_token", "id-jag"] {
+            let urn = format!("urn:ietf:params:oauth:token-type:{kind}");
+            assert_eq!(
+                of(&format!(
+                    "{{type: token_exchange, tokenExchange: {{tokenUrl: 'https://i/', subjectTokenType: '{urn}'}}}}"
+                )),
+                [format!(
+                    "config/bad-value tokenExchange/subjectTokenType «'{urn}'» `subjectTokenType` is `{urn}`; expected `access_token`, `id_token` or `jwt`, alone or after `urn:ietf:params:oauth:token-type:`"
+                )]
+            );
+        }
+        assert_eq!(
+            of(
+                "{type: token_exchange, tokenExchange: {tokenUrl: 'https://i/', clientSecretEnv: S, caBundlePath: ca.crt}}"
+            ),
+            [
+                "config/missing-key tokenExchange/clientSecretEnv «S» `clientSecretEnv` stands there without `clientId`; expected the id of the client whose secret it is",
+                "config/bad-path tokenExchange/caBundlePath «ca.crt» `caBundlePath` is `ca.crt`, which is not absolute; expected an absolute path without `..`",
+            ]
+        );
+        assert_eq!(
+            of("{type: aws_sts, awsSts: {region: 'eu.evil.example/', fallbackRoleArn: 'arn:aws:iam::12:role/r'}}"),
+            [
+                "config/bad-value awsSts/region «'eu.evil.example/'» `region` is `eu.evil.example/`; expected an AWS region such as `eu-central-1`",
+                "config/bad-value awsSts/fallbackRoleArn «'arn:aws:iam::12:role/r'» `fallbackRoleArn` is `arn:aws:iam::12:role/r`; expected a role such as `arn:aws:iam::123456789012:role/name`",
+            ]
+        );
+        assert_eq!(
+            of("{type: aws_sts, awsSts: {region: eu-central-1}}"),
+            ["config/missing-key awsSts «awsSts» `awsSts` has no `fallbackRoleArn`; expected it, or `roleMappings`"]
+        );
+        assert_eq!(
+            of("{type: obo, obo: {tokenUrl: 'https://i/', cacheSkewSeconds: -1}}"),
+            [
+                "config/missing-key obo «obo» `obo` has no `clientId`; expected the id of the confidential client",
+                "config/missing-key obo «obo» `obo` has no `clientSecretEnv`; expected it, or a literal `clientSecret`",
+                "config/missing-key obo «obo» `obo` has no `scopes`; expected it, or an `audience`",
+                "config/out-of-range obo/cacheSkewSeconds «-1» `cacheSkewSeconds` is -1; expected 0 to 3600",
+            ]
+        );
+        assert_eq!(
+            of(
+                "{type: xaa, xaa: {idpTokenUrl: 'https://i/', targetTokenUrl: 'https://t/', targetAudience: a, idpClientSecret: s, targetClientSecretEnv: T, targetCaBundlePath: /a/../b}}"
+            ),
+            [
+                "config/missing-key xaa/idpClientSecret «s» `idpClientSecret` stands there without `idpClientId`; expected the id of the client whose secret it is",
+                "config/missing-key xaa/targetClientSecretEnv «T» `targetClientSecretEnv` stands there without `targetClientId`; expected the id of the client whose secret it is",
+                "config/bad-path xaa/targetCaBundlePath «/a/../b» `targetCaBundlePath` is `/a/../b`, which contains `..`; expected an absolute path without `..`",
             ]
         );
     }

@@ -67,6 +67,15 @@ pub enum Problem {
         #[source]
         failure: Failure,
     },
+    /// There was nothing to prove with who is asking, so the backend was not asked.
+    #[error("the backend was not called: {message}")]
+    NoCredentials {
+        /// Why.
+        message: String,
+        /// What the transport to a token endpoint said, if it gave up.
+        #[source]
+        failure: Option<Failure>,
+    },
     /// A status that carries no answer.
     #[error("status is {}; expected 200", Reason(*.0))]
     Status(u16),
@@ -148,7 +157,7 @@ impl CallError {
         match &self.problem {
             Problem::NoAnswer { failure } if failure.stage == Stage::Cancelled => Class::Cancelled,
             Problem::NoAnswer { .. } | Problem::Truncated { .. } => Class::Unreachable,
-            Problem::Status(401 | 403 | 407) => Class::Credentials,
+            Problem::Status(401 | 403 | 407) | Problem::NoCredentials { .. } => Class::Credentials,
             Problem::Status(408 | 429 | 500..=599) => Class::Busy,
             _ => Class::Protocol,
         }
@@ -161,6 +170,7 @@ impl Problem {
     pub(super) fn ran(&self) -> Ran {
         match self {
             Self::NoAnswer { failure } if failure.sent == Sent::Nothing => Ran::No,
+            Self::NoCredentials { .. } => Ran::No,
             // Refused before anything was looked at; a server error or 408 may come late.
             Self::Status(400 | 401 | 403 | 404 | 405 | 406 | 407 | 411 | 413 | 415 | 421 | 426 | 429 | 431) => Ran::No,
             _ => Ran::Maybe,
@@ -276,6 +286,10 @@ mod tests {
             (
                 Problem::ContentType("text/html".into()),
                 "content type is \"text/html\"; expected application/json or text/event-stream",
+            ),
+            (
+                Problem::NoCredentials { message: "no token".into(), failure: None },
+                "the backend was not called: no token",
             ),
             (Problem::NoContentType, "there is no content type; expected application/json or text/event-stream"),
             (Problem::Empty, "the answer is empty; expected a JSON-RPC response"),

@@ -14,6 +14,7 @@ use vmcp_core::mcp::http::{Failure, Input, Sent, Stage};
 use vmcp_core::mcp::json;
 use vmcp_core::trust::{TrustedBy, UnixTime};
 
+use super::caller::Granted;
 use crate::transport::{BackendTransport, Cancel, Observed, Patience, Timeouts, TransportOptions};
 
 /// What became of one backend.
@@ -93,7 +94,7 @@ impl Probed {
 }
 
 /// Reaches a backend and asks what it offers. `timeout` is for all of it.
-pub(crate) fn probe(backend: &Backend, timeout: Duration, now: UnixTime) -> Probed {
+pub(crate) fn probe(backend: &Backend, granted: Granted, timeout: Duration, now: UnixTime) -> Probed {
     let started = Instant::now();
     let mut probe = Probe {
         probed: Probed {
@@ -112,10 +113,13 @@ pub(crate) fn probe(backend: &Backend, timeout: Duration, now: UnixTime) -> Prob
         until: started + timeout,
         now,
         secure: backend.endpoint.scheme() == Scheme::Https,
+        wants_caller: matches!(granted, Granted::NobodyS(_)),
     };
-    match BackendTransport::new(backend, &TransportOptions::default()) {
-        Ok(transport) => probe.run(&transport),
-        Err(why) => probe.fail(CheckStage::Resolve, why.to_string(), None),
+    let transport = BackendTransport::new(backend, &TransportOptions::default());
+    match (transport, granted) {
+        (Ok(transport), Granted::Grant(grant) | Granted::NobodyS(grant)) => probe.run(&transport.with_grant(grant)),
+        (Ok(_), Granted::Nothing(why)) => probe.fail(CheckStage::Auth, why, None),
+        (Err(why), _) => probe.fail(CheckStage::Resolve, why.to_string(), None),
     }
     probe.probed.took = started.elapsed();
     probe.probed
@@ -126,6 +130,8 @@ struct Probe {
     until: Instant,
     now: UnixTime,
     secure: bool,
+    /// Whether a caller's token might open what is closed now.
+    wants_caller: bool,
 }
 
 impl Probe {
@@ -237,7 +243,9 @@ impl Probe {
                 (Problem::NoAnswer { .. }, Some(failure)) => failure.message.clone(),
                 _ => words(error),
             };
-            if error.class() == Class::Credentials {
+            if error.class() == Class::Credentials && self.wants_caller {
+                self.skip(CheckStage::Auth, "it wants a caller's token; `--token-file` gives one");
+            } else if error.class() == Class::Credentials {
                 self.fail(CheckStage::Auth, why, Some(took));
             } else {
                 // An answer of any other kind means that nobody asked for other credentials.

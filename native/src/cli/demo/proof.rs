@@ -12,9 +12,11 @@ use vmcp_core::mcp::client::{
 };
 use vmcp_core::trust::UnixTime;
 
+use super::super::check::caller::Granted;
 use super::super::check::probe::{CheckStage, probe};
 use super::DemoError;
 use super::stage::Stage;
+use crate::credentials::Grant;
 use crate::render::human::{Paint, shown};
 use crate::transport::{BackendTransport, Cancel, Patience, Said, TransportOptions};
 
@@ -56,7 +58,7 @@ impl Proof {
             lines.push(Line { what: format!("{tool} {arguments}"), outcome });
         }
         for backend in stage.swapped_catalog()?.backends {
-            let probed = probe(&backend, PATIENCE, UnixTime::now());
+            let probed = probe(&backend, Granted::Grant(Grant::default()), PATIENCE, UnixTime::now());
             let outcome = match probed.failure() {
                 Some((CheckStage::Tls, why)) => Ok(format!("refused, as it must be: {why}")),
                 Some((_, why)) => Err(why.to_owned()),
