@@ -60,8 +60,7 @@ pub(super) struct CheckArgs {
     /// Warn of certificates that expire within so many days
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     warn_days: i64,
-    /// A file with a caller's token, for strategies that exchange one; without, nobody's credentials are used as for lists, and
-    /// auth is skipped where they do not suffice
+    /// A caller's token, for strategies that exchange one; without it their auth is skipped
     #[arg(long, value_name = "FILE")]
     token_file: Option<std::path::PathBuf>,
 }
