@@ -104,7 +104,13 @@ impl Tokens {
                     let flow = begin()?;
                     let (say, outcome) = watch::channel(None);
                     kept.begin(key, outcome.clone()).map_err(|_| TokenError::Crowded)?;
-                    let end = End { tokens: self.clone(), key, say, kept_for: kept::Lifetime::of(strategy, ends) };
+                    let end = End {
+                        tokens: self.clone(),
+                        key,
+                        say,
+                        kept_for: kept::Lifetime::of(strategy, ends),
+                        result: None,
+                    };
                     self.0.runtime.spawn(exchange(flow, end));
                     outcome
                 }
@@ -128,23 +134,26 @@ struct End {
     key: Key,
     say: watch::Sender<Outcome>,
     kept_for: kept::Lifetime,
+    /// What came of it; nothing if it broke off.
+    result: Outcome,
 }
 
 impl End {
-    fn with(self, result: Result<Issued, TokenError>) {
+    fn with(mut self, result: Result<Issued, TokenError>) {
         let result = result.map(Arc::new);
         if let Ok(issued) = &result {
             let now = UnixTime::now();
             self.tokens.kept().keep(self.key, issued, self.kept_for.until(issued, now), now);
         }
-        self.say.send_replace(Some(result));
+        self.result = Some(result);
     }
 }
 
 impl Drop for End {
-    /// What is not kept is not under way either.
+    /// What is not kept is not under way either, before anybody hears of it: who asks again then asks anew.
     fn drop(&mut self) {
         self.tokens.kept().over(&self.key);
+        self.say.send_replace(self.result.take());
     }
 }
 
