@@ -19,6 +19,8 @@ mod outgoing;
 mod patience;
 #[cfg(unix)]
 mod program;
+#[cfg(unix)]
+mod redaction;
 mod sse;
 mod stage;
 mod streams;
