@@ -196,6 +196,7 @@ impl Flow {
     fn send(&mut self, request: TokenRequest, awaits: Awaits) {
         self.awaits = awaits;
         self.sent.extend(self.secret_of(awaits).cloned());
+        self.sent.extend(request.authorization.clone());
         self.next = Some(Output::Send(request));
     }
 
@@ -233,7 +234,10 @@ impl Flow {
         if let Some(kind) = &answered.issued_token_type
             && !matches!(kind.strip_prefix(TOKEN_TYPE), Some("access_token" | "jwt"))
         {
-            return Err(TokenError::TokenType { endpoint: endpoint.url.clone(), kind: kind.clone() });
+            let mut secrets = self.sent.iter().chain([&answered.access_token]);
+            let repeats = secrets.any(|secret| shares(kind, secret.expose()));
+            let kind = if repeats { String::new() } else { kind.clone() };
+            return Err(TokenError::TokenType { endpoint: endpoint.url.clone(), kind });
         }
         let token =
             answered.bearer().ok_or_else(|| TokenError::malformed(endpoint, "has a token that no header can hold"))?;
@@ -366,13 +370,23 @@ fn basic(client: &Client) -> Secret {
     Secret::new(format!("Basic {}", encoded.expose()))
 }
 
-/// An error code of an endpoint as it may be shown: a short word that is nothing that was sent to it.
+/// An error code of an endpoint as it may be shown: a short word that has nothing of what was sent to it.
 fn shown_code(code: &str, sent: &[Secret]) -> Option<String> {
     let word = (1..=60).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-    let leaks = sent.iter().any(|secret| secret.expose().contains(code) || code.contains(secret.expose()));
-    (word && !leaks).then(|| code.to_owned())
+    (word && !sent.iter().any(|secret| shares(code, secret.expose()))).then(|| code.to_owned())
 }
+
+/// Whether one is part of the other, or they have [`SHARED`] bytes in a row in common.
+fn shares(text: &str, secret: &str) -> bool {
+    let mut parts = text.as_bytes().windows(SHARED);
+    secret.contains(text)
+        || text.contains(secret)
+        || parts.any(|part| secret.as_bytes().windows(SHARED).any(|other| other == part))
+}
+
+/// Bytes in a row that a word and a secret do not have in common by chance.
+const SHARED: usize = 8;
 
 impl fmt::Debug for TokenRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -70,7 +70,7 @@ pub enum TokenError {
     TokenType {
         /// Which.
         endpoint: Endpoint,
-        /// As it says.
+        /// As it says; empty if it repeats a secret.
         kind: String,
     },
 }

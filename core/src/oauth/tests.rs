@@ -497,6 +497,32 @@ fn nothing_secret_is_shown() {
 }
 
 #[test]
+fn no_error_repeats_what_was_sent_not_even_a_part_of_it() {
+    // `c:long-s3cr3t` in base64 is `Yzpsb25nLXMzY3IzdA==`.
+    for (code, shown) in [
+        ("invalid_client", true),
+        ("long-s3cr3t", false),
+        ("no_long-s3cr", false),
+        ("Yzpsb25nLXMzY3IzdA", false),
+        ("5nLXMzY3", false),
+    ] {
+        let mut flow = begun(&exchange(Some(client("c", "long-s3cr3t")), "a", &[]));
+        sends(&mut flow);
+        told(&mut flow, 400, &format!("{{\"error\":\"{code}\"}}"));
+        assert_eq!(format!("{:?}", flow.poll()).contains(code), shown, "{code}");
+        let mut flow = begun(&exchange(Some(client("c", "long-s3cr3t")), "a", &[]));
+        sends(&mut flow);
+        let kind = format!("urn:x:{code}");
+        told(
+            &mut flow,
+            200,
+            &format!("{{\"access_token\":\"issued!\",\"token_type\":\"Bearer\",\"issued_token_type\":\"{kind}\"}}"),
+        );
+        assert_eq!(format!("{:?}", flow.poll()).contains(&kind), shown, "{kind}");
+    }
+}
+
+#[test]
 fn strategies_that_differ_in_anything_have_another_digest() {
     let digest = |strategy: Arc<Strategy>| strategy.digest();
     let all = [

@@ -191,8 +191,9 @@ impl Parrot {
         let out = stream.get_mut();
         let issued = self.secrets.plain("issued tokens");
         if *self.mood.lock().unwrap() == Mood::TokensRefused {
-            let body = json!({"error": said, "error_description": said, "error_uri": said, "access_token": issued});
-            return plain(out, 400, None, &body.to_string()).is_ok();
+            let authorization =
+                headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.as_str());
+            return plain(out, 400, None, &refusal(&form, authorization, &said)).is_ok();
         }
         plain(out, 200, None, &issued_for(&form, &issued)).is_ok()
     }
@@ -222,6 +223,25 @@ impl Parrot {
         };
         plain(out, 200, Some("s"), &answer(&asked, "result", result)).is_ok()
     }
+}
+
+/// What an endpoint answers that repeats what it was sent: where there is room all of it, and in the error's code, which is
+/// shown to people, as much of a secret as passes for one.
+fn refusal(form: &str, authorization: Option<&str>, said: &str) -> String {
+    let field = |name: &str| form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let code = match (authorization.and_then(|value| value.strip_prefix("Basic ")), field("client_secret")) {
+        (Some(basic), _) => basic[..40].to_owned(),
+        (None, Some(secret)) => format!("not_{}", &secret[..HALF]),
+        (None, None) => {
+            let token = ["WebIdentityToken", "subject_token", "assertion"].into_iter().find_map(field).unwrap();
+            format!("not_{}", &token[token.len() - HALF..])
+        }
+    };
+    if form.contains("AssumeRoleWithWebIdentity") {
+        let code = format!("<Code>{code}</Code><Message>{said}</Message>");
+        return format!("<ErrorResponse><Error>{code}</Error></ErrorResponse>");
+    }
+    json!({"error": code, "error_description": said, "error_uri": said, "access_token": said}).to_string()
 }
 
 /// What an endpoint issues for this form.
@@ -538,7 +558,7 @@ fn no_debug_shows_a_secret() {
                         let form = request.body.expose();
                         let (status, body) = match mood {
                             Mood::Good => (200, issued_for(form, &secrets.plain("issued tokens"))),
-                            _ => (400, json!({"error": form, "error_description": form}).to_string()),
+                            _ => (400, refusal(form, request.authorization.as_ref().map(Secret::expose), form)),
                         };
                         let answer = TokenAnswer { status, body: body.as_bytes(), now: UnixTime::now() };
                         secrets.assert_hidden_in("an answer", &answer);
@@ -547,6 +567,7 @@ fn no_debug_shows_a_secret() {
                     Output::Done(Err(error)) => {
                         assert!(mood != Mood::Good, "{error}");
                         secrets.assert_hidden("an error", &error.to_string());
+                        secrets.assert_hidden_in("an error", &error);
                         break;
                     }
                     Output::Done(Ok(issued)) => {
