@@ -198,7 +198,7 @@ fn an_answer_gives_a_token_until_it_ends() {
     let strategy = exchange(None, "", &[]);
     let issued = |expires: &str, kind: &str| {
         let kind = format!(r#""issued_token_type":"{TOKEN_TYPE}{kind}""#);
-        answered(&strategy, 200, &format!(r#"{{"access_token":"t","token_type":"N_A",{kind}{expires}}}"#))
+        answered(&strategy, 200, &format!(r#"{{"access_token":"issued!","token_type":"N_A",{kind}{expires}}}"#))
     };
     for (expires, seconds) in [
         (r#","expires_in":300"#, Some(300)),
@@ -211,7 +211,7 @@ fn an_answer_gives_a_token_until_it_ends() {
         ("", None),
     ] {
         let issued = issued(expires, "access_token").unwrap();
-        assert_eq!(bearer(&issued), "t");
+        assert_eq!(bearer(&issued), "issued!");
         assert_eq!(issued.expires.map(|at| at.as_secs() - NOW), seconds, "{expires}");
     }
     assert!(issued("", "jwt").is_ok());
