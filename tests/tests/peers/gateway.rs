@@ -15,11 +15,12 @@ pub(crate) struct Backend {
     name: String,
     url: String,
     bundle: Option<String>,
+    strategy: Option<String>,
 }
 
 impl Backend {
     pub(crate) fn new(name: &str, url: String) -> Self {
-        Self { name: name.to_owned(), url, bundle: None }
+        Self { name: name.to_owned(), url, bundle: None, strategy: None }
     }
 
     /// Gives it a CA bundle of its own.
@@ -27,6 +28,12 @@ impl Backend {
         let file = format!("ca-bundles/{}.crt", self.name);
         scratch.write(&file, pem);
         self.bundle = Some(scratch.path().join(file).display().to_string());
+        self
+    }
+
+    /// Gives it this strategy of `outgoingAuth`.
+    pub(crate) fn strategy(mut self, strategy: String) -> Self {
+        self.strategy = Some(strategy);
         self
     }
 }
@@ -129,6 +136,12 @@ impl Log {
 }
 
 fn config_map(incoming: &str, backends: impl IntoIterator<Item = Backend>) -> String {
+    let backends: Vec<Backend> = backends.into_iter().collect();
+    let strategies: Vec<String> = backends
+        .iter()
+        .filter_map(|Backend { name, strategy, .. }| Some(format!("{name}: {}", strategy.as_ref()?)))
+        .collect();
+    let strategies = strategies.join(", ");
     let mut text = format!(
         "apiVersion: v1\n\
          kind: ConfigMap\n\
@@ -138,13 +151,13 @@ fn config_map(incoming: &str, backends: impl IntoIterator<Item = Backend>) -> St
          \x20   groupRef: team\n\
          \x20   name: team\n\
          \x20   incomingAuth: {incoming}\n\
-         \x20   outgoingAuth: {{source: inline}}\n\
+         \x20   outgoingAuth: {{source: inline, backends: {{{strategies}}}}}\n\
          \x20   aggregation:\n\
          \x20     conflictResolution: prefix\n\
          \x20     conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}\n\
          \x20   backends:\n",
     );
-    for Backend { name, url, bundle } in backends {
+    for Backend { name, url, bundle, .. } in backends {
         writeln!(text, "    - name: {name}\n      url: {url}\n      transport: streamable-http\n      type: entry")
             .unwrap();
         if let Some(path) = bundle {

@@ -1,12 +1,15 @@
 //! Callers with tokens of an issuer that this project did not write: `oidc-provider` signs them, answers for opaque ones, and
-//! changes its keys; the official TypeScript SDK finds it by what the gateway says.
+//! changes its keys; the official TypeScript SDK finds it by what the gateway says. It also exchanges their tokens for those
+//! that a backend wants (RFC 8693), which the backend verifies with the issuer's keys and a library of its own.
 //!
 //! What makes a single token good or bad is tried in `tests/tests/serve/identity.rs`.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use vmcp_core::mcp::base64::{self, Alphabet};
 use vmcp_tests::Scratch;
 
@@ -18,6 +21,8 @@ use super::servers::{Kind, Server};
 
 /// What the gateway is called by its clients.
 const RESOURCE: &str = "https://gateway.example/mcp";
+/// The audience of tokens for the backend.
+const GUARDED: &str = "https://backend.example";
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
 const PING: &str = r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#;
 
@@ -69,6 +74,53 @@ impl Issuer {
     }
 }
 
+/// A backend that takes the issuer's tokens for itself and no others.
+struct Guarded {
+    address: String,
+    _process: Process,
+}
+
+/// A request that it got.
+#[derive(Debug, Deserialize)]
+struct Seen {
+    authorization: String,
+    accepted: bool,
+}
+
+impl Guarded {
+    fn start(issuer: &Issuer) -> Self {
+        let mut command = node();
+        command.arg(peers().join("fixtures/guarded.mjs")).arg(format!("http://{}", issuer.address)).arg(GUARDED);
+        let process = Process::start("guarded", &mut command);
+        let port = process.wait_for("its port", |line| {
+            let said: Value = serde_json::from_str(line).ok()?;
+            said.get("port")?.as_u64()
+        });
+        Self { address: format!("127.0.0.1:{port}"), _process: process }
+    }
+
+    /// It as the backend `name`, for which the issuer is asked for tokens of `audience`.
+    fn backend(&self, name: &str, issuer: &Issuer, audience: &str) -> Backend {
+        Backend::new(name, format!("http://{}/mcp", self.address)).strategy(format!(
+            "{{type: token_exchange, tokenExchange: {{tokenUrl: 'http://{}/token', clientId: gateway, \
+             clientSecretEnv: SECRET, audience: '{audience}', scopes: [read]}}}}",
+            issuer.address
+        ))
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        let (status, _, body) = post(&self.address, "/seen", &[], "");
+        assert_eq!(status, 200);
+        serde_json::from_str(&body).unwrap()
+    }
+}
+
+/// Claims of a JWT, whoever signed it.
+fn claims(token: &str) -> Value {
+    let claims = base64::decode(Alphabet::Url, token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&claims).unwrap()
+}
+
 /// Status, session and body of a POST.
 fn post(address: &str, path: &str, headers: &[(&str, String)], body: &str) -> (u16, Option<String>, String) {
     let mut connection = TcpStream::connect(address).unwrap();
@@ -91,16 +143,34 @@ fn post(address: &str, path: &str, headers: &[(&str, String)], body: &str) -> (u
     (status, head.lines().find_map(header), body.to_owned())
 }
 
-/// Status and session of a message that a caller sends to the gateway.
-fn send(gateway: &Gateway, token: &str, session: Option<&str>, message: &str) -> (u16, Option<String>) {
+/// Headers of a message, with a token if there is one.
+fn headers(token: Option<&str>, session: Option<&str>) -> Vec<(&'static str, String)> {
     let mut headers = vec![
-        ("authorization", format!("Bearer {token}")),
         ("content-type", "application/json".to_owned()),
         ("accept", "application/json, text/event-stream".to_owned()),
     ];
+    headers.extend(token.map(|token| ("authorization", format!("Bearer {token}"))));
     headers.extend(session.map(|session| ("mcp-session-id", session.to_owned())));
-    let (status, session, _) = post(gateway.address(), "/mcp", &headers, message);
+    headers
+}
+
+/// Status and session of a message that a caller sends to the gateway.
+fn send(gateway: &Gateway, token: &str, session: Option<&str>, message: &str) -> (u16, Option<String>) {
+    let (status, session, _) = post(gateway.address(), "/mcp", &headers(Some(token), session), message);
     (status, session)
+}
+
+/// What a caller is told who opens a session and calls a tool that takes nothing.
+fn calls(gateway: &Gateway, token: &str, tool: &str) -> Value {
+    let (status, session) = send(gateway, token, None, INITIALIZE);
+    assert_eq!(status, 200);
+    let call = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": tool, "arguments": {}}});
+    let headers = headers(Some(token), session.as_deref());
+    let (status, _, body) = post(gateway.address(), "/mcp", &headers, &call.to_string());
+    assert_eq!(status, 200, "{body}");
+    // One message, or a stream of them that ends with the answer.
+    let message = body.lines().filter_map(|line| line.strip_prefix("data:")).next_back().unwrap_or(&body);
+    serde_json::from_str(message.trim()).unwrap_or_else(|error| panic!("{error}: {body}"))
 }
 
 #[test]
@@ -143,4 +213,52 @@ fn opaque_tokens_new_keys_and_strangers_at_a_certified_issuer() {
     log.shows_none_of(&signatures);
     log.shows_none_of(&claims);
     log.shows_none_of(&[&opaque, "gateway-secret", "unknown-to-the-issuer"]);
+}
+
+#[test]
+fn a_backend_gets_what_the_issuer_exchanged_for_the_caller_and_never_her_own_token() {
+    let scratch = Scratch::new();
+    let issuer = Issuer::start();
+    let guarded = Guarded::start(&issuer);
+    // The issuer gives nothing for the second audience.
+    let backends =
+        [guarded.backend("one", &issuer, GUARDED), guarded.backend("two", &issuer, "https://elsewhere.example")];
+    let gateway = Gateway::guarded(&scratch, &issuer.incoming(), backends, &[("SECRET", "gateway-secret")]);
+    let (ann, bob) = (issuer.token("ann"), issuer.token("bob"));
+
+    let (status, _, _) = post(gateway.address(), "/mcp", &headers(None, None), INITIALIZE);
+    assert_eq!(status, 401, "a caller without a token");
+    for (token, name) in [(&ann, "ann"), (&bob, "bob")] {
+        let answer = calls(&gateway, token, "one_whoami");
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        let told: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(told["iss"], format!("http://{}", issuer.address));
+        assert_eq!((&told["aud"], &told["sub"], &told["scope"]), (&json!(GUARDED), &json!(name), &json!("read")));
+        assert_eq!(told["client_id"], "gateway", "who exchanged it");
+    }
+    // What cannot be listed for her is not there.
+    let answer = calls(&gateway, &ann, "two_whoami");
+    assert_eq!(answer["error"], json!({"code": -32602, "message": "there is no tool `two_whoami`"}), "{answer}");
+
+    let seen = guarded.seen();
+    let token = |seen: &Seen| seen.authorization.strip_prefix("Bearer ").map(str::to_owned);
+    let (accepted, refused): (Vec<&Seen>, Vec<&Seen>) = seen.iter().partition(|seen| seen.accepted);
+    let accepted: BTreeSet<String> = accepted.into_iter().filter_map(token).collect();
+    let mut callers: Vec<Value> = accepted.iter().map(|token| claims(token)["sub"].take()).collect();
+    callers.sort_by_key(Value::to_string);
+    assert_eq!(callers, ["ann", "bob"], "one exchange for each");
+    // The gateway asks by itself what there is, which this backend tells nobody.
+    for token in refused.into_iter().filter_map(token) {
+        assert_eq!(claims(&token)["sub"], "gateway");
+    }
+    let secrets: Vec<&str> = accepted.iter().map(|token| token.rsplit('.').next().unwrap()).collect();
+    for own in [&ann, &bob] {
+        assert!(!seen.iter().any(|seen| seen.authorization.contains(own.as_str())), "{seen:?}");
+        // It would have been refused.
+        let (status, _, _) = post(&guarded.address, "/mcp", &headers(Some(own), None), INITIALIZE);
+        assert_eq!(status, 401);
+    }
+    let log = gateway.stop();
+    log.shows_none_of(&secrets);
+    log.shows_none_of(&["gateway-secret"]);
 }
