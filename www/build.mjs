@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "vite";
+import { toText } from "./src/bytes.mjs";
 
 const [pack, out] = process.argv.slice(2).map((given) => path.resolve(given));
 const here = import.meta.dirname;
@@ -47,16 +48,12 @@ const sha = (text) => `'sha256-${createHash("sha256").update(text).digest("base6
 const policy = (script, style) =>
   `default-src 'none'; script-src ${script} 'wasm-unsafe-eval'; style-src ${style}; img-src data: blob:; connect-src 'none'; worker-src blob:${script === "'self'" ? " 'self'" : ""}; base-uri 'none'; form-action 'none'`;
 
-/** A module as a script can hold it: a character a byte, so that it packs nearly as well as the bytes do. */
-const characters = (bytes) =>
-  Array.from(bytes, (byte) => String.fromCharCode([0, 10, 13, 34, 60, 92].includes(byte) ? byte + 256 : byte)).join("");
-
 const worker = await script("worker.ts", {});
 // Nothing in it may end the element that the single file puts it in.
 const main = (await script("main.ts", { "virtual:wasm": "%WASM%", "virtual:worker": worker, "virtual:words": readFileSync(path.join(pack, "words.txt"), "utf8"), "virtual:samples": samples() }))
   .replaceAll("</script", "<\\/script")
   .replaceAll("<!--", "<\\!--")
-  .replace(/(["'`])%WASM%\1/, () => `"${characters(readFileSync(path.join(pack, "vmcp_bg.wasm")))}"`);
+  .replace(/(["'`])%WASM%\1/, () => `"${toText(readFileSync(path.join(pack, "vmcp_bg.wasm")))}"`);
 const style = read("src/style.css");
 
 const { labels } = await import(`data:text/javascript,${encodeURIComponent(await script("texts.ts", {}, "es"))}`);

@@ -25,6 +25,9 @@ function input(folder) {
   return name === "config.repeat" ? repeat(text).slice(0, (64 << 20) + 1) : text;
 }
 
+/** Matchers are judged by the program alone: the library that reads CEL needs std. */
+const OF_THE_PROGRAM = "auth/bad-matcher";
+
 test("every case has the same findings at the same places", () => {
   const told = (one) => [one.code, one.severity, one.message, one.help, one.path];
   let judged = 0;
@@ -35,7 +38,7 @@ test("every case has the same findings at the same places", () => {
     if (text === null) continue;
     judged += 1;
     const program = spawnSync(path.join(root, "target/debug/vmcp"), ["validate", "-", "--format", "json"], { input: text, maxBuffer: 1 << 28 });
-    const native = JSON.parse(program.stdout).diagnostics;
+    const native = JSON.parse(program.stdout).diagnostics.filter((one) => one.code !== OF_THE_PROGRAM);
     const node = JSON.parse(validate(text, "<stdin>")).diagnostics;
     const page = JSON.parse(new Session().check(text, Date.now() / 1000)).findings;
     assert.deepEqual(node.map(told), native.map(told), name);

@@ -2,6 +2,7 @@
 import wasm from "virtual:wasm";
 import source from "virtual:worker";
 import words from "virtual:words";
+import { toBytes } from "./bytes.mjs";
 import type { Choices, Comparison, Explanation, KeyHover, Naming, Setting, View } from "../../target/pack/web/preview.d.ts";
 
 /** A check that takes longer than this is given up when the text changes; a fresh worker takes time to start, too. */
@@ -11,8 +12,7 @@ type Waiting = { resolve: (answer: any) => void; reject: (why: Error) => void };
 
 export class Core {
   #url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  /** Each character is a byte; those that a script could not hold stand 256 higher. */
-  #module = new WebAssembly.Module(Uint8Array.from(wasm, (character) => character.charCodeAt(0)));
+  #module = new WebAssembly.Module(toBytes(wasm));
   #worker!: Worker;
   #waiting = new Map<number, Waiting>();
   #next = 0;

@@ -1,16 +1,13 @@
 // A page whose module traps where a test wants it to: what a bug in the module would do.
 import { readFileSync } from "node:fs";
+import { toText } from "../src/bytes.mjs";
 
 const pack = new URL("../../target/pack/web/vmcp_bg.wasm", import.meta.url);
-
-/** As `build.mjs` puts a module into the script. */
-const characters = (bytes) =>
-  Array.from(bytes, (byte) => String.fromCharCode([0, 10, 13, 34, 60, 92].includes(byte) ? byte + 256 : byte)).join("");
 
 /** The script of the page with `unreachable` in place of what an export does. */
 export function trapping(script, name) {
   const bytes = readFileSync(pack);
-  const [before, after] = [characters(bytes), characters(broken(bytes, name))];
+  const [before, after] = [toText(bytes), toText(broken(bytes, name))];
   if (!script.includes(before)) throw new Error("the script does not hold the module");
   return script.replace(before, () => after);
 }

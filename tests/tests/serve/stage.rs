@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vmcp_core::mcp::Era;
@@ -136,6 +137,21 @@ impl Stage {
     /// The bodies of this method so far.
     pub(crate) fn seen(&self, method: &str) -> Vec<Value> {
         self.0.seen.lock().unwrap().iter().filter(|body| body["method"] == method).cloned().collect()
+    }
+
+    /// The same, once there are so many.
+    pub(crate) fn seen_so_often(&self, method: &str, count: usize) -> Vec<Value> {
+        let patience = Instant::now() + PATIENCE;
+        let mut waiting = self.0.waiting.lock().unwrap();
+        loop {
+            let seen = self.seen(method);
+            if seen.len() >= count {
+                return seen;
+            }
+            assert!(Instant::now() < patience, "{method} came {} times, not {count}", seen.len());
+            // What is answered at once wakes nobody.
+            waiting = self.0.arrived.wait_timeout(waiting, Duration::from_millis(20)).unwrap().0;
+        }
     }
 
     /// The values of a header that came with any request.
