@@ -151,8 +151,8 @@ impl BackendTransport {
     /// Redirects are followed up to ten times: to the same host and port, never from `https` to `http`; a message
     /// (POST, DELETE) only by 307 and 308, which repeat it (RFC 9110 section 15.4).
     ///
-    /// An idle connection that turns out to be closed is replaced by a new one, once, if nothing can have been done:
-    /// not a byte had left, or, for GET and DELETE, no byte of an answer came (RFC 9110 section 9.2.2).
+    /// An idle connection that turns out to be closed is replaced by a new one, once, if nothing can have been done twice:
+    /// not a byte had left, or, for what is harmless ([`Request::twice`]), no byte of an answer came (RFC 9110 section 9.2.2).
     ///
     /// # Errors
     /// What went wrong, at which stage, and whether the backend can have seen the request. The text names the address

@@ -78,42 +78,44 @@ impl<'n> Making<'n, '_, '_, '_> {
     }
 
     fn set(&mut self, name: String, value: Value<'n>, at: Span) {
-        match self.pod.variables.get(&name) {
-            Some((first, place)) if *first != value => {
-                let message = format!(
-                    "variable `{}` would hold two different things; expected names that differ in more than punctuation",
-                    shown(&name)
-                );
-                let finding = Diagnostic::new(code::RENDER_COLLISION, message).at(at);
-                let first = *place;
-                self.keep(finding.related(Place::input(first), "the other one"));
-            }
-            Some(_) => {}
-            None => {
-                self.pod.variables.insert(name, (value, at));
-            }
+        let clash = put(&mut self.pod.variables, name, value, at, |name| {
+            format!(
+                "variable `{name}` would hold two different things; expected names that differ in more than punctuation"
+            )
+        });
+        if let Some(finding) = clash {
+            self.keep(finding);
         }
     }
 
     /// One key of a ConfigMap as the only file of a folder.
     pub(super) fn volume(&mut self, name: String, folder: String, config_map: &'n str, key: &'n str, at: Span) {
-        let volume = Volume { config_map, key, folder };
-        match self.pod.volumes.get(&name) {
-            Some((first, place)) if *first != volume => {
-                let message = format!(
-                    "volume `{}` would hold two different things; expected one key of a ConfigMap",
-                    shown(&name)
-                );
-                let finding = Diagnostic::new(code::RENDER_COLLISION, message).at(at);
-                let first = *place;
-                self.keep(finding.related(Place::input(first), "the other one"));
-            }
-            Some(_) => {}
-            None => {
-                self.pod.volumes.insert(name, (volume, at));
-            }
+        let clash = put(&mut self.pod.volumes, name, Volume { config_map, key, folder }, at, |name| {
+            format!("volume `{name}` would hold two different things; expected one key of a ConfigMap")
+        });
+        if let Some(finding) = clash {
+            self.keep(finding);
         }
     }
+}
+
+/// Keeps `thing` under its name. If a different one has it, that one stays, and this is the finding.
+fn put<T: PartialEq>(
+    things: &mut BTreeMap<String, (T, Span)>,
+    name: String,
+    thing: T,
+    at: Span,
+    message: impl FnOnce(&str) -> String,
+) -> Option<Diagnostic> {
+    let Some((first, place)) = things.get(&name) else {
+        things.insert(name, (thing, at));
+        return None;
+    };
+    let differs = *first != thing;
+    differs.then(|| {
+        let finding = Diagnostic::new(code::RENDER_COLLISION, message(&shown(&name))).at(at);
+        finding.related(Place::input(*place), "the other one")
+    })
 }
 
 impl<'n> Pod<'n> {

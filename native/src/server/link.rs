@@ -78,15 +78,7 @@ impl Link {
             tokio::pin!(changed);
             changed.as_mut().enable();
             if let Some((start, opening)) = self.try_join(&from_nothing, waits) {
-                return Conversation {
-                    link: Arc::clone(self),
-                    start,
-                    opening,
-                    superfluous: Vec::new(),
-                    who,
-                    passed: None,
-                    settings: None,
-                };
+                return self.conversation(who, start, opening);
             }
             changed.await;
             waits = Waits::NoMore;
@@ -113,6 +105,10 @@ impl Link {
         from_nothing: impl Fn() -> Start,
     ) -> Conversation {
         let (start, opening) = self.try_join(&from_nothing, Waits::NoMore).unwrap_or_else(|| (from_nothing(), false));
+        self.conversation(who, start, opening)
+    }
+
+    fn conversation(self: &Arc<Self>, who: Option<Arc<Principal>>, start: Start, opening: bool) -> Conversation {
         Conversation {
             link: Arc::clone(self),
             start,
