@@ -275,14 +275,15 @@ impl Backends {
         let mut news = self.news.subscribe();
         self.warm_up(kinds);
         loop {
-            if let Some(found) = look(&self.merged()) {
-                return Some(found);
-            }
+            // Before the look: an answer between the two is found, and not taken for none on its way.
             let now = Instant::now();
             let asking = |served: &Arc<Served>| kinds.iter().filter_map(|kind| served.asking(*kind)).max();
             let deadlines = self.all.iter().filter_map(|served| Some(asking(served)? + FIRST));
-            let last = deadlines.filter(|deadline| *deadline > now).max()?;
-            timeout_at(last.into(), news.changed()).await.ok()?.ok()?;
+            let last = deadlines.filter(|deadline| *deadline > now).max();
+            if let Some(found) = look(&self.merged()) {
+                return Some(found);
+            }
+            timeout_at(last?.into(), news.changed()).await.ok()?.ok()?;
         }
     }
 
@@ -363,7 +364,7 @@ impl Backends {
         });
     }
 
-    fn keep(self: &Arc<Self>, served: &Served, kind: List, listed: Option<Listed>) {
+    pub(super) fn keep(self: &Arc<Self>, served: &Served, kind: List, listed: Option<Listed>) {
         let Some((place, _)) = self.find(&served.name) else { return };
         // A list that nobody was shown without it is no change to anybody.
         let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::Relaxed));

@@ -191,9 +191,13 @@ fn settings(declares: &Declares) -> Settings {
 
 #[cfg(test)]
 mod tests {
-    use vmcp_core::aggregate::Policy;
+    use std::cell::Cell;
+
+    use vmcp_core::aggregate::{Merged, Policy};
     use vmcp_core::config;
     use vmcp_core::discovery::{discover, needs};
+    use vmcp_core::mcp::Era;
+    use vmcp_core::mcp::client::Listed;
     use vmcp_core::secret::Secret;
     use vmcp_core::trust::UnixTime;
 
@@ -302,6 +306,25 @@ mod tests {
                 assert_eq!(views.lock().len(), 0);
             },
         );
+    }
+
+    #[test]
+    fn an_answer_that_comes_between_a_look_and_a_wait_is_found() {
+        with_views(served, |views| {
+            let (backends, served) = (&views.first.backends, &views.first.all[0]);
+            assert!(served.claim(List::Prompts, Instant::now()), "nobody else asks");
+            let (looks, listed) = (Cell::new(0), vec![r#"{"name":"p"}"#.to_owned()]);
+            let look = |merged: &Merged| {
+                looks.set(looks.get() + 1);
+                let found = merged.owner(List::Prompts, "b_p");
+                if looks.get() == 2 {
+                    backends.keep(served, List::Prompts, Some(Listed::new(listed.clone(), Era::Legacy)));
+                }
+                found
+            };
+            let found = backends.runtime.block_on(backends.find_in(&[List::Prompts], look));
+            assert_eq!(found.map(|owner| owner.original).as_deref(), Some("p"));
+        });
     }
 
     #[test]
