@@ -7,12 +7,14 @@
 mod backend;
 mod bridge;
 mod calls;
+mod extensions;
 mod faults;
 mod http;
 mod identity;
 mod issuer;
 mod kinds;
 mod listener;
+mod logs;
 mod modern;
 mod outgoing;
 #[cfg(target_os = "linux")]
