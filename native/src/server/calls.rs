@@ -186,6 +186,10 @@ impl App {
                 owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
                 owners
             }
+            (None, Subject::Tool) => view.merged().unlisted(List::Tools, name).into_iter().collect(),
+            (None, Subject::Prompt | Subject::PromptArgument) => {
+                view.merged().unlisted(List::Prompts, name).into_iter().collect()
+            }
             (None, _) => Vec::new(),
         }
     }
