@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
+mod between;
 mod bridge;
 mod calls;
 mod faults;
@@ -13,6 +14,7 @@ mod identity;
 mod issuer;
 mod kinds;
 mod listener;
+mod manners;
 mod modern;
 mod outgoing;
 #[cfg(target_os = "linux")]
