@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
+mod between;
 mod bridge;
 mod calls;
 mod extensions;
@@ -15,6 +16,7 @@ mod issuer;
 mod kinds;
 mod listener;
 mod logs;
+mod manners;
 mod modern;
 mod outgoing;
 #[cfg(target_os = "linux")]
