@@ -131,25 +131,23 @@ impl Backends {
         logs(standing).then(|| self.ask_in(place, Arc::clone(standing), who, set_level(level)))?
     }
 
-    /// What a client says to a backend, once that knows which log messages it wants now: a level, if that is another one
-    /// than before.
+    /// What a client says to the backend at a place, once that knows which log messages it wants there from now on, if
+    /// these are others than before.
     pub(super) fn tell_at(
         self: &Arc<Self>,
-        level: Option<LogLevel>,
+        place: usize,
+        level: Option<(Arc<Standing>, LogLevel)>,
         towards: Vec<Towards>,
         who: Option<&Arc<Principal>>,
     ) {
-        let first = towards.first();
-        let told = first
-            .zip(level)
-            .and_then(|(first, level)| self.tell_log_level(first.place, &first.standing, who.cloned(), level));
+        let told = level.and_then(|(standing, level)| self.tell_log_level(place, &standing, who.cloned(), level));
         let tell = |backends: &Self, who: Option<&Arc<Principal>>| {
             towards.into_iter().for_each(|towards| backends.tell(towards, who.cloned()));
         };
         let Some(told) = told else { return tell(self, who) };
         let (backends, who) = (Arc::clone(self), who.cloned());
         self.runtime.spawn(async move {
-            // Late is late: what is said next need not be filtered there.
+            // Late is late: what is said meanwhile is as grave as was wanted before.
             drop(tokio::time::timeout(A_MOMENT, told).await);
             tell(&backends, who.as_ref());
         });
