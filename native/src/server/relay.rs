@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
-use vmcp_core::gateway::Notified;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
+use vmcp_core::gateway::{Notified, extensions};
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
@@ -233,6 +233,15 @@ impl App {
                 for (place, standing) in client.open_links() {
                     let message = jsonrpc::notification(&notified.method, notified.params);
                     self.backends.tell(Towards { place, standing, message }, client.who());
+                }
+            }
+            // Whoever of them has extensions may know it.
+            method if extensions::is_notification(method) => {
+                for (place, standing) in client.open_links() {
+                    if standing.facts().is_some_and(extensions::has_own) {
+                        let message = jsonrpc::notification(method, notified.params);
+                        self.backends.tell(Towards { place, standing, message }, client.who());
+                    }
                 }
             }
             _ => {}

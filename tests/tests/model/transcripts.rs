@@ -644,7 +644,7 @@ fn owner(merged: &Merged, ask: &Ask<'_>) -> Option<Owner> {
         Subject::Resource | Subject::TemplateVariable | Subject::Subscription | Subject::EndOfSubscription => {
             merged.resource(&ask.name)
         }
-        Subject::Task(_) => None,
+        Subject::Task(_) | Subject::Extension => None,
     }
 }
 
