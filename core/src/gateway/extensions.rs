@@ -45,11 +45,13 @@ pub fn is_notification(method: &str) -> bool {
     !method.strip_prefix("notifications/").is_some_and(|name| NOTIFICATIONS.contains(&name))
 }
 
-/// Whether a request is an extension's. JSON-RPC 2.0, section 4, keeps `rpc.` for itself.
+/// Whether a request is an extension's. JSON-RPC 2.0, section 4, keeps `rpc.` for itself; and a method has to stand in a
+/// header (2026-07-28, streamable-http, Standard Request Headers), where it is not encoded.
 pub(super) fn is_request(method: &str) -> bool {
     let own = |prefix: &&str| method.starts_with(*prefix);
     let bare = ["initialize", "ping", ""].contains(&method);
-    !bare && !method.starts_with("rpc.") && !REQUESTS.iter().any(|prefix| own(&prefix))
+    let fits = method.bytes().all(|byte| byte.is_ascii_graphic());
+    fits && !bare && !method.starts_with("rpc.") && !REQUESTS.iter().any(|prefix| own(&prefix))
 }
 
 /// Whether a backend declares an extension other than those that have no messages, or a way of their own here.
@@ -71,9 +73,19 @@ mod tests {
 
     #[test]
     fn what_mcp_knows_itself_is_no_extensions() {
-        for method in
-            ["initialize", "ping", "tools/list", "tasks/get", "logging/setLevel", "server/discover", "rpc.x", ""]
-        {
+        for method in [
+            "initialize",
+            "ping",
+            "tools/list",
+            "tasks/get",
+            "logging/setLevel",
+            "server/discover",
+            "rpc.x",
+            "",
+            "a b",
+            "a\r\nb: c",
+            "\u{e9}",
+        ] {
             assert!(!is_request(method), "{method}");
         }
         assert!(is_request("com.example/search") && is_request("search") && is_request("toolsets/list"));
