@@ -41,7 +41,7 @@ enum Speaks {
 }
 
 impl At {
-    fn start(self) -> (Process, String) {
+    pub(crate) fn start(self) -> (Process, String) {
         let fixture = |mut command: Command, file: &str, more: &[&str]| {
             command.arg(peers().join("fixtures").join(file)).args(more);
             command
@@ -65,6 +65,10 @@ impl At {
         let port = process.wait_for("its port", |line| serde_json::from_str::<Value>(line).ok()?.get("port")?.as_u64());
         let path = if self.is_sse() { "sse" } else { "mcp" };
         (process, format!("http://127.0.0.1:{port}/{path}"))
+    }
+
+    pub(crate) fn transport(self) -> &'static str {
+        if self.is_sse() { "sse" } else { "streamable-http" }
     }
 
     fn is_sse(self) -> bool {
@@ -172,8 +176,7 @@ fn fixture(speaks: Speaks) -> Vec<Value> {
 pub(crate) fn compare(at: At, clients: &[Client], can: &[&str]) {
     let scratch = Scratch::new();
     let (_server, url) = at.start();
-    let transport = if at.is_sse() { "sse" } else { "streamable-http" };
-    let gateway = Gateway::bare(&scratch, &url, transport);
+    let gateway = Gateway::bare(&scratch, &url, at.transport());
     for &client in clients {
         let steps = at.steps(at.speaks(client), can);
         let (through_url, text) = (gateway.url(), Value::from(steps.clone()).to_string());
@@ -277,7 +280,7 @@ fn leave_out_the_hop(value: &mut Value) {
 }
 
 /// `…` where a UUID is.
-fn without_uuids(text: &str) -> String {
+pub(crate) fn without_uuids(text: &str) -> String {
     let is_uuid = |word: &str| {
         word.len() == 36
             && word.bytes().enumerate().all(|(at, byte)| match at {
