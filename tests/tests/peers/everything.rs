@@ -164,7 +164,7 @@ impl Peer {
             }
             Said::Paused => {}
         });
-        answer.unwrap_or_else(|error| panic!("{error}"))
+        answer.unwrap_or_else(|error| panic!("{error}: {:?}", error.problem))
     }
 
     /// Hears and answers what is asked on the stream that belongs to no call, for as long as it is there.
@@ -378,8 +378,10 @@ fn everything(peer: &mut Peer) -> Told {
         }
     }
     let mut asked = std::mem::take(&mut *peer.asked.lock().unwrap());
-    // Those of calls in their order, and whenever it comes the one that a session begins with.
+    // Whenever it comes: the everything server asks for roots a moment after a session has begun, and in a call if that is
+    // not answered yet.
     asked.sort_by_key(Value::to_string);
+    asked.dedup_by(|one, other| one == other && one["method"] == "roots/list");
     told.push(("asked".to_owned(), asked.into()));
     told
 }

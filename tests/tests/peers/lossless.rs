@@ -93,7 +93,9 @@ pub(crate) fn transport(url: &str, bundle: Option<&str>, transport: &str) -> Bac
     let materials = gather(|known| needs(&document.config, &known.variables), &source, roots, UnixTime::now());
     let catalog = discover(&document.config, &document.diagnostics, &materials);
     let [backend] = &catalog.backends[..] else { panic!("{:?}", catalog.rejected) };
-    BackendTransport::new(backend, &TransportOptions::default()).unwrap()
+    // A server that closes what is idle may do so while the next request is on its way.
+    let options = TransportOptions { idle_connections: 0, ..TransportOptions::default() };
+    BackendTransport::new(backend, &options).unwrap()
 }
 
 /// A result or an error, less what belongs to the hop.
