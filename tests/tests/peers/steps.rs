@@ -73,7 +73,7 @@ impl Pair {
 }
 
 impl At {
-    fn start(self) -> (Process, String) {
+    pub(crate) fn start(self) -> (Process, String) {
         let fixture = |mut command: Command, file: &str, more: &[&str]| {
             command.arg(peers().join("fixtures").join(file)).args(more);
             command
@@ -105,6 +105,10 @@ impl At {
         let port = process.wait_for("its port", |line| serde_json::from_str::<Value>(line).ok()?.get("port")?.as_u64());
         let path = if self.is_sse() { "sse" } else { "mcp" };
         (process, format!("http://127.0.0.1:{port}/{path}"))
+    }
+
+    pub(crate) fn transport(self) -> &'static str {
+        if self.is_sse() { "sse" } else { "streamable-http" }
     }
 
     fn is_sse(self) -> bool {
@@ -255,8 +259,7 @@ pub(crate) fn compare(at: At, pairs: &[Pair], can: &[&str]) {
     // One for the reference alone: what others change there would be heard too.
     let (_server, url) = at.start();
     let (_behind, behind) = at.start();
-    let transport = if at.is_sse() { "sse" } else { "streamable-http" };
-    let gateway = Gateway::bare(&scratch, &behind, transport);
+    let gateway = Gateway::bare(&scratch, &behind, at.transport());
     let mut differs = Vec::new();
     for pair in pairs {
         let newest = |(client, speaks): (Client, Speaks)| match speaks {
@@ -394,7 +397,7 @@ fn leave_out_the_hop(value: &mut Value) {
 }
 
 /// `…` where a UUID is.
-fn without_uuids(text: &str) -> String {
+pub(crate) fn without_uuids(text: &str) -> String {
     let is_uuid = |word: &str| {
         word.len() == 36
             && word.bytes().enumerate().all(|(at, byte)| match at {
