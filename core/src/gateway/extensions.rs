@@ -48,10 +48,9 @@ pub fn is_notification(method: &str) -> bool {
 /// Whether a request is an extension's. JSON-RPC 2.0, section 4, keeps `rpc.` for itself; and a method has to stand in a
 /// header (2026-07-28, streamable-http, Standard Request Headers), where it is not encoded.
 pub(super) fn is_request(method: &str) -> bool {
-    let own = |prefix: &&str| method.starts_with(*prefix);
     let bare = ["initialize", "ping", ""].contains(&method);
     let fits = method.bytes().all(|byte| byte.is_ascii_graphic());
-    fits && !bare && !method.starts_with("rpc.") && !REQUESTS.iter().any(|prefix| own(&prefix))
+    fits && !bare && !method.starts_with("rpc.") && !REQUESTS.iter().any(|prefix| method.starts_with(prefix))
 }
 
 /// Whether a backend declares an extension other than those that have no messages, or a way of their own here.
