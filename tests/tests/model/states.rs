@@ -36,6 +36,7 @@ struct Seen {
     cells: BTreeSet<(String, &'static str)>,
     problems: BTreeSet<String>,
     turns: BTreeSet<String>,
+    replies: BTreeSet<String>,
 }
 
 thread_local! {
@@ -62,6 +63,10 @@ pub(crate) fn note_problem(problem: &str) {
 
 pub(crate) fn note_turn(turn: &str) {
     SEEN.with_borrow_mut(|seen| seen.turns.insert(name(turn)));
+}
+
+pub(crate) fn note_reply(reply: &str) {
+    SEEN.with_borrow_mut(|seen| seen.replies.insert(reply.to_owned()));
 }
 
 fn name(shown: &str) -> String {
@@ -136,6 +141,26 @@ fn every_state_has_a_transcript_for_everything_that_comes() {
         assert!(all.len() > 9, "{all:?}");
         let unseen = all.into_iter().filter(|one| !seen.contains(one) && !NOT_HERE.contains(&one.as_str()));
         missing.extend(unseen.map(|one| format!("{of}: {one}")));
+    }
+    let mut subjects = variants("gateway/asks.rs", "Subject");
+    subjects.retain(|subject| subject != "Task");
+    subjects.extend(variants("gateway/asks.rs", "OfTask").iter().map(|of| format!("Task({of})")));
+    for subject in subjects {
+        // What sessions alone have, and what only those have that stand alone; tasks are never bridged.
+        let eras: &[&str] = match subject.as_str() {
+            "Subscription" | "EndOfSubscription" | "Task(Result)" => &["Legacy -> Legacy"],
+            "Task(Update)" => &["Modern -> Modern"],
+            "Task(Get)" | "Task(Cancel)" => &["Legacy -> Legacy", "Modern -> Modern"],
+            _ => &["Legacy -> Legacy", "Legacy -> Modern", "Modern -> Legacy", "Modern -> Modern"],
+        };
+        for eras in eras {
+            for came in ["a result", "an error"] {
+                let reply = format!("{subject}, {eras}: {came}");
+                if !seen.replies.contains(&reply) {
+                    missing.push(reply);
+                }
+            }
+        }
     }
     assert!(missing.is_empty(), "without a transcript:\n{}", missing.join("\n"));
 }

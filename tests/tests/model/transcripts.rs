@@ -588,6 +588,8 @@ fn turn(given: &[Block]) -> String {
                             }
                             let era = if reply.rest() == "modern" { Era::Modern } else { Era::Legacy };
                             let reply = Reply::read(String::from_utf8(reply.body.clone()).unwrap(), era).unwrap();
+                            let came = if reply.error().is_some() { "an error" } else { "a result" };
+                            states::note_reply(&format!("{:?}, {:?} -> {era:?}: {came}", ask.subject, ask.asker.era));
                             let caller = ask.caller().led_to(&owner);
                             if caller.is_elsewhere(&reply) {
                                 out.push_str("\n(not here)\n");
