@@ -282,6 +282,16 @@ fn clients_that_speak_older_revisions_alone_are_told_and_asked_by_modern_rust_wh
     steps::compare(At::RustModern, OLDER, CAPABILITIES);
 }
 
+#[test]
+fn the_inspector_prints_of_everything_what_it_prints_without_the_gateway() {
+    inspector::compare(At::Everything, Era::Legacy);
+}
+
+#[test]
+fn the_inspector_prints_of_typescript_what_it_prints_without_the_gateway() {
+    inspector::compare(At::TypeScript2, Era::Modern);
+}
+
 /// What it offers depends on what they can do.
 #[test]
 fn who_declares_something_else_is_shown_something_else_by_everything_as_without_the_gateway() {

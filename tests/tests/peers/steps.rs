@@ -73,7 +73,8 @@ impl Pair {
 }
 
 impl At {
-    fn start(self) -> (Process, String) {
+    /// Starts one, and says where it is.
+    pub(crate) fn start(self) -> (Process, String) {
         let fixture = |mut command: Command, file: &str, more: &[&str]| {
             command.arg(peers().join("fixtures").join(file)).args(more);
             command
@@ -195,9 +196,7 @@ impl At {
             _ if self.only().unwrap_or(era) == Era::Legacy => steps.extend(asking),
             _ => steps.extend(asking_in_results),
         }
-        if era == Era::Legacy {
-            steps.extend(logging);
-        }
+        steps.extend(logging);
         steps.extend(updating);
         // To who speaks older revisions it declares no changes of lists, so that nobody can listen for them; it tells all the
         // same.
@@ -369,7 +368,7 @@ fn leave_out_the_revision(value: &mut Value) {
 
 /// Takes away what belongs to a hop: session ids, who serves, how long a result may be kept; and the order of lists, which
 /// the gateway sorts.
-fn leave_out_the_hop(value: &mut Value) {
+pub(crate) fn leave_out_the_hop(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for hop in HOP {
