@@ -38,18 +38,19 @@ pub(crate) fn compare(at: At, era: Era) {
     let scratch = Scratch::new();
     let (_server, direct) = at.start();
     let gateway = Gateway::bare(&scratch, &direct, "streamable-http");
-    for question in questions(at) {
+    for question in questions(at, era) {
         let (direct, through) = thread::scope(|scope| {
             let direct = scope.spawn(|| printed(&direct, era, &question));
             let through = printed(&gateway.url(), era, &question);
             (direct.join().unwrap(), through)
         });
+        assert_eq!(direct["code"] != 0, is_refused(&question), "{at:?}: {question:?}: {direct}");
         assert_eq!(through, direct, "{at:?}: {question:?}");
     }
 }
 
 /// Every method of its command line but those of skills, which none of the servers has.
-fn questions(at: At) -> Vec<Vec<&'static str>> {
+fn questions(at: At, era: Era) -> Vec<Vec<&'static str>> {
     let mut questions = vec![
         vec!["initialize"],
         vec!["tools/list"],
@@ -60,8 +61,10 @@ fn questions(at: At) -> Vec<Vec<&'static str>> {
         vec!["prompts/list"],
         vec!["prompts/get", "--prompt-name", "none"],
         vec!["tools/call", "--tool-name", "none"],
-        vec!["logging/setLevel", "--log-level", "debug"],
     ];
+    if era == Era::Legacy {
+        questions.push(vec!["logging/setLevel", "--log-level", "debug"]);
+    }
     questions.extend(match at {
         At::Everything => [
             vec!["tools/call", "--tool-name", "get-sum", "--tool-args-json", r#"{"a": 1, "b": 2.5}"#],
@@ -94,6 +97,15 @@ fn questions(at: At) -> Vec<Vec<&'static str>> {
         ],
     });
     questions
+}
+
+/// Whether it asks for what nobody has.
+fn is_refused(question: &[&str]) -> bool {
+    question.last() == Some(&"none") || question.contains(&"nowhere://at/all") || is_of_no_app(question)
+}
+
+fn is_of_no_app(question: &[&str]) -> bool {
+    question.contains(&"--app-info") && !question.contains(&"show_app")
 }
 
 /// What it prints, and says of failures, less what is a hop's or differs from run to run; and its exit code.
