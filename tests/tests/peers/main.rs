@@ -8,6 +8,7 @@
 
 mod certificates;
 mod clients;
+mod everything;
 mod gateway;
 mod inspector;
 mod issuer;
@@ -313,4 +314,39 @@ fn who_declares_something_else_is_shown_something_else_by_everything_as_without_
     for can in [&[][..], &["elicitation"], &["sampling"], &["roots"]] {
         steps::compare(At::Everything, &[TYPESCRIPT_1], can);
     }
+}
+
+#[test]
+fn all_that_python_1_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::Python1, &[Era::Legacy]);
+}
+
+#[test]
+fn all_that_python_1_offers_over_sse_is_the_same_through_the_gateway() {
+    everything::compare(At::Python1Sse, &[Era::Legacy]);
+}
+
+#[test]
+fn all_that_python_2_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::Python2, &[Era::Legacy, Era::Modern]);
+}
+
+#[test]
+fn all_that_typescript_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::TypeScript2, &[Era::Legacy, Era::Modern]);
+}
+
+#[test]
+fn all_that_everything_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::Everything, &[Era::Legacy]);
+}
+
+#[test]
+fn all_that_everything_offers_over_sse_is_the_same_through_the_gateway() {
+    everything::compare(At::EverythingSse, &[Era::Legacy]);
+}
+
+#[test]
+fn all_that_the_rust_sdk_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::Rust, &[Era::Legacy, Era::Modern]);
 }

@@ -118,6 +118,10 @@ impl At {
         (process, format!("http://127.0.0.1:{port}/{path}"))
     }
 
+    pub(crate) fn transport(self) -> &'static str {
+        if self.is_sse() { "sse" } else { "streamable-http" }
+    }
+
     fn is_sse(self) -> bool {
         matches!(self, Self::Python1Sse | Self::Python2Sse | Self::EverythingSse)
     }
@@ -266,8 +270,7 @@ pub(crate) fn compare(at: At, pairs: &[Pair], can: &[&str]) {
     // One for the reference alone: what others change there would be heard too.
     let (_server, url) = at.start();
     let (_behind, behind) = at.start();
-    let transport = if at.is_sse() { "sse" } else { "streamable-http" };
-    let gateway = Gateway::bare(&scratch, &behind, transport);
+    let gateway = Gateway::bare(&scratch, &behind, at.transport());
     let mut differs = Vec::new();
     for pair in pairs {
         let newest = |(client, speaks): (Client, Speaks)| match speaks {
@@ -442,7 +445,7 @@ pub(crate) fn leave_out_the_hop(value: &mut Value) {
 }
 
 /// `…` where a UUID is.
-fn without_uuids(text: &str) -> String {
+pub(crate) fn without_uuids(text: &str) -> String {
     let is_uuid = |word: &str| {
         word.len() == 36
             && word.bytes().enumerate().all(|(at, byte)| match at {
