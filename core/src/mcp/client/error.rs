@@ -193,7 +193,7 @@ impl fmt::Display for Ended {
             Stage::Tls => "no TLS connection to the backend",
             Stage::Send => "the request was not sent to its end",
             Stage::FirstByte => "no answer came",
-            Stage::Body => "the answer broke off",
+            Stage::Body | Stage::Lost => "the answer broke off",
             Stage::Cancelled => "the caller gave up",
         })
     }
@@ -262,6 +262,7 @@ mod tests {
             (Stage::Send, "the request was not sent to its end"),
             (Stage::FirstByte, "no answer came"),
             (Stage::Body, "the answer broke off"),
+            (Stage::Lost, "the answer broke off"),
             (Stage::Cancelled, "the caller gave up"),
         ] {
             assert_eq!(text(failure(stage)), expected);

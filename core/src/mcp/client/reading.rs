@@ -70,6 +70,12 @@ pub(super) struct Ended {
     pub(super) retry: Option<Duration>,
 }
 
+impl Ended {
+    fn of(parser: &Parser) -> Self {
+        Self { event: parser.last_event_id().to_vec(), retry: parser.retry() }
+    }
+}
+
 #[derive(Debug)]
 enum Form {
     Head,
@@ -94,6 +100,9 @@ impl Reading {
             Input::Body(bytes) => self.body(bytes, out),
             Input::End => self.end(out),
             Input::Failed(failure) if !matches!(self.form, Form::Over) => {
+                if let Form::Stream(parser) = &self.form {
+                    self.ended = Ended::of(parser);
+                }
                 self.finish(Received::Broken(Problem::NoAnswer { failure }), out);
             }
             Input::Failed(_) => {}
@@ -174,7 +183,7 @@ impl Reading {
                 },
             },
             (Form::Stream(parser), Due::Response(id)) => {
-                self.ended = Ended { event: parser.last_event_id().to_vec(), retry: parser.retry() };
+                self.ended = Ended::of(&parser);
                 Received::Broken(Problem::Truncated { id })
             }
             (Form::Refusal(status, body), Due::Response(id)) => match String::from_utf8(body).ok() {
