@@ -27,7 +27,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use asks::{Ask, Caller, Hop, OfTask, Subject};
-pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
+pub use front::{Headers, Request, Response, STREAM_HEADERS, begin_event, event};
 pub use links::links;
 pub use listen::Listen;
 pub use lists::{ListItems, PAGE};

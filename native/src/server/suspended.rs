@@ -52,6 +52,14 @@ struct State {
     suspended: bool,
     asked: u64,
     open: Vec<Question>,
+    /// The answer has begun: nothing can be asked in it any longer.
+    answered: Answered,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answered {
+    No,
+    Begun,
 }
 
 struct Question {
@@ -91,7 +99,8 @@ impl Suspensions {
         cancel: Cancel,
     ) -> Arc<Suspendable> {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let state = State { caller, outlet, round: 0, suspended: false, asked: 0, open: Vec::new() };
+        let state =
+            State { caller, outlet, round: 0, suspended: false, asked: 0, open: Vec::new(), answered: Answered::No };
         Arc::new(Suspendable { number, place, who, cancel, state: Mutex::new(state) })
     }
 
@@ -131,6 +140,17 @@ impl Suspendable {
         (!state.suspended).then(|| (state.caller.clone(), Arc::clone(&state.outlet)))
     }
 
+    /// The answer begins to arrive: where it goes, if it goes to the connection that the call was made on. Nothing is asked
+    /// from then on.
+    pub(super) fn answers(&self) -> Option<Arc<Outlet>> {
+        let mut state = self.lock();
+        if state.suspended || state.round > 0 {
+            return None;
+        }
+        state.answered = Answered::Begun;
+        Some(Arc::clone(&state.outlet))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,6 +169,9 @@ impl App {
             let standing = Arc::clone(standing.ok_or(NotAsked::Gone)?);
             let mut state = call.lock();
             state.caller.may_be_asked(message)?;
+            if state.answered == Answered::Begun {
+                return Err(NotAsked::Gone);
+            }
             if state.open.len() >= OPEN {
                 return Err(NotAsked::TooMany);
             }

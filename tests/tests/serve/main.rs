@@ -13,6 +13,7 @@ mod identity;
 mod issuer;
 mod kinds;
 mod listener;
+mod long;
 mod modern;
 mod outgoing;
 #[cfg(target_os = "linux")]

@@ -68,6 +68,7 @@ impl Walk {
                     return Next::Said(Said::Paused);
                 }
                 Some(Output::Event(message)) => return Next::Said(Said::Event(message)),
+                Some(Output::Part(part)) => return Next::Said(Said::Part(part)),
                 Some(Output::Learned(standing)) => return Next::Said(Said::Learned(standing)),
                 Some(Output::Aside(request)) => self.aside(request),
                 Some(Output::Done(end)) => {
