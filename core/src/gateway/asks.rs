@@ -162,13 +162,21 @@ impl<'a> Ask<'a> {
         let id = asker.id.text();
         let invalid = |message: &str| refuse_params(asker.era, id, message, None);
         let params = params.ok_or_else(|| invalid(&format!("`{}` needs parameters", subject.method())))?;
-        let [name, uri, reference, arguments, argument, own_meta, task, state] =
-            json::pick(params, ["name", "uri", "ref", "arguments", "argument", "_meta", "taskId", "requestState"])
-                .map_err(|error| invalid(&format!("`params`: {error}")))?;
-        for (key, value) in [("arguments", arguments.filter(|value| *value != "null")), ("_meta", own_meta)] {
+        const KEYS: [&str; 9] =
+            ["name", "uri", "ref", "arguments", "argument", "_meta", "taskId", "requestState", "inputResponses"];
+        let [name, uri, reference, arguments, argument, own_meta, task, state, responses] =
+            json::pick(params, KEYS).map_err(|error| invalid(&format!("`params`: {error}")))?;
+        let responses = responses.filter(|_| asker.era == Era::Modern);
+        let arguments = arguments.filter(|value| *value != "null");
+        for (key, value) in [("arguments", arguments), ("_meta", own_meta), ("inputResponses", responses)] {
             if let Some(value) = value.filter(|value| !value.starts_with('{')) {
                 return Err(invalid(&format!("`{key}` is {}; expected an object", json::kind(value))));
             }
+        }
+        let mut given = responses.and_then(json::members).into_iter().flatten();
+        if let Some(wrong) = given.find(|given| !given.value.starts_with('{')) {
+            let (name, kind) = (json::string(wrong.key).unwrap_or_default(), json::kind(wrong.value));
+            return Err(invalid(&format!("`inputResponses`: `{}` is {kind}; expected an object", shown(&name))));
         }
         if let Some(own_meta) = own_meta
             && let Err(error) = json::pick(own_meta, [meta::PROGRESS_TOKEN])

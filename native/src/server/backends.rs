@@ -18,7 +18,7 @@ use vmcp_core::gateway::listen::Changing;
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Settings, Standing};
 
-use super::ears::Ear;
+use super::ears::{Ear, Left};
 use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::{Heard, Served};
@@ -256,7 +256,7 @@ impl Backends {
             // Said once, and taken back when all its lists are there: one may be, and another not.
             let lacks = |kinds: &[List]| kinds.iter().any(|kind| served.list(*kind).is_none());
             if lacks(kinds) {
-                if !missed.swap(true, Ordering::Relaxed) {
+                if !missed.swap(true, Ordering::SeqCst) {
                     tracing::warn!(backend = served.name, "backend is missing from the lists");
                 }
             } else if !lacks(&List::ALL) && missed.swap(false, Ordering::Relaxed) {
@@ -301,7 +301,7 @@ impl Backends {
 
     /// The merged list as it is known now.
     pub(super) fn merged(&self) -> Arc<Merged> {
-        let changes = self.changes.load(Ordering::Acquire);
+        let changes = self.changes();
         {
             let (of, merged) = &*self.merged.lock().unwrap_or_else(PoisonError::into_inner);
             if *of == changes {
@@ -324,7 +324,7 @@ impl Backends {
 
     /// How often anything has changed.
     pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// The merged list with these in place of what is known, by place.
@@ -366,13 +366,14 @@ impl Backends {
 
     pub(super) fn keep(self: &Arc<Self>, served: &Served, kind: List, listed: Option<Listed>) {
         let Some((place, _)) = self.find(&served.name) else { return };
-        // A list that nobody was shown without it is no change to anybody.
-        let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::Relaxed));
-        let concerns_clients = was_missed || served.list(kind).is_some() || served.is_outdated(kind);
+        let was_known = served.list(kind).is_some() || served.is_outdated(kind);
         let why = if served.is_outdated(kind) { Why::Told } else { Why::Seen };
         served.answered(kind, listed, Instant::now(), || {
-            self.changes.fetch_add(1, Ordering::AcqRel);
-            if concerns_clients {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+            // A list that nobody was shown without it is no change to anybody. After the count, in the one order of both:
+            // whoever lists without it has said so by now, or finds the count and this answer.
+            let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::SeqCst));
+            if was_missed || was_known {
                 // Where nobody listens, nobody is told.
                 drop(self.changed.send(Change { view: self.number, place, kind: Changing::of_list(kind), why }));
             }
@@ -401,7 +402,14 @@ impl Backends {
         };
         let (begin, began) = oneshot::channel();
         self.runtime.spawn(async move {
-            served.hear_stream(&link, &ear, &cancel, begin).await;
+            let mut begin = Some(begin);
+            while served.hear_stream(&link, &ear, &cancel, begin.take()).await == Left::Unwanted {
+                link.hears_no_more();
+                // Who wants it since the last look found it heard, and counts on it.
+                if !ear.listens() || !link.begins_to_hear() {
+                    break;
+                }
+            }
             link.hears_no_more();
             drop(permit);
         });

@@ -32,7 +32,7 @@ use super::routes::refuse;
 use super::served::{Heard, Served};
 use super::sessions::InUse;
 use super::stream::{Resumption, Stream};
-use super::suspended::Suspendable;
+use super::suspended::{Ended, Suspendable};
 use super::views::View;
 use super::{App, VERSION};
 use crate::credentials::Passed;
@@ -192,6 +192,10 @@ impl App {
                 owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
                 owners
             }
+            (None, Subject::Tool) => view.merged().unlisted(List::Tools, name).into_iter().collect(),
+            (None, Subject::Prompt | Subject::PromptArgument) => {
+                view.merged().unlisted(List::Prompts, name).into_iter().collect()
+            }
             (None, _) => Vec::new(),
         }
     }
@@ -200,6 +204,25 @@ impl App {
     fn offers(&self, served: &Served, capability: &str) -> bool {
         let standing = served.own.standing();
         standing.as_deref().and_then(Standing::facts).is_none_or(|facts| facts.offers(capability))
+    }
+}
+
+impl App {
+    /// Tells a client what came of its call.
+    pub(super) fn tell_end(&self, caller: &Caller, outlet: &Outlet, who: Option<&Principal>, ended: Ended) {
+        let (backend, server) = (ended.backend.as_str(), &self.server);
+        match &ended.result {
+            Err(error) if error.class() == Class::Cancelled => outlet.answer(|| None, || None),
+            Ok(Answer::Reply(reply)) => {
+                let hop = || Hop { backend, server, sealer: self.seals.sealer(who) };
+                outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
+            }
+            Err(error) => {
+                let message = || Some(caller.failed_message(backend, error));
+                outlet.answer(|| Some(caller.failed(backend, error)), message);
+            }
+            Ok(_) => outlet.answer(|| None, || None),
+        }
     }
 }
 
@@ -578,31 +601,22 @@ impl Teller {
         }
     }
 
+<<<<<<< HEAD
     fn done(self, backend: &str, result: Result<Answer, CallError>, course: Course) {
         let result = match course.over(result) {
             Some(result) => result,
             None => return self.suspendable.iter().for_each(|call| self.app.suspensions.end(call)),
         };
+=======
+    fn done(self, backend: &str, result: Result<Answer, CallError>) {
+        let ended = Ended { backend: backend.to_owned(), result };
+>>>>>>> main
         let heard = match &self.suspendable {
-            Some(call) => {
-                self.app.suspensions.end(call);
-                let Some(heard) = call.hears() else { return };
-                heard
-            }
-            None => (self.caller, self.outlet),
+            Some(call) => self.app.suspensions.end(call, ended),
+            None => Some((self.caller, self.outlet, ended)),
         };
-        let (caller, outlet, server) = (&heard.0, &heard.1, &self.app.server);
-        match &result {
-            Err(error) if error.class() == Class::Cancelled => outlet.answer(|| None, || None),
-            Ok(Answer::Reply(reply)) => {
-                let hop = || Hop { backend, server, sealer: self.app.seals.sealer(self.who.as_deref()) };
-                outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
-            }
-            Err(error) => {
-                let message = || Some(caller.failed_message(backend, error));
-                outlet.answer(|| Some(caller.failed(backend, error)), message);
-            }
-            Ok(_) => outlet.answer(|| None, || None),
+        if let Some((caller, outlet, ended)) = heard {
+            self.app.tell_end(&caller, &outlet, self.who.as_deref(), ended);
         }
     }
 

@@ -133,9 +133,7 @@ impl App {
                 };
                 kinds.sort();
                 kinds.dedup();
-                for kind in kinds.iter().filter(|_| client.stream.was_read()) {
-                    client.stream.send(&jsonrpc::notification(kind.method(), None));
-                }
+                kinds.into_iter().for_each(|kind| client.tell_changed(kind));
             }
         }
     }

@@ -294,9 +294,10 @@ fn what_a_backend_lists_for_who_can_be_asked_only_they_see() {
         assert_eq!(tools(address, &asked), ["b_asks", "b_t"]);
         assert_eq!(tools_alone(address, &none), ["b_t"]);
         assert_eq!(tools_alone(address, &can), ["b_asks", "b_t"]);
-        // It is called by those who see it, and by nobody else.
-        let refused = rpc(address, &plain, 2, "tools/call", json!({"name": "b_asks"})).json();
-        assert_eq!(refused["error"]["code"], -32602);
+        // Who does not see it has no such tool, as far as the backend says.
+        let refused = begin(address, &plain, 2, json!({"name": "b_asks"}));
+        stage.cue("tools/call").error(200, json!({"code": -32602, "message": "not for you"}));
+        assert_eq!(refused().json()["error"]["message"], "not for you");
         let answer = begin(address, &asked, 3, json!({"name": "b_asks"}));
         let cue = stage.cue("tools/call");
         assert_eq!(cue.body["params"]["name"], "asks");
@@ -339,11 +340,18 @@ fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
     let answer = begin(address, &mine, 3, json!({"name": "b_mine"}));
     stage.cue("tools/call").result(json!({"content": []}));
     assert_eq!(answer().json()["id"], 3);
-    assert_eq!(rpc(address, &other, 4, "tools/call", json!({"name": "b_mine"})).json()["error"]["code"], -32602);
+    let refused = begin(address, &other, 4, json!({"name": "b_mine"}));
+    let mut others = stage.cue("GET");
+    others.stream();
+    let cue = stage.cue("tools/call");
+    assert_ne!(cue.header("mcp-session-id"), Some(session.as_str()), "its own session has no such tool");
+    cue.error(200, json!({"code": -32602, "message": "not for you"}));
+    assert_eq!(refused().json()["error"]["message"], "not for you");
     // A change for everybody is told to everybody once, on whatever streams the backend says it.
     stage.tools(&["t", "u"]);
     gateways.say(&tells("notifications/tools/list_changed", json!({})));
     standing.say(&tells("notifications/tools/list_changed", json!({})));
+    others.say(&tells("notifications/tools/list_changed", json!({})));
     assert_eq!(elsewhere.event().unwrap()["method"], "notifications/tools/list_changed");
     assert_eq!(hears.event().unwrap()["method"], "notifications/tools/list_changed");
     assert_eq!(tools(address, &mine), ["b_mine", "b_t", "b_u"]);

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
+mod between;
 mod bridge;
 mod calls;
 mod faults;
@@ -14,6 +15,7 @@ mod issuer;
 mod kinds;
 mod listener;
 mod long;
+mod manners;
 mod modern;
 mod outgoing;
 #[cfg(target_os = "linux")]
