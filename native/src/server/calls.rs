@@ -601,16 +601,11 @@ impl Teller {
         }
     }
 
-<<<<<<< HEAD
     fn done(self, backend: &str, result: Result<Answer, CallError>, course: Course) {
-        let result = match course.over(result) {
-            Some(result) => result,
-            None => return self.suspendable.iter().for_each(|call| self.app.suspensions.end(call)),
+        let Some(result) = course.over(result) else {
+            return self.suspendable.iter().for_each(|call| self.app.suspensions.answered(call));
         };
-=======
-    fn done(self, backend: &str, result: Result<Answer, CallError>) {
         let ended = Ended { backend: backend.to_owned(), result };
->>>>>>> main
         let heard = match &self.suspendable {
             Some(call) => self.app.suspensions.end(call, ended),
             None => Some((self.caller, self.outlet, ended)),

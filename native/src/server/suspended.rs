@@ -53,20 +53,14 @@ struct State {
     turn: Turn,
     asked: u64,
     open: Vec<Question>,
-    /// The answer has begun: nothing can be asked in it any longer.
-    answered: Answered,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answered {
-    No,
-    Begun,
 }
 
 /// Who is waited for.
 enum Turn {
     /// The backend; the client hears what it says.
     Backend,
+    /// The same for the rest of an answer that is passed on: nothing can be asked in it any longer.
+    Answering,
     /// The client, which has to come again.
     Client,
     /// The client: the backend has not waited for its answer, and this came of the call.
@@ -111,7 +105,7 @@ pub(super) struct Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         let state = self.call.lock();
-        if state.round == self.round && matches!(state.turn, Turn::Backend) {
+        if state.round == self.round && matches!(state.turn, Turn::Backend | Turn::Answering) {
             self.call.cancel.cancel();
         }
     }
@@ -128,12 +122,7 @@ impl Suspensions {
         cancel: Cancel,
     ) -> Arc<Suspendable> {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-<<<<<<< HEAD
-        let state =
-            State { caller, outlet, round: 0, suspended: false, asked: 0, open: Vec::new(), answered: Answered::No };
-=======
         let state = State { caller, outlet, round: 0, turn: Turn::Backend, asked: 0, open: Vec::new() };
->>>>>>> main
         Arc::new(Suspendable { number, place, who, cancel, state: Mutex::new(state) })
     }
 
@@ -153,6 +142,12 @@ impl Suspensions {
         state.turn = Turn::Over;
         self.lock().remove(&call.number);
         hears.then(|| (state.caller.clone(), Arc::clone(&state.outlet), ended))
+    }
+
+    /// It is over, and its client has had all that there is.
+    pub(super) fn answered(&self, call: &Suspendable) {
+        call.lock().turn = Turn::Over;
+        self.lock().remove(&call.number);
     }
 
     /// Nobody comes for it any more, unless somebody has since that round.
@@ -197,10 +192,10 @@ impl Suspendable {
     /// from then on.
     pub(super) fn answers(&self) -> Option<Arc<Outlet>> {
         let mut state = self.lock();
-        if state.suspended || state.round > 0 {
+        if !matches!(state.turn, Turn::Backend) || state.round > 0 {
             return None;
         }
-        state.answered = Answered::Begun;
+        state.turn = Turn::Answering;
         Some(Arc::clone(&state.outlet))
     }
 
@@ -222,11 +217,7 @@ impl App {
             let standing = Arc::clone(standing.ok_or(NotAsked::Gone)?);
             let mut state = call.lock();
             state.caller.may_be_asked(message)?;
-<<<<<<< HEAD
-            if state.answered == Answered::Begun {
-=======
-            if matches!(state.turn, Turn::Late(_) | Turn::Over) {
->>>>>>> main
+            if matches!(state.turn, Turn::Answering | Turn::Late(_) | Turn::Over) {
                 return Err(NotAsked::Gone);
             }
             if state.open.len() >= OPEN {
@@ -265,7 +256,7 @@ impl App {
                 self.tell_end(&caller, &outlet, who.as_deref(), *ended);
                 return Ok(Attached { call: Arc::clone(call), round: 0 });
             }
-            turn @ (Turn::Backend | Turn::Over) => {
+            turn @ (Turn::Backend | Turn::Answering | Turn::Over) => {
                 state.turn = turn;
                 return Err(NotAwaited);
             }

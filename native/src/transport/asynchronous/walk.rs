@@ -57,6 +57,7 @@ impl AsyncTransport {
 impl Walk {
     /// Walks on until something is said, or to the end. After the end, the end again is not to be asked for.
     pub async fn next(&mut self) -> Next {
+        self.pace.goes_on();
         if let Some(pause) = self.pause.take() {
             self.cancel.paused(pause).await;
         }
@@ -68,15 +69,14 @@ impl Walk {
                     self.pause = Some(how_long);
                     return Next::Said(Said::Paused);
                 }
-<<<<<<< HEAD
-                Some(Output::Event(message)) => return Next::Said(Said::Event(message)),
-                Some(Output::Part(part)) => return Next::Said(Said::Part(part)),
-=======
                 Some(Output::Event(message)) => {
                     self.pace = Pace::new();
                     return Next::Said(Said::Event(message));
                 }
->>>>>>> main
+                Some(Output::Part(part)) => {
+                    self.pace.stops();
+                    return Next::Said(Said::Part(part));
+                }
                 Some(Output::Learned(standing)) => return Next::Said(Said::Learned(standing)),
                 Some(Output::Aside(request)) => self.aside(request),
                 Some(Output::Done(end)) => {
