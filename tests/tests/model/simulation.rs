@@ -17,8 +17,8 @@ use vmcp_core::gateway::relay;
 use vmcp_core::gateway::rounds::Round;
 use vmcp_core::gateway::{self, Caller, Headers, Hop, ServerInfo, Serves, Session, SessionState, Turn};
 use vmcp_core::mcp::client::{
-    Answer, Asked, Call, CallError, Declared, Exchange, Goal, Limits, List, Listed, Output, Ran, ServerMessage,
-    Settings, Standing, Start,
+    Answer, Asked, Call, CallError, Declared, Exchange, Goal, Limits, List, Listed, Output, Passing, Ran, Reply,
+    ServerMessage, Settings, Standing, Start,
 };
 use vmcp_core::mcp::http::{Failure, Input, Sent, Stage};
 use vmcp_core::mcp::{Era, Revision};
@@ -36,6 +36,10 @@ const REQUESTS: usize = 40;
 const EVENTS: usize = 20_000;
 const CAPABILITIES: &str = r#"{"elicitation":{}}"#;
 
+fn gateway_info() -> ServerInfo {
+    ServerInfo { name: "n".into(), version: "v".into() }
+}
+
 #[test]
 fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network_does() {
     if let Ok(seed) = std::env::var("VMCP_SIMULATION_SEED") {
@@ -52,7 +56,7 @@ fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network
         all.add(&world.count);
     }
     // Nothing is proved of what did not happen.
-    let Count { results, errors, cancelled, progress, questions, rounds, superfluous } = all;
+    let Count { results, errors, cancelled, progress, questions, rounds, superfluous, passed } = all;
     for (what, count) in [
         ("results", results),
         ("errors", errors),
@@ -61,6 +65,7 @@ fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network
         ("questions answered", questions),
         ("rounds", rounds),
         ("superfluous sessions", superfluous),
+        ("results passed on", passed),
     ] {
         assert!(count > 100, "{count} {what} in {SEEDS} worlds");
     }
@@ -76,6 +81,7 @@ struct Count {
     questions: usize,
     rounds: usize,
     superfluous: usize,
+    passed: usize,
 }
 
 impl Count {
@@ -87,6 +93,7 @@ impl Count {
         self.questions += other.questions;
         self.rounds += other.rounds;
         self.superfluous += other.superfluous;
+        self.passed += other.passed;
     }
 }
 
@@ -105,6 +112,8 @@ struct Running {
     /// Of the request that was sent last.
     coming: VecDeque<Portion>,
     over: Option<Result<Answer, CallError>>,
+    /// What was passed on of its result.
+    passed: Vec<u8>,
 }
 
 /// A question of a backend to a client.
@@ -291,6 +300,11 @@ impl World {
             call.capabilities = Some(relay::declared_without_sessions(CAPABILITIES));
         }
         let caller = ask.caller().led_to(&owner);
+        // Some want what comes as soon as it can be told what it is.
+        if self.chance.one_in(2) {
+            let passing = caller.passing(&gateway_info());
+            call.passing = passing.map(|passing| Arc::new(Passing { from: 1, ..(*passing).clone() }));
+        }
         let backend = self.backends.iter().position(|backend| backend.name == *owner.backend).unwrap();
         self.say(|| format!("client {client} begins {token}, id {id}, at b{backend}"));
         let running = Running {
@@ -303,6 +317,7 @@ impl World {
             call,
             coming: VecDeque::new(),
             over: None,
+            passed: Vec::new(),
         };
         self.begin(running)
     }
@@ -333,6 +348,7 @@ impl World {
                 }
                 Output::Aside(request) => self.send_aside(running.backend, &request),
                 Output::Pause(_) => {}
+                Output::Part(part) => running.passed.extend(part),
                 Output::Event(message) if message.id.is_some() => self.ask_client(running, message, Of::Exchange),
                 Output::Event(message) => self.progress(running, &message)?,
                 Output::Learned(standing) => {
@@ -514,6 +530,10 @@ impl World {
     }
 
     fn told(&mut self, running: Running, outcome: Result<Answer, CallError>) -> Result<(), Fault> {
+        let outcome = match outcome {
+            Ok(Answer::Passed) => Ok(Answer::Reply(self.passed(&running)?)),
+            outcome => outcome,
+        };
         let ran = self.backends.iter().filter_map(|backend| backend.ran.get(&running.token)).sum::<usize>();
         let (message, kind) = match &outcome {
             Ok(Answer::Reply(reply)) => {
@@ -529,7 +549,7 @@ impl World {
                 self.numbers += 1;
                 let nonce = self.numbers.to_be_bytes();
                 let nonce = std::array::from_fn(|at| nonce.get(at).copied().unwrap_or_default());
-                let server = ServerInfo { name: "n".into(), version: "v".into() };
+                let server = gateway_info();
                 let backend = &self.backends[running.backend].name;
                 let hop = Hop { backend, server: &server, sealer: Sealer::new(&self.keys, "", 0, nonce) };
                 (running.caller.message(reply, hop), "a result")
@@ -569,6 +589,17 @@ impl World {
         }
         let before = self.ended.insert(running.token.clone(), kind);
         ensure(before.is_none(), || format!("{} ends twice: {before:?}, then {kind}", running.token))
+    }
+
+    /// A result that its client has got already.
+    fn passed(&mut self, running: &Running) -> Result<Reply, Fault> {
+        let text = String::from_utf8(running.passed.clone()).map_err(|_| format!("{} gets no text", running.token))?;
+        let said: Value = serde_json::from_str(&text).map_err(|error| format!("{}: {error}: {text}", running.token))?;
+        ensure(said["id"] == running.id, || format!("{} is answered under another id: {said}", running.token))?;
+        self.count.passed += 1;
+        let standing = self.links.get(&self.key(running.client, running.backend));
+        let era = standing.map_or(Era::Legacy, |standing| standing.era());
+        Reply::read(text, era).ok_or_else(|| format!("{} gets what is no response: {said}", running.token))
     }
 
     fn judge_result(&self, running: &Running, result: &Value, ran: usize) -> Result<(), Fault> {

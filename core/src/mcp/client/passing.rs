@@ -4,6 +4,7 @@
 //! It begins only when enough has come to know that nothing in the result is to be changed or acted on later. What turns out
 //! otherwise after that is an error: what was passed on must be broken off.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -57,7 +58,7 @@ impl Content {
 #[derive(Debug)]
 pub(super) enum Begun {
     /// This is passed on, and so is what follows.
-    Yes(Passage, Vec<u8>),
+    Yes(Box<Passage>, Vec<u8>),
     /// More of it may tell.
     NotYet,
     /// It is collected.
@@ -172,7 +173,7 @@ impl Passage {
             return Begun::Never;
         }
         match (passage.seen.complete, passage.seen.end) {
-            (Times::Once, Times::Never) => Begun::Yes(passage, out),
+            (Times::Once, Times::Never) => Begun::Yes(Box::new(passage), out),
             // What comes now is no part of it.
             (_, Times::Once) => Begun::Never,
             (Times::Never, Times::Never) => Begun::NotYet,

@@ -2,6 +2,7 @@
 //!
 //! It does not judge what the outcome means for the conversation.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -63,7 +64,7 @@ pub(super) struct Reading {
     form: Form,
     /// Whether a long response is passed on, and how many bytes have to be there before that is looked at.
     passing: Option<(Arc<Passing>, usize)>,
-    passage: Option<Passage>,
+    passage: Option<Box<Passage>>,
     /// Bytes of the message that is passed on.
     passed: usize,
     /// `Mcp-Session-Id` of the response.
@@ -247,7 +248,7 @@ impl Reading {
 
     /// It is over.
     fn passed(&self) -> Received {
-        match self.passage.as_ref().map_or(Ok(()), Passage::end) {
+        match self.passage.as_ref().map_or(Ok(()), |passage| passage.end()) {
             Ok(()) => Received::Passed,
             Err(problem) => Received::Broken(problem),
         }
@@ -330,7 +331,12 @@ impl Reading {
 }
 
 /// The beginning of a long response, if it can be passed on. Each look that does not tell is followed by one at twice as much.
-fn begun(passing: &mut Option<(Arc<Passing>, usize)>, due: Due, era: Era, bytes: &[u8]) -> Option<(Passage, Vec<u8>)> {
+fn begun(
+    passing: &mut Option<(Arc<Passing>, usize)>,
+    due: Due,
+    era: Era,
+    bytes: &[u8],
+) -> Option<(Box<Passage>, Vec<u8>)> {
     let Due::Response(due) = due else { return None };
     let (how, from) = passing.as_mut().filter(|(_, from)| bytes.len() >= *from)?;
     match Passage::begin(how, due, era, bytes) {
