@@ -156,7 +156,8 @@ impl Policy {
     }
 
     /// How far in front a backend stands; `None` if it is not in the order.
-    pub(super) fn rank(&self, backend: &str) -> Option<usize> {
+    #[must_use]
+    pub fn rank(&self, backend: &str) -> Option<usize> {
         self.priority_order.iter().position(|name| name == backend)
     }
 }

@@ -155,6 +155,26 @@ pub fn is_wanted(least: Option<LogLevel>, message: &ServerMessage) -> bool {
     }
 }
 
+/// Whether a notification is one that MCP itself knows: each of these has its own way, or none.
+pub(super) fn is_of_core(method: &str) -> bool {
+    const OF_CORE: [&str; 13] = [
+        "cancelled",
+        "elicitation/complete",
+        "initialized",
+        "message",
+        "progress",
+        "prompts/list_changed",
+        "resources/list_changed",
+        "resources/updated",
+        "roots/list_changed",
+        "subscriptions/acknowledged",
+        "tasks",
+        "tasks/status",
+        "tools/list_changed",
+    ];
+    method.strip_prefix("notifications/").is_some_and(|name| OF_CORE.contains(&name))
+}
+
 /// What a backend with sessions is told of the capabilities (JSON) of a client that has one: all of them, so that it offers
 /// what it would offer the client itself, but for the list of its tasks, which are those of several backends.
 #[must_use]
@@ -196,15 +216,16 @@ impl Declares {
     /// Of a client that said this in its session.
     #[must_use]
     pub fn of_session(capabilities: &str) -> Self {
-        let alone = super::asks::relayed(&declared_without_sessions(capabilities));
-        Self { in_session: json::canonical(&declared_to_backend(capabilities)), alone: json::canonical(&alone) }
+        Self {
+            in_session: json::canonical(&declared_to_backend(capabilities)),
+            alone: json::canonical(&declared_without_sessions(capabilities)),
+        }
     }
 
     /// Of a client that said this with a request that stands alone.
     #[must_use]
     pub fn of_request(capabilities: &str) -> Self {
-        let alone = super::asks::relayed(capabilities);
-        Self { in_session: json::canonical(&declared_for_one_call(capabilities)), alone: json::canonical(&alone) }
+        Self { in_session: json::canonical(&declared_for_one_call(capabilities)), alone: json::canonical(capabilities) }
     }
 
     /// Whether it says nothing, as the gateway itself does.
@@ -372,7 +393,8 @@ mod tests {
         assert_eq!(one.alone, r#"{"elicitation":{},"roots":{}}"#);
         let alone =
             Declares::of_request(r#"{"extensions":{"x/y":{},"io.modelcontextprotocol/ui":{"b":[1, 2],"a":1.50}}}"#);
-        assert_eq!(alone.alone, r#"{"extensions":{"io.modelcontextprotocol/ui":{"a":1.50,"b":[1, 2]}}}"#);
+        assert_eq!(alone.alone, r#"{"extensions":{"io.modelcontextprotocol/ui":{"a":1.50,"b":[1, 2]},"x/y":{}}}"#);
+        assert_eq!(alone.in_session, alone.alone);
         assert!(Declares::of_request("{}").is_nothing() && Declares::of_session(r#"{ }"#).is_nothing());
     }
 

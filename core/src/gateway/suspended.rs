@@ -8,7 +8,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::asks::{Ask, Caller, Hop};
+use super::asks::{Ask, Hop};
+use super::caller::Caller;
 use super::front::Response;
 use super::modern::complete;
 use super::relay::{self, ASKED_IN_RESULTS, NotAsked};

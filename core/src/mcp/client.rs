@@ -398,7 +398,13 @@ impl Exchange {
                             self.queue.extend(self.standing.clone().map(Output::Learned));
                             self.proceed();
                         }
-                        last => self.fail(INITIALIZED, problem_of(&last), Ran::No),
+                        last => {
+                            let problem = match problem_of(&last) {
+                                Problem::Status(status) => Problem::NotAccepted(status),
+                                problem => problem,
+                            };
+                            self.fail(INITIALIZED, problem, Ran::No);
+                        }
                     },
                     State::Calling => self.called(last, &ended),
                     State::Resuming => self.continued(last, &ended),

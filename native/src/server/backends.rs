@@ -293,9 +293,14 @@ impl Backends {
         Freshness::of_all(self.all.iter().filter_map(|served| served.freshness(kind, now)))
     }
 
-    /// What all backends offer, as far as they were asked.
-    pub(super) fn offering(&self) -> Offering {
-        let known: Vec<_> = self.all.iter().filter_map(|served| Some((served, served.introduced()?))).collect();
+    /// What all backends offer, as far as they were asked, or those of `others` were that see the same backends. Those that
+    /// come first where several have a resource come first here.
+    pub(super) fn offering(&self, others: &Self) -> Offering {
+        let pairs = self.all.iter().zip(&others.all);
+        let mut known: Vec<_> =
+            pairs.filter_map(|(own, other)| Some((own, own.introduced().or_else(|| other.introduced())?))).collect();
+        // By name otherwise, as they stand.
+        known.sort_by_key(|(served, _)| self.policy.rank(&served.name).unwrap_or(usize::MAX));
         Offering::of(known.iter().filter_map(|(served, standing)| Some((served.name.as_str(), standing.facts()?))))
     }
 

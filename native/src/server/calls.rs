@@ -63,7 +63,8 @@ impl App {
         }
         if let Some(token) = ask.suspended() {
             let call = self.seals.number(token).and_then(|number| self.suspensions.find(number));
-            let fed = call.and_then(|call| self.feed(&call, ask.caller(), who, outlet, &ask.input_responses()).ok());
+            let fed =
+                call.and_then(|call| self.feed(&call, ask.caller(), who.as_ref(), outlet, &ask.input_responses()).ok());
             let Some(attached) = fed else { return written(ask.gone()) };
             return answered(ask.asker.streams, outcome, attached).await;
         }
@@ -100,6 +101,7 @@ impl App {
             if let Some(session) = &in_flight.session {
                 call.asked = Asked::Relay;
                 call.capabilities = Some(declared_without_sessions(&session.state.session.capabilities));
+                call.log_level = session.state.log_level();
             }
             left.push_back((place, call));
         }
@@ -115,9 +117,14 @@ impl App {
                 call.passing = Some(Arc::clone(&passing));
             }
         }
-        // What a backend with sessions asks while this call is open can only be told in its answer.
+        // What a backend with sessions asks or logs while this call is open can only be told in its answer.
         let suspendable = match left.front_mut() {
-            Some((place, call)) if owners.len() == 1 && in_flight.session.is_none() && caller.can_be_asked() => {
+            Some((place, call))
+                if owners.len() == 1
+                    && in_flight.session.is_none()
+                    && (caller.can_be_asked()
+                        || view.at(*place).is_some_and(|served| self.may_log(served, &caller))) =>
+            {
                 call.asked = Asked::Relay;
                 Some(self.suspensions.begin(*place, who.clone(), caller.clone(), Arc::clone(&outlet), cancel.clone()))
             }
@@ -200,6 +207,11 @@ impl App {
         }
     }
 
+    /// Whether a backend with sessions may log what a caller that stands alone wants to hear.
+    fn may_log(&self, served: &Served, caller: &Caller) -> bool {
+        caller.log_level().is_some() && served.stateless().is_none() && self.offers(served, "logging")
+    }
+
     /// Whether a backend says that it has something, or was not asked.
     fn offers(&self, served: &Served, capability: &str) -> bool {
         let standing = served.own.standing();
@@ -256,7 +268,12 @@ async fn then(
             Ok(answers) => Then::Again(task.update(call, &answers)),
             Err(then) => then,
         },
-        (Step::Done(reply), _) => Then::Done(Ok(Answer::Reply(reply))),
+        (Step::Done(reply), rounds) => {
+            if let Some(rounds) = rounds {
+                rounds.over(&reply);
+            }
+            Then::Done(Ok(Answer::Reply(reply)))
+        }
         (Step::Pass, Some(rounds)) => rounds.next(call, result).await,
         (Step::Pass | Step::Ask(_), None) => Then::Done(result),
     }
@@ -323,6 +340,8 @@ impl Errand {
                 (Some(session), _) => session.state.link(place),
                 // Who can be asked has a session at the backend alone, in which the backend knows what it can do.
                 (None, Some(_)) => Arc::default(),
+                // And so has who wants log messages: how grave they are is set for a whole session.
+                (None, None) if self.app.may_log(served, &self.teller.caller) => Arc::default(),
                 (None, None) if served.is_shared_with(self.who.as_ref()) => Arc::clone(&served.own),
                 // What is opened with a caller's credentials is nobody else's.
                 (None, None) => Arc::default(),
@@ -343,22 +362,32 @@ impl Errand {
                 conversation = conversation.on_behalf_of(&session.state.settings);
                 session.state.goes_to(&self.in_flight.id, place);
             }
-            // There it is no request: the gateway listens.
-            if let (Some(session), Some(wish)) = (session, &self.subscribes)
-                && conversation.standing().is_some_and(|standing| standing.era() == Era::Modern)
-            {
-                match wish {
-                    Subscribes::To(uri) => session.state.subscribe(place, uri),
-                    Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
-                }
-                self.app.hear_subscriptions(session, served, place).await;
-                drop(self.in_flight);
-                self.teller.subscribed();
-                return Ok(());
-            }
             let slot = backends.admit(served)?;
             let started = Instant::now();
             let served = Arc::clone(served);
+            if let (Some(session), Some(wish)) = (session, &self.subscribes) {
+                // How the backend speaks decides what becomes of that.
+                match self.app.open_for(session, &served, place, &mut conversation, &self.cancel).await {
+                    Ok(Era::Legacy) => {}
+                    // There it is no request: the gateway listens.
+                    Ok(Era::Modern) => {
+                        match wish {
+                            Subscribes::To(uri) => session.state.subscribe(place, uri),
+                            Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
+                        }
+                        self.app.hear_subscriptions(session, &served, place).await;
+                        drop(self.in_flight);
+                        self.teller.subscribed();
+                        return Ok(());
+                    }
+                    Err(error) => {
+                        let result = Err(error);
+                        log(&served.name, started, &result);
+                        self.finish(&served.name, result, Course::Unbegun);
+                        return Ok(());
+                    }
+                }
+            }
             slot.run(async move {
                 let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
                 let id = self.in_flight.id.trim_matches('"');
@@ -403,11 +432,14 @@ impl Errand {
                             }
                             Heard::Opened(standing) => {
                                 if let Some(session) = session {
-                                    session.state.lists_anew(place);
-                                    session.state.replay(place, &served, &standing, &self.cancel).await;
-                                    app.listen_to(session, place).stands().await;
-                                } else if let (Some(call), Some(link)) = (&suspendable, &alone) {
-                                    app.hear_for(call, place, link, self.who.clone()).stands().await;
+                                    app.opened_for(session, &served, place, &standing, &self.cancel).await;
+                                } else if let Some(link) = &alone {
+                                    if let Some(level) = self.teller.caller.log_level() {
+                                        served.wants_logs(&standing, self.who.as_ref(), level, &self.cancel).await;
+                                    }
+                                    if let Some(call) = &suspendable {
+                                        app.hear_for(call, place, link, self.who.clone()).stands().await;
+                                    }
                                 }
                             }
                             Heard::Part(part) => {
@@ -565,19 +597,18 @@ struct Teller {
 impl Teller {
     /// Something before the result, for a client that has no session.
     fn event(&self, message: &ServerMessage) {
-        if !self.caller.relays(message) {
-            return;
-        }
-        match &self.suspendable {
-            // Who has come again has another token.
+        let again;
+        let (caller, outlet) = match &self.suspendable {
+            // Who has come again has another token, and may want other messages.
             Some(call) => {
-                if let Some((caller, outlet)) = call.hears()
-                    && let Some(text) = caller.progress(message)
-                {
-                    outlet.say(&text);
-                }
+                let Some(heard) = call.hears() else { return };
+                again = heard;
+                (&again.0, &again.1)
             }
-            None => drop(self.outlet.say(&message.text)),
+            None => (&self.caller, &self.outlet),
+        };
+        if let Some(text) = caller.relayed(message) {
+            outlet.say(&text);
         }
     }
 

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
 use vmcp_core::gateway::Notified;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
 
 use super::App;
-use super::backends::{Change, Why};
+use super::backends::{Backends, Change, Why};
 use super::client::Client;
 use super::outlet::{Outlet, Told};
 use super::questions::{Answered, On, Source, Towards};
@@ -81,10 +83,12 @@ impl Client {
     /// A conversation with a backend was opened: what the client has said once for all of it is said there too.
     pub(super) async fn replay(&self, place: usize, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
         let who = self.who();
-        if let Some(level) = self.log_level().filter(|_| logs(standing)) {
-            served.ask_in(standing, who.as_ref(), set_level(level), cancel).await;
+        if let Some(level) = self.log_level() {
+            served.wants_logs(standing, who.as_ref(), level, cancel).await;
         }
-        for uri in self.subscriptions(place) {
+        // Where there are no sessions, the gateway listens instead.
+        let subscriptions = if standing.era() == Era::Legacy { self.subscriptions(place) } else { Vec::new() };
+        for uri in subscriptions {
             let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
             served.ask_in(standing, who.as_ref(), Call::new("resources/subscribe", Some(params)), cancel).await;
         }
@@ -96,6 +100,59 @@ impl Client {
             let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
             self.stream.send(&jsonrpc::notification("notifications/resources/updated", Some(&params)));
         }
+    }
+}
+
+impl Served {
+    /// From now on, log messages of this level and graver ones are wanted in this conversation. A backend that does not log
+    /// is not told.
+    pub(super) async fn wants_logs(
+        &self,
+        standing: &Arc<Standing>,
+        who: Option<&Arc<Principal>>,
+        level: LogLevel,
+        cancel: &Cancel,
+    ) {
+        if logs(standing) {
+            self.ask_in(standing, who, set_level(level), cancel).await;
+        }
+    }
+}
+
+impl Backends {
+    /// The same in the background; what is returned ends when the backend has been told. `None` if it is not.
+    fn tell_log_level(
+        &self,
+        place: usize,
+        standing: &Arc<Standing>,
+        who: Option<Arc<Principal>>,
+        level: LogLevel,
+    ) -> Option<oneshot::Receiver<bool>> {
+        logs(standing).then(|| self.ask_in(place, Arc::clone(standing), who, set_level(level)))?
+    }
+
+    /// What a client says to a backend, once that knows which log messages it wants now: a level, if that is another one
+    /// than before.
+    pub(super) fn tell_at(
+        self: &Arc<Self>,
+        level: Option<LogLevel>,
+        towards: Vec<Towards>,
+        who: Option<&Arc<Principal>>,
+    ) {
+        let first = towards.first();
+        let told = first
+            .zip(level)
+            .and_then(|(first, level)| self.tell_log_level(first.place, &first.standing, who.cloned(), level));
+        let tell = |backends: &Self, who: Option<&Arc<Principal>>| {
+            towards.into_iter().for_each(|towards| backends.tell(towards, who.cloned()));
+        };
+        let Some(told) = told else { return tell(self, who) };
+        let (backends, who) = (Arc::clone(self), who.cloned());
+        self.runtime.spawn(async move {
+            // Late is late: what is said next need not be filtered there.
+            drop(tokio::time::timeout(A_MOMENT, told).await);
+            tell(&backends, who.as_ref());
+        });
     }
 }
 
@@ -143,8 +200,7 @@ impl App {
     pub(super) async fn pass_on_log_level(&self, client: &Client, level: LogLevel) {
         let links = client.open_links().into_iter();
         let told: Vec<_> = links
-            .filter(|(_, standing)| logs(standing))
-            .filter_map(|(place, standing)| self.backends.ask_in(place, standing, client.who(), set_level(level)))
+            .filter_map(|(place, standing)| self.backends.tell_log_level(place, &standing, client.who(), level))
             .collect();
         let all = async {
             for told in told {

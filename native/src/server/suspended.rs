@@ -243,7 +243,7 @@ impl App {
         self: &Arc<Self>,
         call: &Arc<Suspendable>,
         caller: Caller,
-        who: Option<Arc<Principal>>,
+        who: Option<&Arc<Principal>>,
         outlet: Arc<Outlet>,
         answers: &[(String, String)],
     ) -> Result<Attached, NotAwaited> {
@@ -253,7 +253,7 @@ impl App {
             Turn::Late(ended) => {
                 self.suspensions.lock().remove(&call.number);
                 drop(state);
-                self.tell_end(&caller, &outlet, who.as_deref(), *ended);
+                self.tell_end(&caller, &outlet, who.map(Arc::as_ref), *ended);
                 return Ok(Attached { call: Arc::clone(call), round: 0 });
             }
             turn @ (Turn::Backend | Turn::Answering | Turn::Over) => {
@@ -262,18 +262,21 @@ impl App {
             }
         }
         state.round += 1;
+        let level = caller.log_level().filter(|level| state.caller.log_level() != Some(*level));
         (state.caller, state.outlet) = (caller, outlet);
+        let mut towards = Vec::new();
         let mut open = std::mem::take(&mut state.open);
         open.retain(|question| {
             let key = format!("\"{}\"", question.key);
             let answer = answers.iter().find(|(known, _)| *known == key);
             if let (Some((_, answer)), Some(id)) = (answer, &question.message.id) {
                 let (standing, message) = (Arc::clone(&question.standing), jsonrpc::result(id, answer));
-                self.backends.tell(Towards { place: call.place, standing, message }, who.clone());
+                towards.push(Towards { place: call.place, standing, message });
             }
             answer.is_none()
         });
         state.open = open;
+        self.backends.tell_at(level, towards, who);
         // 2026-07-28, basic/patterns/mrtr, Error Handling: what is missing is asked for again.
         if state.open.is_empty() {
             call.cancel.count_silence();

@@ -6,6 +6,7 @@
 
 mod backend;
 mod chance;
+mod suspended;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -26,6 +27,7 @@ use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 
 use backend::{Backend, Portion};
 use chance::Chance;
+use suspended::Suspension;
 
 const SEEDS: u64 = 600;
 const CLIENTS: usize = 5;
@@ -56,7 +58,7 @@ fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network
         all.add(&world.count);
     }
     // Nothing is proved of what did not happen.
-    let Count { results, errors, cancelled, progress, questions, rounds, superfluous, passed } = all;
+    let Count { results, errors, cancelled, progress, questions, rounds, superfluous, passed, .. } = all;
     for (what, count) in [
         ("results", results),
         ("errors", errors),
@@ -66,6 +68,10 @@ fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network
         ("rounds", rounds),
         ("superfluous sessions", superfluous),
         ("results passed on", passed),
+        ("suspended calls", all.suspended),
+        ("results for which no client was waited", all.late),
+        ("calls that were given up while their client was away", all.gone),
+        ("questions that were withdrawn", all.withdrawn),
     ] {
         assert!(count > 100, "{count} {what} in {SEEDS} worlds");
     }
@@ -82,6 +88,10 @@ struct Count {
     rounds: usize,
     superfluous: usize,
     passed: usize,
+    suspended: usize,
+    late: usize,
+    gone: usize,
+    withdrawn: usize,
 }
 
 impl Count {
@@ -94,6 +104,10 @@ impl Count {
         self.rounds += other.rounds;
         self.superfluous += other.superfluous;
         self.passed += other.passed;
+        self.suspended += other.suspended;
+        self.late += other.late;
+        self.gone += other.gone;
+        self.withdrawn += other.withdrawn;
     }
 }
 
@@ -114,6 +128,7 @@ struct Running {
     over: Option<Result<Answer, CallError>>,
     /// What was passed on of its result.
     passed: Vec<u8>,
+    suspension: Suspension,
 }
 
 /// A question of a backend to a client.
@@ -292,6 +307,9 @@ impl World {
         };
         let opened = ask.open(&Sealer::new(&self.keys, "", 0, [0; NONCE_BYTES]));
         ensure(opened.is_ok(), || format!("what {token} brought back does not open: {opened:?}"))?;
+        if let Some(number) = ask.suspended() {
+            return self.come_back(number.parse().unwrap(), &ask, id, &token);
+        }
         let owner = self.merged.owner(List::Tools, &ask.name).ok_or("a tool of the list has no owner")?;
         ensure(ask.may_go_to(&owner), || format!("{token} is led astray by its state"))?;
         let mut call = ask.towards(&owner);
@@ -300,8 +318,10 @@ impl World {
             call.capabilities = Some(relay::declared_without_sessions(CAPABILITIES));
         }
         let caller = ask.caller().led_to(&owner);
-        // Some want what comes as soon as it can be told what it is.
-        if self.chance.one_in(2) {
+        if self.clients[client] == Era::Modern && caller.can_be_asked() {
+            call.asked = Asked::Relay;
+        } else if self.chance.one_in(2) {
+            // Some want what comes as soon as it can be told what it is.
             let passing = caller.passing(&gateway_info());
             call.passing = passing.map(|passing| Arc::new(Passing { from: 1, ..(*passing).clone() }));
         }
@@ -318,6 +338,7 @@ impl World {
             coming: VecDeque::new(),
             over: None,
             passed: Vec::new(),
+            suspension: Suspension::of(self.numbers),
         };
         self.begin(running)
     }
@@ -349,7 +370,13 @@ impl World {
                 Output::Aside(request) => self.send_aside(running.backend, &request),
                 Output::Pause(_) => {}
                 Output::Part(part) => running.passed.extend(part),
+                Output::Event(message) if message.id.is_some() && self.clients[running.client] == Era::Modern => {
+                    self.suspend(running, message)?;
+                }
                 Output::Event(message) if message.id.is_some() => self.ask_client(running, message, Of::Exchange),
+                Output::Event(message) if message.method == "notifications/cancelled" => {
+                    self.withdraw(running, &message)?;
+                }
                 Output::Event(message) => self.progress(running, &message)?,
                 Output::Learned(standing) => {
                     let key = self.key(running.client, running.backend);
@@ -395,6 +422,28 @@ impl World {
         )?;
         self.count.progress += 1;
         Ok(())
+    }
+
+    /// A backend no longer wants to know what it has asked.
+    fn withdraw(&mut self, running: &Running, message: &ServerMessage) -> Result<(), Fault> {
+        if self.clients[running.client] == Era::Modern {
+            return ensure(running.caller.relayed(message).is_none(), || {
+                format!("a client without a session hears {message:?}")
+            });
+        }
+        let told: Value = serde_json::from_str(&message.text).unwrap();
+        let of = |asked: &Question| {
+            asked.token == running.token && asked.message.id == Some(told["params"]["requestId"].to_string())
+        };
+        // The client may have answered.
+        let Some(number) = self.questions.iter().find(|(_, asked)| of(asked)).map(|(number, _)| *number) else {
+            return Ok(());
+        };
+        self.questions.remove(&number);
+        let told: Value =
+            serde_json::from_str(&relay::retold(&message.text, "requestId", &number.to_string())).unwrap();
+        self.count.withdrawn += 1;
+        ensure(told["params"]["requestId"] == number, || format!("question {number} is withdrawn as {told}"))
     }
 
     fn ask_client(&mut self, running: &Running, message: ServerMessage, of: Of) {
@@ -453,12 +502,15 @@ impl World {
         }
     }
 
+    /// One of the calls that are not over.
+    fn one_that_runs(&mut self) -> Option<usize> {
+        let runs: Vec<_> = (0..self.running.len()).filter(|place| self.running[*place].over.is_none()).collect();
+        (!runs.is_empty()).then(|| runs[self.chance.below(runs.len())])
+    }
+
     /// The network brings one portion of one answer.
     fn deliver(&mut self) -> Result<(), Fault> {
-        if self.running.is_empty() {
-            return Ok(());
-        }
-        let place = self.chance.below(self.running.len());
+        let Some(place) = self.one_that_runs() else { return Ok(()) };
         let mut running = self.running.swap_remove(place);
         match running.coming.front() {
             Some(Portion::Until(question)) => {
@@ -469,7 +521,11 @@ impl World {
                         format!("{} gets the answer to another question: {answer}", running.token)
                     })?;
                     running.coming.pop_front();
-                } else if !self.questions.values().any(|asked| asked.token == running.token) {
+                } else if self.chance.one_in(4) {
+                    // It goes on without.
+                    running.coming.pop_front();
+                } else if !running.suspension.away && !self.questions.values().any(|asked| asked.token == running.token)
+                {
                     // The answer did not come: no server waits for ever.
                     running.coming = [Portion::Failed(Stage::Body, Sent::Maybe)].into();
                 }
@@ -503,10 +559,7 @@ impl World {
 
     /// A client gives a call up.
     fn cancel(&mut self) -> Result<(), Fault> {
-        if self.running.is_empty() {
-            return Ok(());
-        }
-        let place = self.chance.below(self.running.len());
+        let Some(place) = self.one_that_runs() else { return Ok(()) };
         let mut running = self.running.swap_remove(place);
         if let Some(request) = running.exchange.withdraw() {
             self.send_aside(running.backend, &request);
@@ -514,13 +567,16 @@ impl World {
         running.exchange.handle(Input::Failed(failure(Stage::Cancelled)));
         self.follow(&mut running)?;
         ensure(running.over.is_some(), || format!("{} goes on although it was cancelled", running.token))?;
-        self.running.push(running);
+        if !running.suspension.away {
+            self.running.push(running);
+        }
+        // One whose client is away has expired; the client finds that when it comes.
         self.settle()
     }
 
     /// Tells clients what came of their calls.
     fn settle(&mut self) -> Result<(), Fault> {
-        while let Some(place) = self.running.iter().position(|running| running.over.is_some()) {
+        while let Some(place) = self.running.iter().position(|one| one.over.is_some() && !one.suspension.away) {
             let mut running = self.running.swap_remove(place);
             self.questions.retain(|_, question| question.token != running.token);
             let outcome = running.over.take().unwrap();
@@ -546,9 +602,7 @@ impl World {
                     self.asking.push(Asking { running, round, answers: Vec::new() });
                     return Ok(());
                 }
-                self.numbers += 1;
-                let nonce = self.numbers.to_be_bytes();
-                let nonce = std::array::from_fn(|at| nonce.get(at).copied().unwrap_or_default());
+                let nonce = self.nonce();
                 let server = gateway_info();
                 let backend = &self.backends[running.backend].name;
                 let hop = Hop { backend, server: &server, sealer: Sealer::new(&self.keys, "", 0, nonce) };
@@ -587,8 +641,18 @@ impl World {
             ensure(said["error"]["code"].is_i64(), || format!("{} is told nothing: {said}", running.token))?;
             *if kind == "cancelled" { &mut self.count.cancelled } else { &mut self.count.errors } += 1;
         }
-        let before = self.ended.insert(running.token.clone(), kind);
-        ensure(before.is_none(), || format!("{} ends twice: {before:?}, then {kind}", running.token))
+        self.ends(&running.token, kind)
+    }
+
+    fn ends(&mut self, token: &str, how: &'static str) -> Result<(), Fault> {
+        let before = self.ended.insert(token.to_owned(), how);
+        ensure(before.is_none(), || format!("{token} ends twice: {before:?}, then {how}"))
+    }
+
+    fn nonce(&mut self) -> [u8; NONCE_BYTES] {
+        self.numbers += 1;
+        let number = self.numbers.to_be_bytes();
+        std::array::from_fn(|at| number.get(at).copied().unwrap_or_default())
     }
 
     /// A result that its client has got already.

@@ -16,7 +16,7 @@ use vmcp_core::mcp::client::{
 };
 use vmcp_core::mcp::http::{Failure, Head, Input, Request, Sent, Stage};
 use vmcp_core::mcp::jsonrpc::Outcome;
-use vmcp_core::mcp::{Era, Revision};
+use vmcp_core::mcp::{Era, LogLevel, Revision};
 use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 
 #[test]
@@ -68,7 +68,7 @@ impl Block {
     }
 }
 
-const GIVEN: [&str; 21] = [
+const GIVEN: [&str; 22] = [
     "era",
     "goal",
     "start",
@@ -90,6 +90,7 @@ const GIVEN: [&str; 21] = [
     "capabilities",
     "asked",
     "caller",
+    "logs",
 ];
 
 fn replay_all(folder: &str, run: impl Fn(&[Block]) -> String) {
@@ -181,7 +182,7 @@ fn exchange(given: &[Block], portions: Portions) -> String {
     let mut out = String::new();
     let mut settings = Settings { declared: Declared::new("vmcp", "0"), limits: Limits::default() };
     let mut asked = Asked::Decline;
-    let (mut caller, mut era) = (None, Era::Legacy);
+    let (mut caller, mut era, mut log_level) = (None, Era::Legacy, None);
     let (mut goal, mut start) = (Goal::Open, Start::Unknown);
     let mut answers = given.iter();
     for block in answers.by_ref() {
@@ -196,7 +197,13 @@ fn exchange(given: &[Block], portions: Portions) -> String {
             "asked" => asked = Asked::Relay,
             "caller" => caller = Some(block.rest().to_owned()),
             "era" => era = Era::Modern,
-            "goal" => goal = goal_of(block, asked, era, caller.take()),
+            "logs" => log_level = LogLevel::parse(block.rest()),
+            "goal" => {
+                goal = goal_of(block, asked, era, caller.take());
+                if let Goal::Call(call) = &mut goal {
+                    call.log_level = log_level;
+                }
+            }
             "start" => {
                 start = start_of(block.rest());
                 break;
@@ -557,6 +564,9 @@ fn turn(given: &[Block]) -> String {
                         write!(out, "\nturn {verb} {} of {}\n", owner.original, owner.backend).unwrap();
                         if let Some(capabilities) = towards.capabilities.filter(|capabilities| capabilities != "{}") {
                             writeln!(out, "  (the caller can {capabilities})").unwrap();
+                        }
+                        if let Some(level) = towards.log_level {
+                            writeln!(out, "  (the caller wants log messages from {} on)", level.text()).unwrap();
                         }
                         out.push_str(&details(&towards.headers, towards.params.unwrap().as_bytes()));
                         while let Some(reply) = blocks.next_if(|block| block.word() == "reply") {
