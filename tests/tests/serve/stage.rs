@@ -195,6 +195,11 @@ impl Cue {
         drop(self.out.shutdown(std::net::Shutdown::Both));
     }
 
+    /// Writes bytes of an answer.
+    pub(crate) fn writes(&mut self, bytes: &[u8]) {
+        self.out.write_all(bytes).unwrap();
+    }
+
     /// Begins a stream.
     pub(crate) fn stream(&mut self) {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
