@@ -10,6 +10,7 @@ mod asks;
 pub mod batch;
 mod by_url;
 mod caller;
+pub mod extensions;
 mod front;
 mod links;
 pub mod listen;
@@ -387,8 +388,10 @@ fn shown(text: &str) -> String {
     text.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
+const NO_SUCH_METHOD: &str = "there is no such method here";
+
 fn no_such_method(status: u16, id: Id<'_>) -> Response {
-    Response::error(status, Some(id.text()), code::METHOD_NOT_FOUND, "there is no such method here", None)
+    Response::error(status, Some(id.text()), code::METHOD_NOT_FOUND, NO_SUCH_METHOD, None)
 }
 
 /// Wrong parameters: an error in a session, a bad request where requests stand alone (2026-07-28, basic/index).

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::front::Response;
 use super::task_ids;
-use super::{Asker, Or, ServerInfo, Streams, mirror, refuse_params, shown};
+use super::{Asker, Or, ServerInfo, Streams, extensions, mirror, refuse_params, shown};
 use crate::aggregate::{Entry, Owner};
 use crate::mcp::client::Call;
 use crate::mcp::{Era, code, extension, json, meta};
@@ -74,6 +74,8 @@ pub enum Subject {
     EndOfSubscription,
     /// A task (SEP-2663).
     Task(OfTask),
+    /// What an extension knows; its name is the method.
+    Extension,
 }
 
 /// What is wanted of a task.
@@ -90,7 +92,7 @@ pub enum OfTask {
 }
 
 impl Subject {
-    /// The method that asks.
+    /// The method that asks. Of an extension, each request has its own.
     #[must_use]
     pub fn method(self) -> &'static str {
         match self {
@@ -104,6 +106,7 @@ impl Subject {
             Self::Task(OfTask::Update) => "tasks/update",
             Self::Task(OfTask::Cancel) => "tasks/cancel",
             Self::Task(OfTask::Result) => "tasks/result",
+            Self::Extension => "",
         }
     }
 
@@ -133,6 +136,7 @@ impl<'a> Ask<'a> {
             "tasks/update" if asker.era == Era::Modern => Subject::Task(OfTask::Update),
             "tasks/cancel" => Subject::Task(OfTask::Cancel),
             "tasks/result" if asker.era == Era::Legacy => Subject::Task(OfTask::Result),
+            method if extensions::is_request(method) => return Some(Self::extension(asker, method, params)),
             _ => return None,
         };
         Some(Self::parts(asker.clone(), subject, params).map(|(subject, name, params, raw_name)| Self {
@@ -145,6 +149,24 @@ impl<'a> Ask<'a> {
             opened: None,
             suspended: None,
         }))
+    }
+
+    /// A request that only an extension knows: nothing in it is the gateway's.
+    fn extension(asker: Asker<'a>, method: &str, params: Option<&'a str>) -> Or<Self> {
+        if let Some(wrong) = params.filter(|params| !params.starts_with('{')) {
+            let message = format!("`params` is {}; expected an object", json::kind(wrong));
+            return Err(refuse_params(asker.era, asker.id.text(), &message, None));
+        }
+        Ok(Self {
+            asker,
+            subject: Subject::Extension,
+            name: Cow::Owned(method.to_owned()),
+            params: params.unwrap_or_default(),
+            raw_name: "",
+            headers: Vec::new(),
+            opened: None,
+            suspended: None,
+        })
     }
 
     fn parts(
@@ -188,6 +210,7 @@ impl<'a> Ask<'a> {
             Subject::Tool | Subject::Prompt => (subject, text("name", name)?),
             Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => (subject, text("uri", uri)?),
             Subject::Task(_) => (subject, text("taskId", task)?),
+            Subject::Extension => (subject, (Cow::Borrowed(subject.method()), "")),
             Subject::PromptArgument | Subject::TemplateVariable => {
                 let reference = reference.ok_or_else(|| invalid("`params` has no `ref`"))?;
                 let [kind, name, uri] = json::pick(reference, ["type", "name", "uri"])
@@ -236,6 +259,9 @@ impl<'a> Ask<'a> {
     /// # Errors
     /// It does not open, or needs what the client did not declare; this is the answer.
     pub fn open(&mut self, sealer: &Sealer<'_>) -> Result<(), Response> {
+        if self.subject == Subject::Extension {
+            return Ok(());
+        }
         let Some(capabilities) = self.asker.capabilities else {
             if let Subject::Task(_) = self.subject {
                 self.opened = task_ids::open(sealer, &self.name);
@@ -289,14 +315,22 @@ impl<'a> Ask<'a> {
     /// The call that its backend gets: the original name and state, and every other byte as the client sent it.
     #[must_use]
     pub fn towards(&self, owner: &Owner) -> Call {
+        if self.subject == Subject::Extension {
+            let params = (!self.params.is_empty()).then(|| self.params.to_owned());
+            return self.with_caller(Call::new(&self.name, params));
+        }
         let mut params = json::Splice::new(self.params).replace(self.raw_name, json::quote(&owner.original));
         let state = json::member(self.params, "requestState").filter(|_| !matches!(self.subject, Subject::Task(_)));
         if let (Some(opened), Some(state)) = (&self.opened, state) {
             params = params.replace(state, opened.original.clone());
         }
         let params = params.finish();
-        let mut call = Call::new(self.subject.method(), Some(params));
+        let mut call = self.with_caller(Call::new(self.subject.method(), Some(params)));
         call.headers.clone_from(&self.headers);
+        call
+    }
+
+    fn with_caller(&self, mut call: Call) -> Call {
         call.capabilities = self.asker.capabilities.map(ToOwned::to_owned);
         call.log_level = self.asker.log_level;
         call.era = self.asker.era;

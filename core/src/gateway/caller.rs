@@ -13,7 +13,7 @@ use super::by_url::{self, NotAskedFirst};
 use super::front::Response;
 use super::modern::{complete, for_modern};
 use super::task_ids::{self, Names, TaskIds};
-use super::{ServerInfo, Streams, relay, shown};
+use super::{NO_SUCH_METHOD, ServerInfo, Streams, extensions, relay, shown};
 use crate::aggregate::Owner;
 use crate::mcp::client::{Cached, CallError, Content, Freshness, Passing, Ran, Remake, Reply, ServerMessage};
 use crate::mcp::{Era, LogLevel, code, json, jsonrpc, meta};
@@ -143,7 +143,7 @@ impl Caller {
                 wanted.then_some(Cow::Borrowed(message.text.as_str()))
             }
             method => {
-                let extended = !relay::is_of_core(method) && self.declares_extensions();
+                let extended = extensions::is_notification(method) && self.declares_extensions();
                 extended.then_some(Cow::Borrowed(message.text.as_str()))
             }
         }
@@ -349,6 +349,8 @@ impl Caller {
     pub fn unknown(&self) -> Response {
         match self.era {
             Era::Legacy => self.respond(self.unknown_message()),
+            // streamable-http, Protocol Version Header: an unknown method is 404.
+            Era::Modern if self.subject == Subject::Extension => Response::json(404, self.unknown_message()),
             Era::Modern => Response::json(400, self.unknown_message()),
         }
     }
@@ -362,6 +364,9 @@ impl Caller {
             Subject::Prompt | Subject::PromptArgument => "prompt",
             Subject::TemplateVariable => "resource template",
             Subject::Task(_) => "task",
+            Subject::Extension => {
+                return jsonrpc::error(Some(&self.id), code::METHOD_NOT_FOUND, NO_SUCH_METHOD, None);
+            }
         };
         let message = format!("there is no {noun} `{}`", shown(&self.name));
         let of_a_resource =
@@ -428,6 +433,8 @@ impl Caller {
         let outcome = match (self.subject, error.ran) {
             (Subject::Tool, Ran::No) => "the tool was not called",
             (Subject::Tool, Ran::Maybe) => "whether the tool ran is unknown",
+            (Subject::Extension, Ran::No) => "the request was not carried out",
+            (Subject::Extension, Ran::Maybe) => "whether the request was carried out is unknown",
             // To ask for what is only read once more does no harm.
             _ => return format!("backend `{backend}`: {error}"),
         };

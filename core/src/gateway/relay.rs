@@ -36,6 +36,9 @@ pub enum NotAsked {
     /// It has no stream open on which it could be asked.
     #[error("the client cannot be asked now: it has no stream open")]
     Unreachable,
+    /// What it waits for may not ask it anything.
+    #[error("the client cannot be asked now: the result of this request may not ask for input")]
+    NotHere,
     /// It has too many questions open already.
     #[error("the client has too many open questions")]
     TooMany,
@@ -52,7 +55,7 @@ impl NotAsked {
         match self {
             Self::Undeclared("elicitation") | Self::Mode(_) => code::INVALID_PARAMS,
             Self::Undeclared(_) | Self::NotRelayed => code::METHOD_NOT_FOUND,
-            Self::Unreachable | Self::TooMany | Self::Gone => code::INTERNAL,
+            Self::Unreachable | Self::NotHere | Self::TooMany | Self::Gone => code::INTERNAL,
         }
     }
 
@@ -153,26 +156,6 @@ pub fn is_wanted(least: Option<LogLevel>, message: &ServerMessage) -> bool {
         (Some(least), Some(level)) => level >= least,
         _ => true,
     }
-}
-
-/// Whether a notification is one that MCP itself knows: each of these has its own way, or none.
-pub(super) fn is_of_core(method: &str) -> bool {
-    const OF_CORE: [&str; 13] = [
-        "cancelled",
-        "elicitation/complete",
-        "initialized",
-        "message",
-        "progress",
-        "prompts/list_changed",
-        "resources/list_changed",
-        "resources/updated",
-        "roots/list_changed",
-        "subscriptions/acknowledged",
-        "tasks",
-        "tasks/status",
-        "tools/list_changed",
-    ];
-    method.strip_prefix("notifications/").is_some_and(|name| OF_CORE.contains(&name))
 }
 
 /// What a backend with sessions is told of the capabilities (JSON) of a client that has one: all of them, so that it offers
@@ -334,6 +317,11 @@ mod tests {
             (NotAsked::Mode("elicitation.url"), -32602, "the client did not declare `elicitation.url`"),
             (NotAsked::NotRelayed, -32601, "requests with this method are not relayed"),
             (NotAsked::Unreachable, -32603, "the client cannot be asked now: it has no stream open"),
+            (
+                NotAsked::NotHere,
+                -32603,
+                "the client cannot be asked now: the result of this request may not ask for input",
+            ),
             (NotAsked::TooMany, -32603, "the client has too many open questions"),
             (NotAsked::Gone, -32603, "the client is gone"),
         ] {

@@ -51,6 +51,9 @@ impl Caller {
         if !ASKED_IN_RESULTS.contains(&question.method.as_str()) {
             return Err(NotAsked::NotRelayed);
         }
+        if !self.may_get_questions() {
+            return Err(NotAsked::NotHere);
+        }
         relay::may_be_asked(self.capabilities().unwrap_or("{}"), question)
     }
 

@@ -13,8 +13,8 @@ use tokio::sync::{Semaphore, TryAcquireError, broadcast, oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout, timeout_at};
 use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
-use vmcp_core::gateway::Offering;
 use vmcp_core::gateway::listen::Changing;
+use vmcp_core::gateway::{Offering, extensions};
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Settings, Standing};
 
@@ -302,6 +302,16 @@ impl Backends {
         // By name otherwise, as they stand.
         known.sort_by_key(|(served, _)| self.policy.rank(&served.name).unwrap_or(usize::MAX));
         Offering::of(known.iter().filter_map(|(served, standing)| Some((served.name.as_str(), standing.facts()?))))
+    }
+
+    /// The one backend that declares an extension of its own, as far as they were asked, or those of `others` were that see
+    /// the same backends. Of several, a request tells none from the other.
+    pub(super) fn extended(&self, others: &Self) -> Option<&Arc<Served>> {
+        let mut extended = self.all.iter().zip(&others.all).filter_map(|(own, other)| {
+            let standing = own.introduced().or_else(|| other.introduced())?;
+            standing.facts().is_some_and(extensions::has_own).then_some(own)
+        });
+        extended.next().filter(|_| extended.next().is_none())
     }
 
     /// The merged list as it is known now.

@@ -177,6 +177,9 @@ impl App {
         let found = match subject {
             // Its id says whose it is.
             Subject::Task(_) => None,
+            Subject::Extension => view
+                .extended(&self.backends)
+                .map(|served| Owner { backend: served.name.as_str().into(), original: name.to_owned() }),
             Subject::Tool => find(&[List::Tools], &|merged| merged.owner(List::Tools, name)).await,
             Subject::Prompt | Subject::PromptArgument => {
                 find(&[List::Prompts], &|merged| merged.owner(List::Prompts, name)).await

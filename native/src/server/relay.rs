@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
-use vmcp_core::gateway::Notified;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
+use vmcp_core::gateway::{Notified, extensions};
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
@@ -131,25 +131,23 @@ impl Backends {
         logs(standing).then(|| self.ask_in(place, Arc::clone(standing), who, set_level(level)))?
     }
 
-    /// What a client says to a backend, once that knows which log messages it wants now: a level, if that is another one
-    /// than before.
+    /// What a client says to the backend at a place, once that knows which log messages it wants there from now on, if
+    /// these are others than before.
     pub(super) fn tell_at(
         self: &Arc<Self>,
-        level: Option<LogLevel>,
+        place: usize,
+        level: Option<(Arc<Standing>, LogLevel)>,
         towards: Vec<Towards>,
         who: Option<&Arc<Principal>>,
     ) {
-        let first = towards.first();
-        let told = first
-            .zip(level)
-            .and_then(|(first, level)| self.tell_log_level(first.place, &first.standing, who.cloned(), level));
+        let told = level.and_then(|(standing, level)| self.tell_log_level(place, &standing, who.cloned(), level));
         let tell = |backends: &Self, who: Option<&Arc<Principal>>| {
             towards.into_iter().for_each(|towards| backends.tell(towards, who.cloned()));
         };
         let Some(told) = told else { return tell(self, who) };
         let (backends, who) = (Arc::clone(self), who.cloned());
         self.runtime.spawn(async move {
-            // Late is late: what is said next need not be filtered there.
+            // Late is late: what is said meanwhile is as grave as was wanted before.
             drop(tokio::time::timeout(A_MOMENT, told).await);
             tell(&backends, who.as_ref());
         });
@@ -235,6 +233,15 @@ impl App {
                 for (place, standing) in client.open_links() {
                     let message = jsonrpc::notification(&notified.method, notified.params);
                     self.backends.tell(Towards { place, standing, message }, client.who());
+                }
+            }
+            // Whoever of them has extensions may know it.
+            method if extensions::is_notification(method) => {
+                for (place, standing) in client.open_links() {
+                    if standing.facts().is_some_and(extensions::has_own) {
+                        let message = jsonrpc::notification(method, notified.params);
+                        self.backends.tell(Towards { place, standing, message }, client.who());
+                    }
                 }
             }
             _ => {}

@@ -266,6 +266,7 @@ impl App {
         (state.caller, state.outlet) = (caller, outlet);
         let mut towards = Vec::new();
         let mut open = std::mem::take(&mut state.open);
+        let session = open.first().map(|question| Arc::clone(&question.standing));
         open.retain(|question| {
             let key = format!("\"{}\"", question.key);
             let answer = answers.iter().find(|(known, _)| *known == key);
@@ -276,7 +277,7 @@ impl App {
             answer.is_none()
         });
         state.open = open;
-        self.backends.tell_at(level, towards, who);
+        self.backends.tell_at(call.place, session.zip(level), towards, who);
         // 2026-07-28, basic/patterns/mrtr, Error Handling: what is missing is asked for again.
         if state.open.is_empty() {
             call.cancel.count_silence();

@@ -29,7 +29,7 @@ use backend::{Backend, Portion};
 use chance::Chance;
 use suspended::Suspension;
 
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 1000;
 const CLIENTS: usize = 5;
 const BACKENDS: usize = 3;
 /// Requests of all clients together.
@@ -274,6 +274,12 @@ impl World {
         let place = self.chance.below(self.retries.len());
         let (client, params) = self.retries.swap_remove(place);
         self.count.rounds += 1;
+        let token = &params["arguments"]["token"];
+        let waits = self.running.iter().position(|one| one.suspension.away && *token == one.token);
+        if let Some(place) = waits.filter(|_| self.chance.one_in(8)) {
+            // Too late.
+            self.give_up(place)?;
+        }
         self.call(client, &params)
     }
 
@@ -521,7 +527,7 @@ impl World {
                         format!("{} gets the answer to another question: {answer}", running.token)
                     })?;
                     running.coming.pop_front();
-                } else if self.chance.one_in(4) {
+                } else if self.chance.one_in(if running.suspension.away { 2 } else { 8 }) {
                     // It goes on without.
                     running.coming.pop_front();
                 } else if !running.suspension.away && !self.questions.values().any(|asked| asked.token == running.token)
@@ -559,8 +565,17 @@ impl World {
 
     /// A client gives a call up.
     fn cancel(&mut self) -> Result<(), Fault> {
-        let Some(place) = self.one_that_runs() else { return Ok(()) };
+        match self.one_that_runs() {
+            Some(place) => self.give_up(place),
+            None => Ok(()),
+        }
+    }
+
+    fn give_up(&mut self, place: usize) -> Result<(), Fault> {
         let mut running = self.running.swap_remove(place);
+        if running.over.is_some() {
+            return Ok(());
+        }
         if let Some(request) = running.exchange.withdraw() {
             self.send_aside(running.backend, &request);
         }

@@ -19,6 +19,14 @@ use vmcp_core::mcp::jsonrpc::Outcome;
 use vmcp_core::mcp::{Era, LogLevel, Revision};
 use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 
+use super::states;
+
+/// Replays every transcript once.
+pub(crate) fn all_once() {
+    replay_all("client", |given| exchange(given, Portions::Whole));
+    replay_all("front", turn);
+}
+
 #[test]
 fn exchanges_with_a_backend() {
     replay_all("client", |given| {
@@ -47,23 +55,23 @@ enum Portions {
 
 /// A line and the indented lines below it.
 #[derive(Clone, Debug, Default)]
-struct Block {
+pub(crate) struct Block {
     /// Comments and empty lines above it.
     above: String,
     line: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-    failure: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) failure: Option<String>,
     /// As it stands in the file.
     text: String,
 }
 
 impl Block {
-    fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         self.line.split(' ').next().unwrap()
     }
 
-    fn rest(&self) -> &str {
+    pub(crate) fn rest(&self) -> &str {
         self.line.split_once(' ').map_or("", |(_, rest)| rest)
     }
 }
@@ -221,6 +229,7 @@ fn exchange(given: &[Block], portions: Portions) -> String {
         };
         played.out.push_str(&given.above);
         played.out.push_str(&given.text);
+        states::note(&format!("{:?}", played.exchange), given);
         match given.word() {
             "cancel" => played.cancel(),
             "fail" => played.exchange.handle(Input::Failed(failure(given.rest()))),
@@ -464,6 +473,7 @@ fn done(outcome: Result<Answer, vmcp_core::mcp::client::CallError>) -> String {
         Ok(Answer::Passed) => unreachable!("no call of these wants its response in parts"),
         Ok(Answer::Ended) => "done ended\n".to_owned(),
         Err(error) => {
+            states::note_problem(&format!("{:?}", error.problem));
             let mut out = format!("done failed, ran {:?}, {:?}\n  | {error}\n", error.ran, error.class());
             let mut cause = std::error::Error::source(&error);
             while let Some(next) = cause {
@@ -520,7 +530,9 @@ fn turn(given: &[Block]) -> String {
                 let request = gateway::Request { method: block.rest(), headers, body: &block.body };
                 let merged = lists.merged();
                 let offering = Offering::of(facts.iter().map(|(backend, facts)| (backend.as_str(), facts)));
-                match gateway::turn(&request, state, serves) {
+                let turn = gateway::turn(&request, state, serves);
+                states::note_turn(&format!("{turn:?}"));
+                match turn {
                     Turn::Answer(response) => out.push_str(&response_text(&response)),
                     Turn::Initialize(initialize) => {
                         let kept = initialize.session();
@@ -579,6 +591,8 @@ fn turn(given: &[Block]) -> String {
                             }
                             let era = if reply.rest() == "modern" { Era::Modern } else { Era::Legacy };
                             let reply = Reply::read(String::from_utf8(reply.body.clone()).unwrap(), era).unwrap();
+                            let came = if reply.error().is_some() { "an error" } else { "a result" };
+                            states::note_reply(&format!("{:?}, {:?} -> {era:?}: {came}", ask.subject, ask.asker.era));
                             let caller = ask.caller().led_to(&owner);
                             if caller.is_elsewhere(&reply) {
                                 out.push_str("\n(not here)\n");
@@ -647,7 +661,7 @@ fn owner(merged: &Merged, ask: &Ask<'_>) -> Option<Owner> {
         Subject::Resource | Subject::TemplateVariable | Subject::Subscription | Subject::EndOfSubscription => {
             merged.resource(&ask.name)
         }
-        Subject::Task(_) => None,
+        Subject::Task(_) | Subject::Extension => None,
     }
 }
 

@@ -199,9 +199,7 @@ impl At {
             _ if self.only().unwrap_or(era) == Era::Legacy => steps.extend(asking),
             _ => steps.extend(asking_in_results),
         }
-        if era == Era::Legacy {
-            steps.extend(logging);
-        }
+        steps.extend(logging);
         steps.extend(updating);
         // To who speaks older revisions it declares no changes of lists, so that nobody can listen for them; it tells all the
         // same.

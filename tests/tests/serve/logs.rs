@@ -122,7 +122,7 @@ fn log_messages_of_a_modern_backend_reach_the_request_that_asked_for_them_and_no
         }
     }
     // Of what is not served, only that is said.
-    let mut refused = begin_as(address, 5, "x/y", json!({"_meta": {LEVEL: "loud"}}), json!({}))();
+    let mut refused = begin_as(address, 5, "ping", json!({"_meta": {LEVEL: "loud"}}), json!({}))();
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (404, &json!(-32601)));
     assert_eq!(stage.seen("tools/call").len(), calls);
 }
@@ -229,7 +229,9 @@ fn a_later_round_of_a_call_may_want_other_log_messages() {
         }
         begin_as(address, id, "tools/call", params, can.clone())
     };
-    let answer = round(3, Some("info"), &asked, "q1");
+    // The question is not answered, so it comes again.
+    let asked = round(3, Some("info"), &asked, "other")().json()["result"].clone();
+    let answer = round(4, Some("info"), &asked, "q1");
     // The backend knows before it goes on.
     stage.cue("response");
     let levels: Vec<_> = stage.seen("logging/setLevel").iter().map(|set| set["params"]["level"].clone()).collect();
@@ -241,10 +243,31 @@ fn a_later_round_of_a_call_may_want_other_log_messages() {
     cue.say(&asks(json!("r"), "roots/list", json!({})));
     let asked = answer.event().unwrap()["result"].clone();
     // Who asks for none now gets none, whatever was said before.
-    let answer = round(4, None, &asked, "q2");
+    let answer = round(5, None, &asked, "q2");
     stage.cue("response");
     cue.say(&logs("emergency", "three"));
     cue.say_result(json!({"content": []}));
-    assert_eq!(answer().json()["id"], 4);
+    assert_eq!(answer().json()["id"], 5);
     assert_eq!(stage.seen("logging/setLevel").len(), 2);
+}
+
+#[test]
+fn a_request_that_wants_log_messages_and_may_not_ask_does_not_ask() {
+    let stage = Stage::start(json!({"tools": {}, "prompts": {}, "completions": {}, "logging": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let params = json!({"ref": {"type": "ref/prompt", "name": "b_p"}, "argument": {"name": "a", "value": ""}, "_meta": {LEVEL: "info"}});
+    let answer = begin_as(address, 2, "completion/complete", params, json!({"roots": {}}));
+    let mut cue = stage.cue("completion/complete");
+    cue.stream();
+    cue.say(&asks(json!("q"), "roots/list", json!({})));
+    let refused = stage.cue("response").body;
+    let message = "the client cannot be asked now: the result of this request may not ask for input";
+    assert_eq!(refused["error"], json!({"code": -32603, "message": message}));
+    cue.say(&logs("info", "heard"));
+    cue.say_result(json!({"completion": {"values": []}}));
+    let mut answer = answer();
+    assert_eq!(answer.event(), Some(logs("info", "heard")));
+    assert_eq!(answer.event().unwrap()["id"], 2);
 }

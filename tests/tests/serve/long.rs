@@ -160,8 +160,11 @@ fn a_result_that_says_late_that_it_is_none_is_broken_off() {
         let mut cue = stage.cue("tools/call");
         let result = json!({"content": [{"type": "text", "text": text()}], "resultType": "input_required"});
         let (first, rest) = halves(By::Json, &cue, &result);
-        cue.writes(&[first, rest].concat());
-        assert_eq!(answer().rest().1, End::BrokenOff, "{client:?}");
+        cue.writes(&first);
+        let mut answer = answer();
+        answer.chunk().unwrap();
+        cue.writes(&rest);
+        assert_eq!(answer.rest().1, End::BrokenOff, "{client:?}");
     }
 }
 

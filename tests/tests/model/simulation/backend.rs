@@ -215,7 +215,7 @@ impl Backend {
                 portions.push_back(event(&json!({
                     "jsonrpc": "2.0", "id": question_id, "method": "elicitation/create", "params": question(&token),
                 })));
-                if chance.one_in(5) {
+                if chance.one_in(3) {
                     // It has found out by itself.
                     portions.push_back(event(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
                         "params": {"requestId": question_id}})));
