@@ -864,11 +864,9 @@ fn problem_of(received: &Received) -> Problem {
     match received {
         Received::Broken(problem) => problem.clone(),
         Received::Refused(status) | Received::Reply(_, status) => Problem::Status(*status),
-        Received::Acknowledged
-        | Received::Primed
-        | Received::Message(_)
-        | Received::Part(_)
-        | Received::Passed => Problem::Empty,
+        Received::Acknowledged | Received::Primed | Received::Message(_) | Received::Part(_) | Received::Passed => {
+            Problem::Empty
+        }
     }
 }
 

@@ -64,9 +64,8 @@ fn a_question_reaches_the_client_on_the_stream_of_its_call_and_the_answer_comes_
     let answer = begin(address, &session, 7, json!({}));
     let mut call = stage.cue("tools/call");
     // The backend is told what the client declared, but for what is not relayed.
-    let declared = stage.seen("initialize").pop().unwrap()["params"]["capabilities"].clone();
     assert_eq!(
-        declared,
+        stage.declared_for(&call),
         json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": true}, "tasks": {}})
     );
     call.stream();
