@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::oneshot;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
@@ -164,27 +165,46 @@ fn set_level(level: LogLevel) -> Call {
     Call::new("logging/setLevel", Some(format!(r#"{{"level":"{}"}}"#, level.text())))
 }
 
+/// What has changed.
+#[derive(Debug, PartialEq, Eq)]
+enum Changed {
+    These(Vec<Change>),
+    /// It is not known what.
+    Anything,
+}
+
+/// What has changed meanwhile too.
+fn with_more(first: Change, changes: &mut Receiver<Change>) -> Changed {
+    let mut all = vec![first];
+    loop {
+        match changes.try_recv() {
+            Ok(change) => all.push(change),
+            Err(TryRecvError::Lagged(_)) => return Changed::Anything,
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return Changed::These(all),
+        }
+    }
+}
+
 impl App {
     /// Tells the clients that listen when what the gateway lists has changed, each kind once a change.
     pub(super) async fn tell_of_changes(self: Arc<Self>) {
         let mut changes = self.backends.changed.subscribe();
         loop {
-            let first = match changes.recv().await {
-                Ok(change) => Some(change),
-                // Too many to remember: any list may be another one.
-                Err(RecvError::Lagged(_)) => None,
+            let told = match changes.recv().await {
+                Ok(change) => with_more(change, &mut changes),
+                // Too many to remember.
+                Err(RecvError::Lagged(_)) => Changed::Anything,
                 Err(RecvError::Closed) => return,
             };
-            let more: Vec<_> = first.into_iter().chain(std::iter::from_fn(|| changes.try_recv().ok())).collect();
             for session in self.sessions.all() {
                 let client = &session.state;
                 let hears = |change: &&Change| {
                     change.view == client.view().number
                         && !(change.why == Why::Told && client.hears_itself(change.place))
                 };
-                let mut kinds = match first {
-                    Some(_) => more.iter().filter(hears).map(|change| change.kind).collect(),
-                    None => Changing::ALL.to_vec(),
+                let mut kinds = match &told {
+                    Changed::These(changes) => changes.iter().filter(hears).map(|change| change.kind).collect(),
+                    Changed::Anything => Changing::ALL.to_vec(),
                 };
                 kinds.sort();
                 kinds.dedup();
@@ -258,5 +278,22 @@ impl App {
             Answered::Taken => {}
             Answered::Unasked => tracing::debug!("a client answered what it was not asked, or no longer"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast;
+
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_to_remember_may_be_anything() {
+        let change = |place| Change { view: 0, place, kind: Changing::Tools, why: Why::Seen };
+        let (sender, mut changes) = broadcast::channel(2);
+        sender.send(change(1)).unwrap();
+        assert_eq!(with_more(change(0), &mut changes), Changed::These(vec![change(0), change(1)]));
+        (1..4).for_each(|place| drop(sender.send(change(place))));
+        assert_eq!(with_more(change(0), &mut changes), Changed::Anything);
     }
 }

@@ -163,5 +163,4 @@ for (const wanted of JSON.parse(steps)) {
   heard = {};
 }
 await client.close();
-console.log(JSON.stringify({ revision, steps: done }));
-process.exit(0);
+process.stdout.write(`${JSON.stringify({ revision, steps: done })}\n`, () => process.exit(0));

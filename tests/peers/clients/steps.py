@@ -95,7 +95,8 @@ async def listed(ask, member):
     while True:
         page = await ask(cursor=cursor)
         note("pages", member)
-        items += [plain(item) for item in getattr(page, member)]
+        of_page = getattr(page, member, None)
+        items += map(plain, page.resourceTemplates if of_page is None else of_page)
         cursor = getattr(page, "nextCursor", None) or getattr(page, "next_cursor", None)
         if cursor is None:
             return items
@@ -132,11 +133,7 @@ async def step(client, wanted, changes, meta):
     match wanted:
         case {"list": kind}:
             member = {"templates": "resource_templates"}.get(kind, kind)
-            ask = getattr(client, f"list_{member}")
-            try:
-                return await listed(ask, member)
-            except AttributeError:
-                return await listed(ask, "resourceTemplates")
+            return await listed(getattr(client, f"list_{member}"), member)
         case {"call": name}:
             arguments = wanted.get("arguments", {})
             return plain(await client.call_tool(name, arguments, progress_callback=progressed, **meta))

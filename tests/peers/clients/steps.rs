@@ -258,7 +258,8 @@ fn typed<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).expect("the SDK knows what is said here")
 }
 
-#[tokio::main]
+// The SDK hears each message on a task of its own: on one thread they stay in order.
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [mode, url, steps, can] = &arguments[..] else { panic!("steps-rmcp MODE URL STEPS CAN") };

@@ -283,6 +283,31 @@ fn clients_that_speak_older_revisions_alone_are_told_and_asked_by_modern_rust_wh
     steps::compare(At::RustModern, OLDER, CAPABILITIES);
 }
 
+#[test]
+fn every_client_sees_all_of_the_lists_of_python_1_that_have_several_pages_and_each_once() {
+    steps::compare_pages(At::Python1Paged, ALL);
+}
+
+#[test]
+fn every_client_sees_all_of_the_lists_of_typescript_that_have_several_pages_and_each_once() {
+    steps::compare_pages(At::TypeScript2Paged, ALL);
+}
+
+#[test]
+fn every_client_sees_all_of_the_lists_of_rust_that_have_several_pages_and_each_once() {
+    steps::compare_pages(At::RustPaged, ALL);
+}
+
+#[test]
+fn the_inspector_prints_of_everything_what_it_prints_without_the_gateway() {
+    inspector::compare(At::Everything, Era::Legacy);
+}
+
+#[test]
+fn the_inspector_prints_of_typescript_what_it_prints_without_the_gateway() {
+    inspector::compare(At::TypeScript2, Era::Modern);
+}
+
 /// What it offers depends on what they can do.
 #[test]
 fn who_declares_something_else_is_shown_something_else_by_everything_as_without_the_gateway() {

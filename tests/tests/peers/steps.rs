@@ -3,6 +3,7 @@
 //!
 //! What a server says and what a client makes of it is theirs; nothing of it is written here but what must not be missing.
 
+use std::ops::Range;
 use std::process::Command;
 use std::thread;
 
@@ -10,8 +11,9 @@ use serde_json::{Value, json};
 use vmcp_core::mcp::Era;
 use vmcp_tests::Scratch;
 
-use super::clients::{Client, Speaks};
+use super::clients::{Client, Speaks, name};
 use super::gateway::Gateway;
+use super::inspector;
 use super::processes::{Process, node, peers, python, rust_peer};
 
 /// What a client may declare.
@@ -36,6 +38,10 @@ pub(crate) enum At {
     Rust,
     /// The same without revisions before 2026-07-28.
     RustModern,
+    /// Servers with lists of several pages.
+    Python1Paged,
+    TypeScript2Paged,
+    RustPaged,
     /// TypeScript SDK 1, the reference server with every feature.
     Everything,
     /// The same over HTTP+SSE.
@@ -73,9 +79,15 @@ impl Pair {
 }
 
 impl At {
+    /// Starts one, and says where it is.
     pub(crate) fn start(self) -> (Process, String) {
         let fixture = |mut command: Command, file: &str, more: &[&str]| {
             command.arg(peers().join("fixtures").join(file)).args(more);
+            command
+        };
+        let rust = |more: &[&str]| {
+            let mut command = rust_peer("fixture-rmcp");
+            command.args(more);
             command
         };
         let everything = |transport: &str| {
@@ -92,12 +104,11 @@ impl At {
             Self::Python2Sse => fixture(python(2), "python.py", &["sse"]),
             Self::TypeScript2 => fixture(node(), "typescript.mjs", &[]),
             Self::TypeScript2Modern => fixture(node(), "typescript.mjs", &["modern"]),
-            Self::Rust => rust_peer("fixture-rmcp"),
-            Self::RustModern => {
-                let mut command = rust_peer("fixture-rmcp");
-                command.arg("modern");
-                command
-            }
+            Self::Rust => rust(&[]),
+            Self::RustModern => rust(&["modern"]),
+            Self::Python1Paged => fixture(python(1), "python1.py", &["paged"]),
+            Self::TypeScript2Paged => fixture(node(), "typescript.mjs", &["paged"]),
+            Self::RustPaged => rust(&["paged"]),
             Self::Everything => everything("streamableHttp"),
             Self::EverythingSse => everything("sse"),
         };
@@ -127,7 +138,7 @@ impl At {
     /// The only revisions that it speaks; `None` if it speaks both.
     fn only(self) -> Option<Era> {
         match self {
-            Self::Python2 | Self::TypeScript2 | Self::Rust => None,
+            Self::Python2 | Self::TypeScript2 | Self::Rust | Self::TypeScript2Paged | Self::RustPaged => None,
             Self::TypeScript2Modern | Self::RustModern => Some(Era::Modern),
             _ => Some(Era::Legacy),
         }
@@ -139,7 +150,7 @@ impl At {
             _ if self.is_everything() => everything(era, can),
             _ => self.fixture(era),
         };
-        steps.extend(["tools", "resources", "templates", "prompts"].map(|kind| json!({"list": kind})));
+        steps.extend(KINDS.map(|kind| json!({"list": kind})));
         steps
     }
 
@@ -149,7 +160,7 @@ impl At {
             json!({"call": "test_multiple_content_types"}),
             json!({"call": "test_audio_content"}),
             json!({"call": "test_embedded_resource"}),
-            json!({"call": "test_error_handling"}),
+            json!({"call": "test_error_handling", "fails": true}),
             json!({"call": "test_tool_with_progress", "until": {"progress": 3}}),
             json!({"cancel": "wait_for_ever"}),
             json!({"call": "when_cancelled"}),
@@ -160,7 +171,7 @@ impl At {
             json!({"read": "test://static-text"}),
             json!({"read": "test://static-binary"}),
             json!({"read": "test://template/7/data"}),
-            json!({"read": "nowhere://at/all"}),
+            json!({"read": "nowhere://at/all", "fails": true}),
         ];
         // It asks over a session what it is not made to ask in results alone.
         let asking = [
@@ -219,17 +230,17 @@ fn everything(era: Era, can: &[&str]) -> Vec<Value> {
     };
     let mut steps = vec![
         json!({"call": "echo", "arguments": {"message": "\u{e9}"}, "until": begun}),
-        json!({"call": "echo", "arguments": {}}),
+        json!({"call": "echo", "arguments": {}, "fails": true}),
         json!({"call": "get-annotated-message", "arguments": {"messageType": "error", "includeImage": true}}),
         json!({"call": "get-structured-content", "arguments": {"location": "New York"}}),
         json!({"call": "get-resource-links", "arguments": {"count": 3}}),
         json!({"call": "get-tiny-image"}),
         json!({"call": "trigger-long-running-operation", "arguments": {"duration": 0.3, "steps": 3}, "until": {"progress": 2}}),
         json!({"prompt": "args-prompt", "arguments": {"city": "Paris"}}),
-        json!({"prompt": "args-prompt"}),
+        json!({"prompt": "args-prompt", "fails": true}),
         json!({"complete": {"ref": {"type": "ref/prompt", "name": "completable-prompt"}, "argument": {"name": "department", "value": "E"}}}),
         json!({"read": URI}),
-        json!({"read": "nowhere://at/all"}),
+        json!({"read": "nowhere://at/all", "fails": true}),
     ];
     // What it keeps in its sessions: those who have none cannot come back to it.
     if era == Era::Legacy {
@@ -297,10 +308,6 @@ pub(crate) fn compare(at: At, pairs: &[Pair], can: &[&str]) {
             }
             for (step, said) in steps.iter().zip(&mut said) {
                 leave_out_what_is_late(step, said);
-                if at.is_everything() {
-                    // It announces each of its tools when a session has begun.
-                    said.as_object_mut().unwrap().remove("changed");
-                }
             }
             said
         });
@@ -314,6 +321,42 @@ pub(crate) fn compare(at: At, pairs: &[Pair], can: &[&str]) {
     assert!(differs.is_empty(), "at {at:?}:\n{}", differs.join("\n"));
 }
 
+/// Lets every client list what comes in several pages from the server, and in several other ones from the gateway.
+pub(crate) fn compare_pages(at: At, pairs: &[Pair]) {
+    let scratch = Scratch::new();
+    let (_server, url) = at.start();
+    let gateway = Gateway::bare(&scratch, &url, "streamable-http");
+    let steps = KINDS.map(|kind| json!({"list": kind}));
+    for pair in pairs {
+        let [direct, through] = [(pair.direct, &url), (pair.through, &gateway.url())].map(|((client, speaks), url)| {
+            let mut said = client.go(speaks, url, &steps, &[]);
+            let pages = |step: &Value| step["pages"].as_array().unwrap().len();
+            let pages: Vec<usize> = said["steps"].as_array().unwrap().iter().map(pages).collect();
+            leave_out_the_hop(&mut said);
+            let lists = said["steps"].as_array_mut().unwrap().iter_mut().map(|step| step["result"].take());
+            (pages, lists.collect::<Vec<_>>())
+        });
+        for (kind, (direct, through)) in KINDS.iter().zip(direct.1.iter().zip(&through.1)) {
+            let names = |list: &Value| list.as_array().unwrap().iter().map(name).collect::<Vec<_>>();
+            assert_eq!(
+                names(through),
+                LONG.map(|number| format!("numbered_{number:04}")).collect::<Vec<_>>(),
+                "{kind}"
+            );
+            assert_eq!(through, direct, "{pair:?} at {at:?}: {kind}");
+        }
+        // One SDK goes through them all by itself, and does not say how many there were.
+        let several = if pair.through.0 == Client::TypeScript2 { (1, 1) } else { (4, 2) };
+        assert_eq!((direct.0, through.0), (vec![several.0; 4], vec![several.1; 4]), "pages: {pair:?} at {at:?}");
+    }
+    let listed = inspector::drive(&gateway.url(), &[]).tools;
+    assert_eq!(listed, LONG.map(|number| format!("numbered_{number:04}")).collect::<Vec<_>>(), "the inspector");
+}
+
+const KINDS: [&str; 4] = ["tools", "resources", "templates", "prompts"];
+/// What is listed by number, as `given.json` says.
+const LONG: Range<u32> = 0..1100;
+
 /// Takes away what a client hears or does not hear as it happens to listen, and what it asks in what order.
 fn leave_out_what_is_late(step: &Value, said: &mut Value) {
     // How many pages a list comes in is a hop's.
@@ -322,6 +365,11 @@ fn leave_out_what_is_late(step: &Value, said: &mut Value) {
     match step["until"]["progress"].as_u64().and_then(|count| usize::try_from(count).ok()) {
         None => drop(said.as_object_mut().unwrap().remove("progress")),
         Some(count) => said["progress"].as_array_mut().unwrap().truncate(count),
+    }
+    // That something has changed may be said more than once.
+    match step["until"].get("changed").and(said.get_mut("changed")) {
+        None => drop(said.as_object_mut().unwrap().remove("changed")),
+        Some(changed) => changed.as_array_mut().unwrap().dedup(),
     }
     // What is asked in one result is asked at once.
     if let Some(asked) = said.get_mut("asked").and_then(Value::as_array_mut) {
@@ -370,7 +418,7 @@ fn leave_out_the_revision(value: &mut Value) {
 
 /// Takes away what belongs to a hop: session ids, who serves, how long a result may be kept; and the order of lists, which
 /// the gateway sorts.
-fn leave_out_the_hop(value: &mut Value) {
+pub(crate) fn leave_out_the_hop(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for hop in HOP {

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use vmcp_native::server::Options;
 
 use crate::backend::{Backend, answer, plain, request};
+use crate::modern::{begin_as, known};
 use crate::stage::Stage;
-use crate::streams::get;
+use crate::streams::{asks, get, tells};
 use crate::{call, eventually, offer, open_session, rpc, serve_all, tools};
 
 /// What a backend writes in place of an answer to the request of this id.
@@ -252,4 +253,63 @@ fn a_backend_that_is_killed_in_a_call_fails_that_call_once_and_serves_the_next_w
             assert_eq!(called(tool), 1, "what may have run is not called again");
         });
     }
+}
+
+#[test]
+fn a_client_without_sessions_that_is_gone_takes_its_call_with_it_at_a_backend_of_either_revision() {
+    let (old, new) = (Stage::start(json!({"tools": {}})), Stage::modern(json!({"tools": {}})));
+    let server = serve_all(offer(&[("old", &old.url()), ("new", &new.url())], ""), Options::default());
+    let address = server.address();
+    eventually("both are listed", || {
+        let list = begin_as(address, 1, "tools/list", json!({}), json!({}))().json();
+        list["result"]["tools"].as_array().is_some_and(|tools| tools.len() == 2)
+    });
+    let begin = |tool: &str| {
+        let params = json!({"name": tool, "arguments": {}, "_meta": {"progressToken": "p"}});
+        begin_as(address, 2, "tools/call", params, json!({}))
+    };
+    for streams in [false, true] {
+        for (stage, tool) in [(&old, "old_t"), (&new, "new_t")] {
+            let answer = begin(tool);
+            let mut cue = stage.cue("tools/call");
+            if streams {
+                cue.stream();
+                let token = cue.body["params"]["_meta"]["progressToken"].clone();
+                cue.say(&tells("notifications/progress", json!({"progressToken": token, "progress": 1})));
+                let mut answer = answer();
+                assert_eq!(answer.event().unwrap()["params"]["progressToken"], "p");
+                drop(answer);
+            } else {
+                drop(answer);
+            }
+            cue.is_left();
+            if !stage.seen("initialize").is_empty() {
+                let cancelled = stage.cue("notifications/cancelled");
+                assert_eq!(cancelled.body["params"]["requestId"], cue.body["id"]);
+            }
+        }
+    }
+    assert!(new.seen("notifications/cancelled").is_empty(), "there the closed stream says it");
+}
+
+#[test]
+fn a_client_that_is_gone_after_it_has_answered_takes_its_call_with_it() {
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = serve_all(offer(&[("b", &stage.url())], ""), Options::default());
+    let address = server.address();
+    known(address);
+    let (call, can) = (json!({"name": "b_t", "arguments": {}}), json!({"elicitation": {"form": {}}}));
+    let asked = begin_as(address, 2, "tools/call", call.clone(), can.clone());
+    let mut cue = stage.cue("tools/call");
+    cue.stream();
+    cue.say(&asks(json!("q"), "elicitation/create", json!({"message": "?", "requestedSchema": {"type": "object"}})));
+    let mut retry = call;
+    retry["requestState"] = asked().json()["result"]["requestState"].clone();
+    assert_eq!(stage.waiting("notifications/cancelled"), 0, "the end of an answer that asks is none of the call");
+    retry["inputResponses"] = json!({"q1": {"action": "accept", "content": {}}});
+    let answer = begin_as(address, 3, "tools/call", retry, can);
+    stage.cue("response");
+    drop(answer);
+    assert_eq!(stage.cue("notifications/cancelled").body["params"]["requestId"], cue.body["id"]);
+    cue.is_left();
 }
