@@ -125,6 +125,13 @@ impl Stage {
         format!("http://{}/mcp", self.0.address)
     }
 
+    /// What the session of a request was opened with: the client's capabilities.
+    pub(crate) fn declared_for(&self, cue: &Cue) -> Value {
+        let session = cue.header("mcp-session-id").unwrap();
+        let declared = self.0.declared.lock().unwrap();
+        declared.iter().find(|(id, _)| id == session).unwrap().1.clone()
+    }
+
     /// The next request of this method: `tools/call`, `GET`, or `response` for what answers a request of this server.
     pub(crate) fn cue(&self, method: &str) -> Cue {
         let is_it = |cue: &Cue| cue.method == method;
