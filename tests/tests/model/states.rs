@@ -28,8 +28,9 @@ const COMES: [&str; 13] = [
     "the end of the caller's patience",
 ];
 
-/// Problems that no exchange finds: what makes credentials for a call fails before it.
-const NOT_HERE: [&str; 1] = ["NoCredentials"];
+/// Problems of which there is no transcript: what makes credentials fails before a call, and long answers that are passed on
+/// while they arrive, cut at every byte, are tried in `core/src/mcp/client/passing.rs`.
+const NOT_HERE: [&str; 3] = ["NoCredentials", "LateType", "NotAMessage"];
 
 #[derive(Default)]
 struct Seen {
