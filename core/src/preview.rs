@@ -86,7 +86,6 @@ impl Preview {
             made = Some(rendered.yaml());
             self.judgement = Judgement::from(rendered);
         }
-        self.units = Units::new(self.judgement.text.as_str().to_owned());
         let mut bundles = BTreeMap::new();
         let mut certificates = Vec::new();
         for (path, bytes) in &self.files {
@@ -104,14 +103,35 @@ impl Preview {
                 sha256: one.fingerprint.to_string(),
             }));
             let pins = trusted.iter().any(|one| matches!(one.role, Role::Pin(_)));
-            bundles.insert(path.as_str(), Bundle { usable: bundle.is_some(), pins, findings });
+            bundles.insert(path.clone(), Bundle { usable: bundle.is_some(), pins, findings });
         }
+        self.view(&bundles, certificates, made)
+    }
+
+    /// As [`check`](Self::check), where that takes neither rendering nor reading of certificates, which a page can load later:
+    /// nothing for custom resources, and nothing while there are files.
+    pub fn glance(&mut self, text: &str) -> Option<View> {
+        if !self.files.is_empty() {
+            return None;
+        }
+        self.judgement = judge(text.as_bytes());
+        (!self.judgement.resources).then(|| self.view(&BTreeMap::new(), Vec::new(), None))
+    }
+
+    /// What there is to see of the text that was judged last.
+    fn view(
+        &mut self,
+        bundles: &BTreeMap<String, Bundle>,
+        certificates: Vec<CertificateView>,
+        made: Option<String>,
+    ) -> View {
+        self.units = Units::new(self.judgement.text.as_str().to_owned());
         let mut diagnostics = self.judgement.diagnostics.clone();
         diagnostics.extend(self.judgement.documents.iter().flat_map(|document| document.findings.iter().cloned()));
         diagnostic::sort(&mut diagnostics);
         let mut findings: Vec<Found> = diagnostics.iter().map(|one| self.found(one)).collect();
         findings.extend(bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
-        let documents = self.judgement.documents.iter().map(|document| self.document(document, &bundles)).collect();
+        let documents = self.judgement.documents.iter().map(|document| self.document(document, bundles)).collect();
         let secrets = u32::try_from(self.judgement.secrets.len()).unwrap_or(u32::MAX);
         View { findings, documents, certificates, secrets, made }
     }
@@ -280,7 +300,7 @@ impl Preview {
         TextEdit { at: self.units.region(edit.span), insert: edit.replacement.clone() }
     }
 
-    fn document(&self, document: &Document, bundles: &BTreeMap<&str, Bundle>) -> DocumentView {
+    fn document(&self, document: &Document, bundles: &BTreeMap<String, Bundle>) -> DocumentView {
         let config = &document.config;
         // Of several documents nobody tells which one a finding about a pod is about.
         let about_input = self.judgement.diagnostics.iter();
@@ -328,7 +348,7 @@ impl Preview {
         config: &Config,
         index: usize,
         errors: &Errors<'_>,
-        bundles: &BTreeMap<&str, Bundle>,
+        bundles: &BTreeMap<String, Bundle>,
     ) -> Option<BackendView> {
         let written = config.backends.get(index)?;
         let auth = Applied::of(config, index, written);
@@ -618,6 +638,18 @@ spec: {groupRef: {name: g}, incomingAuth: {type: anonymous}, outgoingAuth: {sour
         let made = view.made.unwrap();
         assert!(made.starts_with("apiVersion: v1\ndata:\n    config.yaml: |\n        name: tools\n"), "{made}");
         assert_eq!(preview.check(SOUND, now()).made, None);
+    }
+
+    #[test]
+    fn a_glance_sees_all_that_takes_neither_files_nor_rendering() {
+        let mut preview = Preview::new();
+        let view = preview.check(SOUND, now());
+        assert_eq!(preview.glance(SOUND), Some(view));
+        assert_eq!(preview.glance("apiVersion: toolhive.stacklok.dev/v1beta1\nkind: VirtualMCPServer\n"), None);
+        preview.give_file("/ca/a.crt", b"nothing");
+        assert_eq!(preview.glance(SOUND), None);
+        preview.take_file("/ca/a.crt");
+        assert!(preview.glance(SOUND).is_some());
     }
 
     #[test]
