@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 use crate::auth::{Applied, AuthSource, Trust};
 use crate::compare;
-use crate::config::{BackendAuthStrategy, Config, Text, Tree, hints, unenforced};
+use crate::config::{AuthStrategy, BackendAuthStrategy, Config, Text, Tree, hints, unenforced};
 use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
 use crate::discovery::{Needs, Presence};
 use crate::endpoint::{Endpoint, Scheme};
@@ -132,8 +132,10 @@ impl Preview {
         let mut findings: Vec<Found> = diagnostics.iter().map(|one| self.found(one)).collect();
         findings.extend(bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
         let documents = self.judgement.documents.iter().map(|document| self.document(document, bundles)).collect();
+        let configs = self.judgement.documents.iter().map(|document| &document.config);
+        let matchers = configs.flat_map(matchers).map(|span| self.units.region(span)).collect();
         let secrets = u32::try_from(self.judgement.secrets.len()).unwrap_or(u32::MAX);
-        View { findings, documents, certificates, secrets, made }
+        View { findings, documents, certificates, matchers, secrets, made }
     }
 
     /// The effective configuration of a document but for its backends.
@@ -428,6 +430,23 @@ impl<'d> Errors<'d> {
     }
 }
 
+/// Where expressions stand that choose a role.
+fn matchers(config: &Config) -> Vec<Span> {
+    let outgoing = config.outgoing_auth.as_ref();
+    let shared = outgoing
+        .into_iter()
+        .flat_map(|outgoing| outgoing.default.iter().chain(outgoing.backends.iter().map(|(_, strategy)| strategy)));
+    let own = config.backends.iter().filter_map(|backend| backend.auth.as_deref());
+    let mut found = Vec::new();
+    for strategy in shared.chain(own) {
+        if let Some(AuthStrategy::AwsSts(sts)) = strategy.strategy() {
+            let matchers = sts.role_mappings.iter().filter_map(|mapping| mapping.matcher.as_ref());
+            found.extend(matchers.filter(|matcher| !matcher.is_empty()).map(|matcher| matcher.span));
+        }
+    }
+    found
+}
+
 /// What keeps the server from starting.
 fn obstacle(config: &Config, errors: &Errors<'_>, backends: &[BackendView]) -> Option<String> {
     if let Some(first) = errors.fatal.first() {
@@ -658,6 +677,14 @@ spec: {groupRef: {name: g}, incomingAuth: {type: anonymous}, outgoingAuth: {sour
         let finding = view.findings.iter().find(|finding| !finding.edits.is_empty()).unwrap();
         assert_eq!((finding.safe, finding.edits[0].insert.as_str()), (false, "groupRef"));
         assert_eq!(finding.edits[0].at, Region { line: 2, column: 1, end_line: 2, end_column: 9 });
+    }
+
+    #[test]
+    fn matchers_that_only_the_program_can_judge_are_pointed_at() {
+        let strategy = "a: {type: aws_sts, awsSts: {region: eu-central-1, roleMappings: [{matcher: 'x y', roleArn: r}, {claim: c, roleArn: r}]}}";
+        let view = Preview::new().check(&SOUND.replace("a: {type", &format!("{strategy}\n    b: {{type")), now());
+        assert_eq!(view.matchers, [Region { line: 7, column: 84, end_line: 7, end_column: 89 }]);
+        assert_eq!(Preview::new().check(SOUND, now()).matchers, []);
     }
 
     #[test]

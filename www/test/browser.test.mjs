@@ -108,6 +108,54 @@ test("keys and values are completed and explained", async () => {
   await page.close();
 });
 
+test("the configuration inside of a ConfigMap has the colours of YAML, and other texts there have not", async () => {
+  const page = await open(context, server.url);
+  await write(page, "kind: ConfigMap\nmetadata: {name: x}\ndata:\n  config.yaml: |\n    groupRef: inside # why\n  other: |\n    groupRef: outside\n");
+  const colour = (text) => page.locator(".cm-line span", { hasText: text }).first().evaluate((span) => getComputedStyle(span).color);
+  await page.locator(".cm-line span", { hasText: /^groupRef$/ }).waitFor();
+  assert.equal(await page.locator(".cm-line span", { hasText: /^groupRef$/ }).count(), 1);
+  assert.equal(await colour(/^groupRef$/), await colour(/^data$/));
+  assert.notEqual(await colour(/^# why$/), await colour(/^inside$/));
+  await page.close();
+});
+
+test("what only the program can judge is said", async () => {
+  const page = await open(context, server.url);
+  await write(page, readFileSync(new URL("../../tests/cases/config/auth/bad-matcher/config.yaml", import.meta.url), "utf8"));
+  assert.equal(await page.locator("#matchers").textContent(), "The matchers on lines 17, 18 are not judged here: only the program reads CEL, so ask vmcp validate too.");
+  await write(page, sample("01-minimal"));
+  assert.equal(await page.locator("#matchers").isHidden(), true);
+  await page.close();
+});
+
+test("the second part of the module is loaded when it is needed, and not before", async () => {
+  const own = await chromium.newContext({ serviceWorkers: "block" });
+  const page = await own.newPage();
+  page.setDefaultTimeout(60_000);
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await page.goto(server.url);
+  await write(page, sample("05-deployment"));
+  for (const tab of ["picture", "backends", "findings"]) await page.locator(`#tab-${tab}`).click();
+  assert.deepEqual(asked.filter((path) => path.endsWith(".js")), ["/main.js"]);
+  await page.locator("#tab-settings").click();
+  await page.locator("#table-settings tbody tr").first().waitFor();
+  await page.locator("#tab-compare").click();
+  await page.locator("#take-old").click();
+  assert.deepEqual(asked.filter((path) => path.endsWith(".js")), ["/main.js", "/rest.js"]);
+  await own.close();
+  // Where it cannot be loaded, the page says so and goes on.
+  const cut = await chromium.newContext({ serviceWorkers: "block" });
+  const alone = await cut.newPage();
+  await alone.route("**/rest.js", (route) => route.abort());
+  await alone.goto(server.url);
+  await alone.locator("#tab-settings").click();
+  await alone.waitForFunction(() => /rest\.js cannot be loaded/.test(document.getElementById("settings-said").textContent));
+  await alone.locator("#tab-findings").click();
+  assert.equal((await write(alone, sample("13-stdio"))).documents.length, 1);
+  await cut.close();
+});
+
 test("the picture shows each backend, leads to the text, and stays readable with 300", async () => {
   const page = await open(context, server.url);
   await write(page, sample("04-default-auth"));
@@ -310,6 +358,7 @@ test("it is usable by keyboard alone, in the dark, on a phone and when zoomed, a
     for (const tab of ["findings", "picture", "backends", "settings", "needs", "names", "compare", "share"]) {
       await page.evaluate((tab) => document.getElementById(`tab-${tab}`).click(), tab);
       await page.waitForTimeout(50);
+      if (tab === "settings") await page.locator("#table-settings tbody tr").first().waitFor();
       const { violations } = await page.evaluate(() => axe.run());
       const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
       assert.deepEqual(told, [], `${name}, ${tab}`);
@@ -464,6 +513,8 @@ test("every case has the findings that the program has", { timeout: 600_000 }, a
   const page = await open(context, server.url);
   let shown = 0;
   for (const { name, text, files, native } of cases()) {
+    // The text may be that of the last case, beside which other files stood.
+    await write(page, "");
     for (const [path, bytes] of Object.entries(files)) {
       await page.evaluate(([path, bytes]) => window.vmcpPreview.core.giveFile(path, Uint8Array.from(bytes)), [path, [...bytes]]);
     }

@@ -185,7 +185,11 @@ fn imports(mut section: Reader<'_>) -> Outcome<usize> {
 }
 
 /// Where the bytes of each item of a section are, counted from the section's beginning.
-fn ranges(mut section: Reader<'_>, from: usize, head: fn(&mut Reader<'_>) -> Outcome<()>) -> Outcome<Vec<Range<usize>>> {
+fn ranges(
+    mut section: Reader<'_>,
+    from: usize,
+    head: fn(&mut Reader<'_>) -> Outcome<()>,
+) -> Outcome<Vec<Range<usize>>> {
     let count = section.number()?;
     let one = |_| {
         head(&mut section)?;
