@@ -144,8 +144,8 @@ deny: ## advisories, licences and sources with cargo-deny (installs it under tar
 .setup-peers: .setup-node .setup-python $(PEERS)/mcp1/ready $(PEERS)/mcp2/ready tests/peers/node_modules/.package-lock.json $(PEERS)/rmcp/ready
 
 # A workspace of its own, as the fuzz targets are: what the Rust SDK needs stays out of the product's lock file.
-$(PEERS)/rmcp/ready: $(RMCP)/Cargo.toml $(RMCP)/Cargo.lock $(wildcard $(RMCP)/src/*.rs $(RMCP)/src/*/*.rs) tests/peers/fixtures/given.json
-	$(call STEP,set-up: the fixture on the Rust SDK)
+$(PEERS)/rmcp/ready: $(RMCP)/Cargo.toml $(RMCP)/Cargo.lock $(wildcard $(RMCP)/src/*.rs) tests/peers/clients/steps.rs tests/peers/fixtures/given.json
+	$(call STEP,set-up: the fixture and the client on the Rust SDK)
 	CARGO_TARGET_DIR="$(CURDIR)/$(@D)" cargo build --locked --quiet --manifest-path $(RMCP)/Cargo.toml
 	touch $@
 

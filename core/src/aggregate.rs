@@ -81,6 +81,8 @@ pub struct Merged {
     pub hidden: Vec<Hidden>,
     /// Resources that tools are shown with, by the URI that clients see.
     shown_with: BTreeMap<String, Owner>,
+    /// Who is asked for a tool or a prompt that nobody lists.
+    unlisted: Option<Unlisted>,
     /// All backends, in the order in which a resource that nobody lists is asked for.
     order: Vec<Arc<str>>,
     /// What was left out, and why.
@@ -94,6 +96,14 @@ pub struct Owner {
     pub backend: Arc<str>,
     /// What the backend calls it.
     pub original: String,
+}
+
+/// The backend that alone is configured, and what stands before its names; nothing where a name may be hidden or another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unlisted {
+    backend: Arc<str>,
+    tools: Option<String>,
+    prompts: Option<String>,
 }
 
 impl Owner {
@@ -124,6 +134,7 @@ pub fn merge(policy: &Policy, offers: &[Offered<'_>]) -> Merged {
     merged.patterns = merged.templates.iter().map(|template| Template::read(&template.original)).collect();
     merged.prompts(policy, &prompts);
     merged.shown_with = names.shown_with;
+    merged.unlisted = policy.sole.as_deref().map(|backend| merged.unlisted_of(policy, backend));
     merged.order = offers.iter().map(|offer| Arc::from(offer.backend)).collect();
     merged.order.sort_by_key(|backend| policy.rank(backend).unwrap_or(usize::MAX));
     merged
@@ -238,7 +249,7 @@ impl Merged {
         let mut claims: BTreeMap<String, Vec<(Option<usize>, Entry)>> = BTreeMap::new();
         for own in all {
             let rank = policy.rank(&own.backend);
-            let prefix = if rank.is_some() { String::new() } else { prefix_of(&policy.prefix_format, &own.backend) };
+            let prefix = policy.prefix_of_prompts(&own.backend);
             for (raw, original) in &own.entries {
                 let advertised = [&prefix, original.as_str()].concat();
                 let entry = raw.entry(&own.backend, original, advertised.clone(), None, None);
@@ -265,6 +276,22 @@ impl Merged {
         }
     }
 
+    fn unlisted_of(&self, policy: &Policy, backend: &str) -> Unlisted {
+        let all_usable = |of: List| {
+            let mut warnings = self.warnings.iter();
+            !warnings.any(|warning| matches!(warning, Warning::Unusable { kind, .. } if *kind == of))
+        };
+        let tools = match policy.strategy {
+            Strategy::Prefix => prefix_of(&policy.prefix_format, backend),
+            Strategy::Priority | Strategy::Manual => String::new(),
+        };
+        Unlisted {
+            backend: Arc::from(backend),
+            tools: (policy.leaves_alone(backend) && all_usable(List::Tools)).then_some(tools),
+            prompts: all_usable(List::Prompts).then(|| policy.prefix_of_prompts(backend)),
+        }
+    }
+
     /// All entries of a kind.
     #[must_use]
     pub fn list(&self, kind: List) -> &[Entry] {
@@ -288,6 +315,20 @@ impl Merged {
     #[must_use]
     pub fn owner(&self, kind: List, advertised: &str) -> Option<Owner> {
         self.find(kind, advertised).map(Owner::of)
+    }
+
+    /// Who is asked for a tool or a prompt that nobody lists: a backend that alone is configured, and of which nothing is
+    /// hidden or renamed. It may have more than it lists, or something new, and says best what it has not.
+    #[must_use]
+    pub fn unlisted(&self, kind: List, advertised: &str) -> Option<Owner> {
+        let unlisted = self.unlisted.as_ref()?;
+        let prefix = match kind {
+            List::Tools => unlisted.tools.as_deref()?,
+            List::Prompts => unlisted.prompts.as_deref()?,
+            List::Resources | List::ResourceTemplates => return None,
+        };
+        let original = advertised.strip_prefix(prefix).filter(|original| !original.is_empty())?;
+        Some(Owner { backend: Arc::clone(&unlisted.backend), original: original.to_owned() })
     }
 
     /// Who answers for a resource: whoever lists it, else whoever has a tool that is shown with it, else the first whose
@@ -355,6 +396,38 @@ mod tests {
             visible: Visible::All,
             overrides: changes.iter().map(|(from, to)| (from.to_string(), change(to))).collect(),
         }
+    }
+
+    #[test]
+    fn what_nobody_lists_is_asked_for_where_only_one_could_have_it() {
+        let listed = named(&["add"]);
+        let owner = |policy: &Policy, kind, name: &str| {
+            let merged = merge(policy, &[Offered::tools("calc", &listed)]);
+            merged.unlisted(kind, name).map(|owner| owner.original)
+        };
+        let alone = |policy: Policy| policy.among(["calc"].into_iter());
+        let prefix = alone(Policy::default());
+        assert_eq!(owner(&prefix, List::Tools, "calc_sub").as_deref(), Some("sub"));
+        assert_eq!(owner(&prefix, List::Prompts, "calc_p").as_deref(), Some("p"));
+        for name in ["sub", "calc_"] {
+            assert_eq!(owner(&prefix, List::Tools, name), None, "{name}");
+        }
+        assert_eq!(owner(&prefix, List::Resources, "calc_sub"), None);
+        for strategy in [Strategy::Priority, Strategy::Manual] {
+            let bare = alone(self::strategy(strategy, &["calc"]));
+            assert_eq!(owner(&bare, List::Tools, "sub").as_deref(), Some("sub"));
+            assert_eq!(owner(&bare, List::Prompts, "p").as_deref(), Some("p"));
+        }
+        // Where something is hidden or renamed, what is not seen may be that; where there are two, it may be the other's.
+        let renamed = with(prefix.clone(), "calc", renames(&[("add", "plus")]));
+        let hidden = Policy { shows: Shows::Nothing, ..prefix.clone() };
+        let among_two = Policy::default().among(["calc", "rejected"].into_iter());
+        for policy in [renamed, hidden, among_two] {
+            assert_eq!(owner(&policy, List::Tools, "calc_sub"), None, "{policy:?}");
+        }
+        let unusable = Listed::new(alloc::vec![r#"{"name":7}"#.to_owned()], Era::Modern);
+        let merged = merge(&prefix, &[Offered::tools("calc", &unusable)]);
+        assert_eq!(merged.unlisted(List::Tools, "calc_sub"), None, "what is left out is not called");
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub mod as_task;
 mod asks;
 pub mod batch;
 mod by_url;
+mod caller;
+pub mod extensions;
 mod front;
 mod links;
 pub mod listen;
@@ -26,7 +28,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use asks::{Ask, Caller, Hop, OfTask, Subject};
+pub use asks::{Ask, Hop, OfTask, Subject};
+pub use caller::Caller;
 pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
 pub use links::links;
 pub use listen::Listen;
@@ -130,6 +133,8 @@ pub struct Asker<'a> {
     pub era: Era,
     /// What the client can do, as JSON: a modern request's own; `None` means as its session says.
     pub capabilities: Option<&'a str>,
+    /// From which level on it wants log messages of this request: a modern one says so itself.
+    pub log_level: Option<LogLevel>,
     /// Whether the answer may be a stream.
     pub streams: Streams,
 }
@@ -269,7 +274,7 @@ fn post<'a>(request: &Request<'a>, session: SessionState<'_>, serves: Serves) ->
         Message::Request(request) if request.method == "initialize" => initialize(&request),
         Message::Request(request) => {
             check_session(session, Some(request.id), &request.method)?;
-            let asker = Asker { id: request.id, era: Era::Legacy, capabilities: None, streams };
+            let asker = Asker { id: request.id, era: Era::Legacy, capabilities: None, log_level: None, streams };
             match request.method.as_ref() {
                 "ping" => Ok(Turn::Answer(asker.respond(jsonrpc::result(request.id.text(), "{}")))),
                 "tasks/list" => ListTasks::read(asker, request.params).map(Turn::ListTasks),
@@ -330,11 +335,19 @@ fn named<'a>(
 
 /// 2025-11-25, server/utilities/logging, Setting Log Level.
 fn log_level(asker: &Asker<'_>, params: Option<&str>) -> Or<LogLevel> {
-    let level = params.and_then(|params| json::member(params, "level")).and_then(json::string);
-    level.as_deref().and_then(LogLevel::parse).ok_or_else(|| {
-        let message = "`level` is none; expected debug, info, notice, warning, error, critical, alert or emergency";
-        refuse_params(asker.era, asker.id.text(), message, None)
-    })
+    read_level(params.and_then(|params| json::member(params, "level")))
+        .ok_or_else(|| refuse_params(asker.era, asker.id.text(), &no_level("level"), None))
+}
+
+/// A level as JSON.
+fn read_level(value: Option<&str>) -> Option<LogLevel> {
+    value.and_then(json::string).and_then(|level| LogLevel::parse(&level))
+}
+
+fn no_level(name: &str) -> String {
+    let mut levels: Vec<_> = LogLevel::ALL.iter().map(|level| level.text()).collect();
+    let last = levels.pop().unwrap_or_default();
+    format!("`{name}` is none; expected {} or {last}", levels.join(", "))
 }
 
 /// 2025-11-25, basic/lifecycle, Version Negotiation: the client's revision if it is served, else our newest.
@@ -375,8 +388,10 @@ fn shown(text: &str) -> String {
     text.chars().take(100).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
+const NO_SUCH_METHOD: &str = "there is no such method here";
+
 fn no_such_method(status: u16, id: Id<'_>) -> Response {
-    Response::error(status, Some(id.text()), code::METHOD_NOT_FOUND, "there is no such method here", None)
+    Response::error(status, Some(id.text()), code::METHOD_NOT_FOUND, NO_SUCH_METHOD, None)
 }
 
 /// Wrong parameters: an error in a session, a bad request where requests stand alone (2026-07-28, basic/index).

@@ -161,11 +161,13 @@ impl Offer {
             let time = own.or_else(|| Some(timeouts?.default.as_ref()?.value));
             time.and_then(config::Duration::to_std).filter(|time| !time.is_zero()).unwrap_or(DEADLINE)
         };
+        let policy = config.aggregation.as_ref().map(Policy::of).unwrap_or_default();
+        let named = config.backends.iter().map(|backend| backend.name.as_ref().map_or("", |name| name.as_str()));
         Self {
             name: config.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
             incoming,
             backends: backends.into_iter().map(|backend| Offered { deadline: deadline(&backend), backend }).collect(),
-            policy: config.aggregation.as_ref().map(Policy::of).unwrap_or_default(),
+            policy: policy.among(named),
             passthrough: config.passthrough_headers.iter().map(|name| name.value.to_ascii_lowercase()).collect(),
         }
     }

@@ -23,6 +23,8 @@ pub struct Policy {
     pub shows: Shows,
     /// What is said of single backends' tools.
     pub backends: BTreeMap<String, BackendPolicy>,
+    /// The backend that alone is configured, if only one is.
+    pub sole: Option<String>,
 }
 
 /// What happens when two backends have tools of one name.
@@ -88,6 +90,7 @@ impl Default for Policy {
             priority_order: Vec::new(),
             shows: Shows::All,
             backends: BTreeMap::new(),
+            sole: None,
         }
     }
 }
@@ -131,11 +134,30 @@ impl Policy {
             priority_order: order.map(|name| name.value.clone()).collect(),
             shows,
             backends,
+            sole: None,
         }
     }
 
+    /// The same where these are all backends that are configured, whether they are served or not.
+    #[must_use]
+    pub fn among<'a>(self, mut backends: impl Iterator<Item = &'a str>) -> Self {
+        let (first, second) = (backends.next(), backends.next());
+        Self { sole: first.filter(|_| second.is_none()).map(ToOwned::to_owned), ..self }
+    }
+
+    /// Whether a backend's tools are shown as it names them, all of them.
+    pub(super) fn leaves_alone(&self, backend: &str) -> bool {
+        self.shows == Shows::All && !self.backends.contains_key(backend)
+    }
+
+    /// What stands before the names of a backend's prompts.
+    pub(super) fn prefix_of_prompts(&self, backend: &str) -> String {
+        if self.rank(backend).is_some() { String::new() } else { prefix_of(&self.prefix_format, backend) }
+    }
+
     /// How far in front a backend stands; `None` if it is not in the order.
-    pub(super) fn rank(&self, backend: &str) -> Option<usize> {
+    #[must_use]
+    pub fn rank(&self, backend: &str) -> Option<usize> {
         self.priority_order.iter().position(|name| name == backend)
     }
 }
@@ -218,9 +240,16 @@ mod tests {
             priority_order: alloc::vec!["b".into(), "a".into()],
             shows: Shows::Listed,
             backends: [("a".to_owned(), a), ("b".to_owned(), b)].into(),
+            sole: None,
         };
         assert_eq!(policy, expected);
         assert_eq!((policy.rank("a"), policy.rank("c")), (Some(1), None));
+    }
+
+    #[test]
+    fn one_backend_is_alone_and_two_are_not() {
+        let sole = |names: &[&str]| Policy::default().among(names.iter().copied()).sole;
+        assert_eq!((sole(&["a"]).as_deref(), sole(&["a", "b"]), sole(&[])), (Some("a"), None, None));
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl AsTask {
         let id = self.task.as_ref().map_or("\"\"", |(id, _)| id.as_str());
         let capabilities = self.capabilities.clone().or_else(|| call.capabilities.clone());
         let params = Some(format!(r#"{{"taskId":{id}{more}}}"#));
-        Call { asked: call.asked, capabilities, era: call.era, ..Call::new(method, params) }
+        Call { asked: call.asked, capabilities, log_level: call.log_level, era: call.era, ..Call::new(method, params) }
     }
 
     fn over(&mut self, step: Step) -> Step {

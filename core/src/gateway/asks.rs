@@ -7,15 +7,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::by_url::{self, NotAskedFirst};
 use super::front::Response;
-use super::modern::{Cached, complete};
-use super::offering::EXTENSIONS;
-use super::task_ids::{self, Names, TaskIds};
-use super::{Asker, Or, ServerInfo, Streams, mirror, refuse_params, relay, shown};
+use super::task_ids;
+use super::{Asker, Or, ServerInfo, Streams, extensions, mirror, refuse_params, shown};
 use crate::aggregate::{Entry, Owner};
-use crate::mcp::client::{Call, CallError, Freshness, Ran, Reply, ServerMessage};
-use crate::mcp::{Era, code, extension, json, jsonrpc, meta};
+use crate::mcp::client::Call;
+use crate::mcp::{Era, code, extension, json, meta};
 use crate::seal::{Purpose, Sealer, Unsealed};
 
 /// A request that one backend answers. `Debug` shows no arguments.
@@ -56,7 +53,7 @@ pub struct Hop<'h> {
 }
 
 /// Seconds that a client may take to answer what a backend asks it.
-const STATE_LIFETIME: u64 = 60 * 60;
+pub(super) const STATE_LIFETIME: u64 = 60 * 60;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +74,8 @@ pub enum Subject {
     EndOfSubscription,
     /// A task (SEP-2663).
     Task(OfTask),
+    /// What an extension knows; its name is the method.
+    Extension,
 }
 
 /// What is wanted of a task.
@@ -93,7 +92,7 @@ pub enum OfTask {
 }
 
 impl Subject {
-    /// The method that asks.
+    /// The method that asks. Of an extension, each request has its own.
     #[must_use]
     pub fn method(self) -> &'static str {
         match self {
@@ -107,6 +106,7 @@ impl Subject {
             Self::Task(OfTask::Update) => "tasks/update",
             Self::Task(OfTask::Cancel) => "tasks/cancel",
             Self::Task(OfTask::Result) => "tasks/result",
+            Self::Extension => "",
         }
     }
 
@@ -136,6 +136,7 @@ impl<'a> Ask<'a> {
             "tasks/update" if asker.era == Era::Modern => Subject::Task(OfTask::Update),
             "tasks/cancel" => Subject::Task(OfTask::Cancel),
             "tasks/result" if asker.era == Era::Legacy => Subject::Task(OfTask::Result),
+            method if extensions::is_request(method) => return Some(Self::extension(asker, method, params)),
             _ => return None,
         };
         Some(Self::parts(asker.clone(), subject, params).map(|(subject, name, params, raw_name)| Self {
@@ -150,6 +151,24 @@ impl<'a> Ask<'a> {
         }))
     }
 
+    /// A request that only an extension knows: nothing in it is the gateway's.
+    fn extension(asker: Asker<'a>, method: &str, params: Option<&'a str>) -> Or<Self> {
+        if let Some(wrong) = params.filter(|params| !params.starts_with('{')) {
+            let message = format!("`params` is {}; expected an object", json::kind(wrong));
+            return Err(refuse_params(asker.era, asker.id.text(), &message, None));
+        }
+        Ok(Self {
+            asker,
+            subject: Subject::Extension,
+            name: Cow::Owned(method.to_owned()),
+            params: params.unwrap_or_default(),
+            raw_name: "",
+            headers: Vec::new(),
+            opened: None,
+            suspended: None,
+        })
+    }
+
     fn parts(
         asker: Asker<'a>,
         subject: Subject,
@@ -158,13 +177,21 @@ impl<'a> Ask<'a> {
         let id = asker.id.text();
         let invalid = |message: &str| refuse_params(asker.era, id, message, None);
         let params = params.ok_or_else(|| invalid(&format!("`{}` needs parameters", subject.method())))?;
-        let [name, uri, reference, arguments, argument, own_meta, task, state] =
-            json::pick(params, ["name", "uri", "ref", "arguments", "argument", "_meta", "taskId", "requestState"])
-                .map_err(|error| invalid(&format!("`params`: {error}")))?;
-        for (key, value) in [("arguments", arguments.filter(|value| *value != "null")), ("_meta", own_meta)] {
+        const KEYS: [&str; 9] =
+            ["name", "uri", "ref", "arguments", "argument", "_meta", "taskId", "requestState", "inputResponses"];
+        let [name, uri, reference, arguments, argument, own_meta, task, state, responses] =
+            json::pick(params, KEYS).map_err(|error| invalid(&format!("`params`: {error}")))?;
+        let responses = responses.filter(|_| asker.era == Era::Modern);
+        let arguments = arguments.filter(|value| *value != "null");
+        for (key, value) in [("arguments", arguments), ("_meta", own_meta), ("inputResponses", responses)] {
             if let Some(value) = value.filter(|value| !value.starts_with('{')) {
                 return Err(invalid(&format!("`{key}` is {}; expected an object", json::kind(value))));
             }
+        }
+        let mut given = responses.and_then(json::members).into_iter().flatten();
+        if let Some(wrong) = given.find(|given| !given.value.starts_with('{')) {
+            let (name, kind) = (json::string(wrong.key).unwrap_or_default(), json::kind(wrong.value));
+            return Err(invalid(&format!("`inputResponses`: `{}` is {kind}; expected an object", shown(&name))));
         }
         if let Some(own_meta) = own_meta
             && let Err(error) = json::pick(own_meta, [meta::PROGRESS_TOKEN])
@@ -183,6 +210,7 @@ impl<'a> Ask<'a> {
             Subject::Tool | Subject::Prompt => (subject, text("name", name)?),
             Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => (subject, text("uri", uri)?),
             Subject::Task(_) => (subject, text("taskId", task)?),
+            Subject::Extension => (subject, (Cow::Borrowed(subject.method()), "")),
             Subject::PromptArgument | Subject::TemplateVariable => {
                 let reference = reference.ok_or_else(|| invalid("`params` has no `ref`"))?;
                 let [kind, name, uri] = json::pick(reference, ["type", "name", "uri"])
@@ -231,6 +259,9 @@ impl<'a> Ask<'a> {
     /// # Errors
     /// It does not open, or needs what the client did not declare; this is the answer.
     pub fn open(&mut self, sealer: &Sealer<'_>) -> Result<(), Response> {
+        if self.subject == Subject::Extension {
+            return Ok(());
+        }
         let Some(capabilities) = self.asker.capabilities else {
             if let Subject::Task(_) = self.subject {
                 self.opened = task_ids::open(sealer, &self.name);
@@ -284,41 +315,26 @@ impl<'a> Ask<'a> {
     /// The call that its backend gets: the original name and state, and every other byte as the client sent it.
     #[must_use]
     pub fn towards(&self, owner: &Owner) -> Call {
+        if self.subject == Subject::Extension {
+            let params = (!self.params.is_empty()).then(|| self.params.to_owned());
+            return self.with_caller(Call::new(&self.name, params));
+        }
         let mut params = json::Splice::new(self.params).replace(self.raw_name, json::quote(&owner.original));
         let state = json::member(self.params, "requestState").filter(|_| !matches!(self.subject, Subject::Task(_)));
         if let (Some(opened), Some(state)) = (&self.opened, state) {
             params = params.replace(state, opened.original.clone());
         }
         let params = params.finish();
-        let mut call = Call::new(self.subject.method(), Some(params));
+        let mut call = self.with_caller(Call::new(self.subject.method(), Some(params)));
         call.headers.clone_from(&self.headers);
-        call.capabilities = self.asker.capabilities.map(relayed);
-        call.era = self.asker.era;
         call
     }
 
-    /// What the answer needs to know, by itself: it comes when the request's bytes are gone.
-    #[must_use]
-    pub fn caller(&self) -> Caller {
-        // 2026-07-28, server/utilities/caching, Cache Key: what came of a retry is not kept.
-        let retry = ["requestState", "inputResponses"].iter().any(|key| json::member(self.params, key).is_some());
-        Caller {
-            id: self.asker.id.text().to_owned(),
-            era: self.asker.era,
-            streams: self.asker.streams,
-            subject: self.subject,
-            name: self.name.clone().into_owned(),
-            original: None,
-            repeats: if retry { Repeats::Retry } else { Repeats::First },
-            capabilities: self.asker.capabilities.map(ToOwned::to_owned),
-            names: match (self.asker.era, self.subject) {
-                (Era::Modern, _) => Names::Nothing,
-                (Era::Legacy, subject) => Names::in_answer_to(subject.method(), Some(self.params)),
-            },
-            progress_token: json::member(self.params, "_meta")
-                .and_then(|own_meta| json::member(own_meta, meta::PROGRESS_TOKEN))
-                .map(ToOwned::to_owned),
-        }
+    fn with_caller(&self, mut call: Call) -> Call {
+        call.capabilities = self.asker.capabilities.map(ToOwned::to_owned);
+        call.log_level = self.asker.log_level;
+        call.era = self.asker.era;
+        call
     }
 
     /// Nobody has it.
@@ -345,35 +361,6 @@ impl core::fmt::Debug for Ask<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Ask").field("subject", &self.subject).field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// Who waits for the result of a call, and how it may look. It borrows nothing of the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    id: String,
-    era: Era,
-    streams: Streams,
-    subject: Subject,
-    name: String,
-    /// What the backend calls it, if that is something else.
-    original: Option<String>,
-    repeats: Repeats,
-    /// Of a caller that stands alone.
-    capabilities: Option<String>,
-    /// Which tasks of a session its result may name.
-    names: Names,
-    /// Under which it wants to hear how far its call is, as JSON.
-    progress_token: Option<String>,
-}
-
-/// What a backend is told of a client that stands alone: what it can do, less the extensions that are not relayed
-/// (2026-07-28, basic/versioning, Extension Negotiation).
-pub(super) fn relayed(capabilities: &str) -> String {
-    let Some(extensions) = json::member(capabilities, "extensions") else { return capabilities.to_owned() };
-    let foreign = |member: &json::Member<'_>| !EXTENSIONS.iter().any(|name| member.is(name));
-    let kept = json::rewrite(extensions, foreign, &[]);
-    let with = (kept != "{}" && kept.starts_with('{')).then_some(("extensions", kept.as_str()));
-    json::rewrite(capabilities, |member| member.is("extensions"), with.as_slice())
 }
 
 /// Whether a client declares the extension without which it may not ask of tasks, or hear of them (SEP-2663, Capability
@@ -414,322 +401,6 @@ impl Opened {
     }
 }
 
-/// Whether a request repeats an earlier one with what that one asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Repeats {
-    First,
-    Retry,
-}
-
-impl Caller {
-    /// The same about what its backend calls otherwise.
-    #[must_use]
-    pub fn led_to(mut self, owner: &Owner) -> Self {
-        self.original = (owner.original != self.name).then(|| owner.original.clone());
-        self
-    }
-
-    /// Whether it stands alone or in a session: a stand-alone caller that closes its stream wants the call cancelled.
-    #[must_use]
-    pub fn era(&self) -> Era {
-        self.era
-    }
-
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The name or URI, as clients see it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What it asks about.
-    #[must_use]
-    pub fn subject(&self) -> Subject {
-        self.subject
-    }
-
-    /// Whether its answer may ask it something (2026-07-28, basic/patterns/mrtr, Supported Requests).
-    pub(super) fn may_get_questions(&self) -> bool {
-        matches!(self.subject, Subject::Tool | Subject::Prompt | Subject::Resource)
-    }
-
-    /// What a caller that stands alone can do, as JSON.
-    #[must_use]
-    pub fn capabilities(&self) -> Option<&str> {
-        self.capabilities.as_deref()
-    }
-
-    /// Whether its answer may be a stream.
-    #[must_use]
-    pub fn streams(&self) -> Streams {
-        self.streams
-    }
-
-    /// Whether a message of the backend belongs on this call's stream. Log messages do not yet: logging is not
-    /// offered.
-    #[must_use]
-    pub fn relays(&self, message: &ServerMessage) -> bool {
-        message.id.is_none() && message.method == "notifications/progress"
-    }
-
-    /// Whether it wants to know how far its call is.
-    #[must_use]
-    pub fn wants_progress(&self) -> bool {
-        self.progress_token.is_some()
-    }
-
-    /// How far the call is, under this caller's own token; `None` if it does not want to know.
-    #[must_use]
-    pub fn progress(&self, message: &ServerMessage) -> Option<String> {
-        let token = self.progress_token.as_deref()?;
-        Some(relay::retold(&message.text, meta::PROGRESS_TOKEN, token))
-    }
-
-    /// The answer, one JSON document or a stream of one event as the client can read it.
-    #[must_use]
-    pub fn answer(&self, reply: &Reply, hop: Hop<'_>) -> Response {
-        let (message, code) = self.said(reply, hop);
-        let status = match (self.era, code) {
-            // 2026-07-28, basic/index and streamable-http: these have a status of their own.
-            (Era::Modern, Some(code::MISSING_CAPABILITY | code::INVALID_PARAMS)) => 400,
-            (Era::Modern, Some(code::METHOD_NOT_FOUND)) => 404,
-            _ => 200,
-        };
-        match status {
-            200 => self.respond(message),
-            status => Response::json(status, message),
-        }
-    }
-
-    /// The response by itself, for a stream that has begun. It is the backend's, with the client's id, less what the
-    /// client's revision does not know and with what it requires.
-    #[must_use]
-    pub fn message(&self, reply: &Reply, hop: Hop<'_>) -> String {
-        self.said(reply, hop).0
-    }
-
-    /// The response, and the code of the error that it is.
-    fn said(&self, reply: &Reply, hop: Hop<'_>) -> (String, Option<i64>) {
-        let id = self.id.as_str();
-        let Some(error) = reply.error() else { return (self.result(reply, hop), None) };
-        let fails =
-            |code, message: &str, data: Option<&str>| (jsonrpc::error(Some(id), code, message, data), Some(code));
-        match error.code {
-            // These are about the hop to the backend.
-            code::HEADER_MISMATCH | code::UNSUPPORTED_VERSION => {
-                let message = format!("the backend refused the gateway's request (JSON-RPC error {})", error.code);
-                fails(code::INTERNAL, &message, None)
-            }
-            // 2026-07-28, basic/index, Error Codes: it has no code of its own any longer.
-            code::RESOURCE_NOT_FOUND if self.era == Era::Modern && self.subject == Subject::Resource => {
-                let own = error.data.filter(|data| json::member(data, "uri").is_some());
-                let data = own.map_or_else(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)), String::from);
-                fails(code::INVALID_PARAMS, &error.message, Some(&data))
-            }
-            // The same page: no client of that revision may get it.
-            code::URL_ELICITATION_REQUIRED if self.era == Era::Modern => {
-                match by_url::asked_first(self, reply.era, &error) {
-                    Ok(result) => (jsonrpc::result(id, &complete(&result, hop.server, Cached::No)), None),
-                    Err(NotAskedFirst { code, message, data }) => fails(code, &message, data),
-                }
-            }
-            code::METHOD_NOT_FOUND if self.subject.is_completion() => (self.without_suggestions(hop.server), None),
-            code => (reply.with_id(id), Some(code)),
-        }
-    }
-
-    /// The response that is a result.
-    fn result(&self, reply: &Reply, hop: Hop<'_>) -> String {
-        let server = hop.server;
-        let id = self.id.as_str();
-        let result = reply.result().unwrap_or_default();
-        if let (Era::Modern, Some(kind)) = (reply.era, reply.result_type().filter(|kind| kind != "complete")) {
-            let passed = match kind.as_str() {
-                "input_required" => self.input_required(result, hop),
-                "task" => self.task(result, hop),
-                kind => Err(format!("the backend gave a result of type `{}`, which is not relayed", shown(kind))),
-            };
-            let message = match passed {
-                Ok(result) => return reply.with_id_and_result(id, &complete(&result, server, Cached::No)),
-                Err(message) => message,
-            };
-            return jsonrpc::error(Some(id), code::INTERNAL, &message, None);
-        }
-        let result = &*self.as_asked(result);
-        match (self.era, reply.era) {
-            (Era::Legacy, Era::Legacy) if self.names != Names::Nothing || matches!(self.subject, Subject::Task(_)) => {
-                let owner = Owner { backend: hop.backend.into(), original: self.original.clone().unwrap_or_default() };
-                let ids = TaskIds::new(&hop.sealer, hop.backend);
-                let named = task_ids::result_to_client(self, result, self.names, &owner, &ids);
-                named.map_or_else(|| reply.with_id(id), |result| reply.with_id_and_result(id, &result))
-            }
-            (Era::Legacy, Era::Legacy) => match self.original {
-                Some(_) => reply.with_id_and_result(id, result),
-                None => reply.with_id(id),
-            },
-            (Era::Legacy, Era::Modern) => reply.with_id_and_result(id, &for_legacy(result)),
-            (Era::Modern, era) => {
-                // The same id as long as the task lives: the one that the client has.
-                let own = json::member(result, "taskId").filter(|_| matches!(self.subject, Subject::Task(_)));
-                let with_own = own.map(|own| json::Splice::new(result).replace(own, json::quote(&self.name)).finish());
-                let result = with_own.as_deref().unwrap_or(result);
-                let cached = match (self.subject, self.repeats, era) {
-                    (Subject::Resource, Repeats::First, Era::Modern) => Cached::For(Freshness::read(result)),
-                    (Subject::Resource, ..) => Cached::For(Freshness::STALE),
-                    _ => Cached::No,
-                };
-                reply.with_id_and_result(id, &complete(result, server, cached))
-            }
-        }
-    }
-
-    /// Whether a backend may ask this in its result (2026-07-28, basic/patterns/mrtr, Supported Requests; basic/index: a
-    /// server asks only what the client declared).
-    /// The result with the backend's state inside a sealed one.
-    fn input_required(&self, result: &str, hop: Hop<'_>) -> Result<String, String> {
-        let Some(capabilities) = &self.capabilities else {
-            return Err("the backend asks for input, which is not relayed".into());
-        };
-        if !self.may_get_questions() {
-            return Err("the backend asks for input where it must not".into());
-        }
-        let asked = json::member(result, "inputRequests").and_then(json::members);
-        for question in asked.into_iter().flatten() {
-            let method = json::member(question.value, "method").and_then(json::string).unwrap_or_default();
-            let message = ServerMessage { text: question.value.to_owned(), method: method.into_owned(), id: None };
-            if !relay::ASKED_IN_RESULTS.contains(&message.method.as_str()) {
-                return Err(format!(
-                    "the backend asks for input with `{}`, which is not relayed",
-                    shown(&message.method)
-                ));
-            }
-            relay::may_be_asked(capabilities, &message).map_err(|why| format!("the backend asks for input: {why}"))?;
-        }
-        let Some(state) = json::member(result, "requestState").filter(|state| state.starts_with('"')) else {
-            return Ok(result.to_owned());
-        };
-        // As it was spelled: it goes back byte for byte.
-        let plain = Opened::plain(hop.backend, state);
-        let (method, lifetime) = (self.subject.method(), Some(STATE_LIFETIME));
-        let sealed = hop.sealer.seal(Purpose::RequestState, method, &self.name, lifetime, plain.as_bytes());
-        Ok(json::Splice::new(result).replace(state, json::quote(&sealed)).finish())
-    }
-
-    /// A task in place of a result (SEP-2663, Task Creation), with its id sealed: any replica finds its backend by it, and
-    /// nobody else's principal can use it. It has no end here; the backend says how long the task lives.
-    fn task(&self, result: &str, hop: Hop<'_>) -> Result<String, String> {
-        let declared = self.capabilities.as_deref().is_some_and(|all| needs_tasks(all, &self.id).is_ok());
-        if self.subject != Subject::Tool || !declared {
-            return Err("the backend made a task where it must not".into());
-        }
-        let task = json::member(result, "taskId").filter(|task| task.starts_with('"'));
-        let task = task.ok_or("the backend made a task without an id")?;
-        let plain = Opened::plain(hop.backend, task);
-        let sealed = hop.sealer.seal(Purpose::Task, "", "", None, plain.as_bytes());
-        Ok(json::Splice::new(result).replace(task, json::quote(&sealed)).finish())
-    }
-
-    /// What was wanted is done, and there is nothing to say of it: a subscription at a backend without sessions is the
-    /// gateway's own.
-    #[must_use]
-    pub fn done(&self) -> Response {
-        self.respond(jsonrpc::result(&self.id, "{}"))
-    }
-
-    /// Nobody has it (2025-11-25 and 2026-07-28, server/tools, server/prompts, server/resources, Error Handling).
-    #[must_use]
-    pub fn unknown(&self) -> Response {
-        match self.era {
-            Era::Legacy => self.respond(self.unknown_message()),
-            Era::Modern => Response::json(400, self.unknown_message()),
-        }
-    }
-
-    /// The same for a stream that has begun.
-    #[must_use]
-    pub fn unknown_message(&self) -> String {
-        let noun = match self.subject {
-            Subject::Tool => "tool",
-            Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => "resource",
-            Subject::Prompt | Subject::PromptArgument => "prompt",
-            Subject::TemplateVariable => "resource template",
-            Subject::Task(_) => "task",
-        };
-        let message = format!("there is no {noun} `{}`", shown(&self.name));
-        let of_a_resource =
-            matches!(self.subject, Subject::Resource | Subject::Subscription | Subject::EndOfSubscription);
-        let data = of_a_resource.then(|| format!(r#"{{"uri":{}}}"#, json::quote(&self.name)));
-        let code = match (self.subject, self.era) {
-            (_, Era::Legacy) if of_a_resource => code::RESOURCE_NOT_FOUND,
-            _ => code::INVALID_PARAMS,
-        };
-        jsonrpc::error(Some(&self.id), code, &message, data.as_deref())
-    }
-
-    /// A result in which a resource that clients know under another URI has that.
-    fn as_asked<'r>(&self, result: &'r str) -> Cow<'r, str> {
-        let Some(original) = self.original.as_deref().filter(|_| self.subject == Subject::Resource) else {
-            return Cow::Borrowed(result);
-        };
-        let contents = json::member(result, "contents").and_then(json::elements).into_iter().flatten();
-        let uris = contents.filter_map(|content| json::member(content, "uri")).filter(|uri| json::says(uri, original));
-        let splice = uris.fold(json::Splice::new(result), |splice, uri| splice.replace(uri, json::quote(&self.name)));
-        Cow::Owned(splice.finish())
-    }
-
-    /// The result of a completion where the backend has none.
-    fn without_suggestions(&self, server: &ServerInfo) -> String {
-        let result = r#"{"completion":{"values":[],"hasMore":false}}"#;
-        match self.era {
-            Era::Legacy => jsonrpc::result(&self.id, result),
-            Era::Modern => jsonrpc::result(&self.id, &complete(result, server, Cached::No)),
-        }
-    }
-
-    /// Whether an answer says that this backend does not have the resource, so that another may: what the official SDKs
-    /// say of one, beside what the specification says.
-    #[must_use]
-    pub fn is_elsewhere(&self, reply: &Reply) -> bool {
-        const UNNAMED: i64 = 0;
-        matches!(self.subject, Subject::Resource | Subject::Subscription)
-            && reply.error().is_some_and(|error| {
-                let codes = [code::RESOURCE_NOT_FOUND, code::INVALID_PARAMS, code::METHOD_NOT_FOUND, UNNAMED];
-                codes.contains(&error.code)
-            })
-    }
-
-    /// The exchange with the backend brought no answer. The client learns which backend and of what kind the trouble
-    /// is; what an operator needs is in the log.
-    #[must_use]
-    pub fn failed(&self, backend: &str, error: &CallError) -> Response {
-        let message = self.failure(backend, error);
-        self.respond(jsonrpc::error(Some(self.id.as_str()), code::INTERNAL, &message, None))
-    }
-
-    /// As [`failed`](Self::failed), for a stream that has begun.
-    #[must_use]
-    pub fn failed_message(&self, backend: &str, error: &CallError) -> String {
-        jsonrpc::error(Some(self.id.as_str()), code::INTERNAL, &self.failure(backend, error), None)
-    }
-
-    pub(super) fn respond(&self, message: String) -> Response {
-        respond(self.streams, message)
-    }
-
-    fn failure(&self, backend: &str, error: &CallError) -> String {
-        let outcome = match (self.subject, error.ran) {
-            (Subject::Tool, Ran::No) => "the tool was not called",
-            (Subject::Tool, Ran::Maybe) => "whether the tool ran is unknown",
-            // To ask for what is only read once more does no harm.
-            _ => return format!("backend `{backend}`: {error}"),
-        };
-        format!("backend `{backend}`: {error}; {outcome}")
-    }
-}
-
 impl Asker<'_> {
     /// A message as this client reads it.
     pub(super) fn respond(&self, message: String) -> Response {
@@ -737,7 +408,7 @@ impl Asker<'_> {
     }
 }
 
-fn respond(streams: Streams, message: String) -> Response {
+pub(super) fn respond(streams: Streams, message: String) -> Response {
     match streams {
         Streams::No | Streams::May => Response::json(200, message),
         Streams::Must => Response {
@@ -745,61 +416,5 @@ fn respond(streams: Streams, message: String) -> Response {
             headers: super::STREAM_HEADERS.iter().map(|(name, value)| (*name, String::from(*value))).collect(),
             body: super::event(&message),
         },
-    }
-}
-
-/// A modern result less what a legacy client does not know or may refuse: the fields of the hop, and structured
-/// content that is no object (2025-11-25, schema, CallToolResult).
-fn for_legacy(result: &str) -> String {
-    let names_the_hop = |own_meta: &str| json::member(own_meta, meta::SERVER_INFO).is_some();
-    let own_meta = json::member(result, "_meta").filter(|own_meta| names_the_hop(own_meta));
-    let rest = own_meta.map(|own_meta| json::rewrite(own_meta, |member| member.is(meta::SERVER_INFO), &[]));
-    let goes = |member: &json::Member<'_>| {
-        ["resultType", "ttlMs", "cacheScope"].iter().any(|name| member.is(name))
-            || member.is("_meta") && own_meta.is_some()
-            || member.is("structuredContent") && !member.value.starts_with('{')
-    };
-    // What held nothing but the name of the hop goes with it.
-    let with = rest.as_deref().filter(|rest| *rest != "{}").map(|rest| ("_meta", rest));
-    json::rewrite(result, goes, with.as_slice())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gateway::Turn;
-    use crate::gateway::testing::ask;
-    use crate::mcp::client::Problem;
-    use alloc::string::ToString;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    #[test]
-    fn a_call_that_brought_no_answer_says_whose_fault_it_is_and_whether_it_ran() {
-        let body = jsonrpc::request("\"c\"", "tools/call", Some(r#"{"name":"s_t","arguments":{"a":"s3cr3t"}}"#));
-        let Turn::Ask(call) = ask(&body) else { panic!("a call") };
-        assert_eq!(format!("{call:?}"), r#"Ask { subject: Tool, name: "s_t", .. }"#);
-        for (problem, ran, expected) in [
-            (
-                Problem::Status(401),
-                Ran::No,
-                "status is 401 (the backend wants other credentials); expected 200; the tool was not called",
-            ),
-            (
-                Problem::Empty,
-                Ran::Maybe,
-                "the answer is empty; expected a JSON-RPC response; whether the tool ran is unknown",
-            ),
-        ] {
-            let error = CallError { method: "tools/call".to_string(), problem, ran };
-            let message = call.caller().failed_message("s", &error);
-            let expected = format!("backend `s`: tools/call: {expected}");
-            assert_eq!(message, jsonrpc::error(Some("\"c\""), code::INTERNAL, &expected, None));
-            assert_eq!(call.caller().failed("s", &error).body, message.into_bytes());
-        }
-        assert_eq!(call.busy("full").status, 503);
-        let progress = ServerMessage { text: "{}".to_string(), method: "notifications/progress".to_string(), id: None };
-        assert!(call.caller().relays(&progress));
-        assert!(!call.caller().relays(&ServerMessage { method: "notifications/message".to_string(), ..progress }));
     }
 }

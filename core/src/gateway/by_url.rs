@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::asks::Caller;
+use super::caller::Caller;
 use super::relay;
 use crate::mcp::jsonrpc::ErrorObject;
 use crate::mcp::{Era, code, json};

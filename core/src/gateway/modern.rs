@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use super::front::{Headers, Response};
 use super::listen::Listen;
 use super::offering::Offering;
-use super::{Asker, Notified, Or, ServerInfo, Serves, Streams, Turn, named, no_such_method, refuse, shown};
+use super::{
+    Asker, Notified, Or, ServerInfo, Serves, Streams, Turn, named, no_level, no_such_method, read_level, refuse, shown,
+};
 use crate::mcp::client::{Freshness, Scope};
 use crate::mcp::jsonrpc::{self, Id, Message};
 use crate::mcp::{Era, Revision, code, http, json, meta};
@@ -90,20 +92,34 @@ pub(super) fn turn<'a>(headers: &Headers<'a>, message: &Message<'a>, streams: St
         // streamable-http, Sending Messages 4.
         Message::Response(_) => return Err(refuse(400, "revision 2026-07-28 has no responses from clients")),
     };
-    let capabilities = check(headers, request, serves)?;
-    let asker = Asker { id: request.id, era: Era::Modern, capabilities: Some(capabilities), streams };
-    match request.method.as_ref() {
-        "server/discover" => Ok(Turn::Discover(Discover { asker })),
-        "subscriptions/listen" => Listen::read(asker, request.params).map(Turn::Listen),
-        method => named(asker, method, request.params, mirrored(headers))
-            // streamable-http, Protocol Version Header: an unknown method is 404.
-            .unwrap_or_else(|| Err(no_such_method(404, request.id))),
+    let Own { capabilities, log_level } = check(headers, request, serves)?;
+    let level = read_level(log_level);
+    let asker = Asker { id: request.id, era: Era::Modern, capabilities: Some(capabilities), log_level: level, streams };
+    let turn = match request.method.as_ref() {
+        "server/discover" => Some(Ok(Turn::Discover(Discover { asker }))),
+        "subscriptions/listen" => Some(Listen::read(asker, request.params).map(Turn::Listen)),
+        method => named(asker, method, request.params, mirrored(headers)),
+    };
+    match turn {
+        // streamable-http, Protocol Version Header: an unknown method is 404.
+        None => Err(no_such_method(404, request.id)),
+        // server/utilities/logging, Error Handling.
+        Some(_) if log_level.is_some() && level.is_none() => {
+            Err(reject(request.id, code::INVALID_PARAMS, &no_level(meta::LOG_LEVEL)))
+        }
+        Some(turn) => turn,
     }
+}
+
+/// What a request says of itself in its `_meta`, as JSON.
+struct Own<'a> {
+    capabilities: &'a str,
+    log_level: Option<&'a str>,
 }
 
 /// The checks of basic/index and streamable-http, Server Validation, in the order that the suite expects: header
 /// against body before the version itself.
-fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serves) -> Or<&'a str> {
+fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serves) -> Or<Own<'a>> {
     let id = request.id;
     let (mismatch, invalid) =
         (|m: &str| reject(id, code::HEADER_MISMATCH, m), |m: &str| reject(id, code::INVALID_PARAMS, m));
@@ -112,10 +128,10 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
         Some(params) => json::pick(params, ["_meta", "name", "uri", "taskId"]).map_err(|e| picked(e, "`params`"))?,
         None => [None; 4],
     };
-    let [version, capabilities] = match own_meta {
-        Some(own_meta) => json::pick(own_meta, [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES])
+    let [version, capabilities, log_level] = match own_meta {
+        Some(own_meta) => json::pick(own_meta, [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES, meta::LOG_LEVEL])
             .map_err(|error| picked(error, "`_meta`"))?,
-        None => [None; 2],
+        None => [None; 3],
     };
     let version = version.and_then(json::string);
     let header = headers.protocol_version;
@@ -136,6 +152,7 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
     let Some(capabilities) = capabilities.filter(|value| value.starts_with('{')) else {
         return Err(invalid(&format!("`_meta` has no object `{}`", meta::CLIENT_CAPABILITIES)));
     };
+    let own = Own { capabilities, log_level };
     match headers.method {
         None => return Err(mismatch("there is no `Mcp-Method` header")),
         Some(method) if method != request.method => {
@@ -151,15 +168,15 @@ fn check<'a>(headers: &Headers<'a>, request: &jsonrpc::Request<'a>, serves: Serv
         "resources/read" => uri,
         "tasks/get" | "tasks/update" | "tasks/cancel" => task,
         // Of a method that is not served, only that it is not is said.
-        _ => return Ok(capabilities),
+        _ => return Ok(own),
     };
     // A body without a name is told so by whoever reads it.
-    let Some(named) = named.and_then(json::string) else { return Ok(capabilities) };
+    let Some(named) = named.and_then(json::string) else { return Ok(own) };
     match headers.name.map(http::decode_value) {
         None => Err(mismatch("there is no `Mcp-Name` header")),
         Some(None) => Err(mismatch("the `Mcp-Name` header is neither plain ASCII nor valid `=?base64?…?=`")),
         Some(Some(header)) if header != named => Err(mismatch("the `Mcp-Name` header does not match the body")),
-        Some(Some(_)) => Ok(capabilities),
+        Some(Some(_)) => Ok(own),
     }
 }
 

@@ -21,16 +21,13 @@ pub struct Offering {
     /// Tasks of sessions, of any backend that has sessions.
     tasks: BTreeSet<&'static str>,
     /// By name: what the first backend that has it says of it, as JSON.
-    extensions: BTreeMap<&'static str, String>,
+    extensions: BTreeMap<String, String>,
     /// By backend.
     instructions: BTreeMap<String, String>,
 }
 
 /// What the gateway knows how to pass on.
 const CORE: [&str; 5] = ["completions", "logging", "prompts", "resources", "tools"];
-
-/// Extensions that work through the gateway: tasks (SEP-2663) and apps, which are resources.
-pub(super) const EXTENSIONS: [&str; 2] = [extension::TASKS, extension::APPS];
 
 /// What a server may say of its tasks, and how it is offered (2025-11-25, basic/utilities/tasks, Capabilities).
 const TASKS: [(&[&str], &str); 3] = [
@@ -52,7 +49,8 @@ impl Offering {
         r#""resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}}"#
     );
 
-    /// What these backends offer.
+    /// What these backends offer. Extensions are theirs, whatever they are (2026-07-28, basic/versioning, Extension
+    /// Negotiation); where several have the same one with other settings, those of the first stand.
     #[must_use]
     pub fn of<'a>(backends: impl IntoIterator<Item = (&'a str, &'a Facts)>) -> Self {
         let mut offering = Self::default();
@@ -67,11 +65,10 @@ impl Offering {
                 offering.tasks.extend(TASKS.iter().filter(|(path, _)| within(tasks, path)).map(|(_, text)| *text));
             }
             offering.subscribe |= says("resources", "subscribe");
-            let extensions = json::member(&facts.capabilities, "extensions").unwrap_or("{}");
-            for name in EXTENSIONS {
-                if let Some(value) = json::member(extensions, name).filter(|value| value.starts_with('{')) {
-                    offering.extensions.entry(name).or_insert_with(|| value.to_string());
-                }
+            let extensions = json::member(&facts.capabilities, "extensions").and_then(json::members);
+            for extension in extensions.into_iter().flatten().filter(|extension| extension.value.starts_with('{')) {
+                let Some(name) = json::string(extension.key) else { continue };
+                offering.extensions.entry(name.into_owned()).or_insert_with(|| extension.value.to_string());
             }
             let instructions = facts.instructions.as_deref().map(str::trim).filter(|text| !text.is_empty());
             offering.instructions.extend(instructions.map(|text| (backend.to_string(), text.to_string())));
@@ -79,18 +76,16 @@ impl Offering {
         offering
     }
 
-    /// As JSON. Log messages are not passed on to requests that stand alone, so they are not offered to them.
+    /// As JSON. `logging` says that requests which ask for log messages may get some (2026-07-28,
+    /// server/utilities/logging, Capabilities).
     pub(super) fn capabilities(&self) -> String {
-        let offered = self.capabilities.iter().filter(|name| **name != "logging");
-        let mut members: Vec<_> = offered
-            .map(|name| {
-                let changes = self.changing.contains(name).then_some(r#""listChanged":true"#);
-                let subscribe = (*name == "resources" && self.subscribe).then_some(r#""subscribe":true"#);
-                let parts: Vec<_> = changes.into_iter().chain(subscribe).collect();
-                format!("\"{name}\":{{{}}}", parts.join(","))
-            })
-            .collect();
-        members.extend(self.extensions(&EXTENSIONS));
+        let members = self.capabilities.iter().map(|name| {
+            let changes = self.changing.contains(name).then_some(r#""listChanged":true"#);
+            let subscribe = (*name == "resources" && self.subscribe).then_some(r#""subscribe":true"#);
+            let parts: Vec<_> = changes.into_iter().chain(subscribe).collect();
+            format!("\"{name}\":{{{}}}", parts.join(","))
+        });
+        let members: Vec<_> = members.chain(self.extensions(|_| true)).collect();
         format!("{{{}}}", members.join(","))
     }
 
@@ -101,14 +96,14 @@ impl Offering {
             format!("\"tasks\":{{{}}}", tasks.join(","))
         });
         let open = Self::EVERYTHING.strip_suffix('}').unwrap_or_default();
-        let all: Vec<_> =
-            [open.to_string()].into_iter().chain(tasks).chain(self.extensions(&[extension::APPS])).collect();
+        let extensions = self.extensions(|name| name != extension::TASKS);
+        let all: Vec<_> = [open.to_string()].into_iter().chain(tasks).chain(extensions).collect();
         format!("{}}}", all.join(","))
     }
 
-    fn extensions(&self, names: &[&str]) -> Option<String> {
-        let offered = self.extensions.iter().filter(|(name, _)| names.contains(name));
-        let offered: Vec<_> = offered.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    fn extensions(&self, is_offered: impl Fn(&str) -> bool) -> Option<String> {
+        let offered = self.extensions.iter().filter(|(name, _)| is_offered(name));
+        let offered: Vec<_> = offered.map(|(name, value)| format!("{}:{value}", json::quote(name))).collect();
         (!offered.is_empty()).then(|| format!("\"extensions\":{{{}}}", offered.join(",")))
     }
 
@@ -133,7 +128,7 @@ mod tests {
             instructions: instructions.map(Into::into),
         };
         let a = facts(
-            r#"{"tools":{"listChanged":true},"prompts":null,"x":{},"extensions":{"io.modelcontextprotocol/ui":{"a":1},"x":{}}}"#,
+            r#"{"tools":{"listChanged":true},"prompts":null,"x":{},"extensions":{"io.modelcontextprotocol/ui":{"a":1}}}"#,
             Some(" Be kind.\n"),
         );
         let b = facts(
@@ -144,7 +139,7 @@ mod tests {
         let offering = Offering::of([("b", &b), ("a", &a), ("c", &c)]);
         assert_eq!(
             offering.capabilities(),
-            r#"{"completions":{},"tools":{"listChanged":true},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"a":1}}}"#
+            r#"{"completions":{},"logging":{},"tools":{"listChanged":true},"extensions":{"io.modelcontextprotocol/tasks":{},"io.modelcontextprotocol/ui":{"a":1}}}"#
         );
         let apps = r#","extensions":{"io.modelcontextprotocol/ui":{"a":1}}}"#;
         let everything = Offering::EVERYTHING.strip_suffix('}').unwrap();
@@ -160,5 +155,29 @@ mod tests {
         assert_eq!(offering.instructions().as_deref(), Some("## a\n\nBe kind.\n\n## b\n\nBe brief."));
         assert_eq!(Offering::default().capabilities(), "{}");
         assert_eq!(Offering::default().instructions(), None);
+    }
+    #[test]
+    fn extensions_of_all_backends_are_offered_with_the_settings_of_the_first() {
+        let facts = |extensions: &str| Facts {
+            capabilities: format!(r#"{{"extensions":{extensions}}}"#),
+            server_info: None,
+            instructions: None,
+        };
+        let a = facts(
+            r#"{"com.example\/b":{"n":1.50,"x":[ ]},"com.example/none":null,"io.modelcontextprotocol/tasks":{}}"#,
+        );
+        let b = facts(r#"{"com.example/b":{"n":2},"com.example/a\"":{}}"#);
+        let (nothing, wrong) = (facts("{}"), facts("7"));
+        let offering = Offering::of([("n", &nothing), ("a", &a), ("b", &b), ("w", &wrong)]);
+        let theirs = r#""com.example/a\"":{},"com.example/b":{"n":1.50,"x":[ ]}"#;
+        assert_eq!(
+            offering.capabilities(),
+            format!(r#"{{"extensions":{{{theirs},"io.modelcontextprotocol/tasks":{{}}}}}}"#)
+        );
+        // Tasks of sessions are others, and no extension.
+        let open = Offering::EVERYTHING.strip_suffix('}').unwrap();
+        assert_eq!(offering.everything(Revision::V20251125), format!("{open},\"extensions\":{{{theirs}}}}}"));
+        let other = Offering::of([("b", &b), ("a", &a)]);
+        assert!(other.capabilities().contains(r#""com.example/b":{"n":2}"#));
     }
 }

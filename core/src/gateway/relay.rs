@@ -36,6 +36,9 @@ pub enum NotAsked {
     /// It has no stream open on which it could be asked.
     #[error("the client cannot be asked now: it has no stream open")]
     Unreachable,
+    /// What it waits for may not ask it anything.
+    #[error("the client cannot be asked now: the result of this request may not ask for input")]
+    NotHere,
     /// It has too many questions open already.
     #[error("the client has too many open questions")]
     TooMany,
@@ -52,7 +55,7 @@ impl NotAsked {
         match self {
             Self::Undeclared("elicitation") | Self::Mode(_) => code::INVALID_PARAMS,
             Self::Undeclared(_) | Self::NotRelayed => code::METHOD_NOT_FOUND,
-            Self::Unreachable | Self::TooMany | Self::Gone => code::INTERNAL,
+            Self::Unreachable | Self::NotHere | Self::TooMany | Self::Gone => code::INTERNAL,
         }
     }
 
@@ -196,15 +199,16 @@ impl Declares {
     /// Of a client that said this in its session.
     #[must_use]
     pub fn of_session(capabilities: &str) -> Self {
-        let alone = super::asks::relayed(&declared_without_sessions(capabilities));
-        Self { in_session: json::canonical(&declared_to_backend(capabilities)), alone: json::canonical(&alone) }
+        Self {
+            in_session: json::canonical(&declared_to_backend(capabilities)),
+            alone: json::canonical(&declared_without_sessions(capabilities)),
+        }
     }
 
     /// Of a client that said this with a request that stands alone.
     #[must_use]
     pub fn of_request(capabilities: &str) -> Self {
-        let alone = super::asks::relayed(capabilities);
-        Self { in_session: json::canonical(&declared_for_one_call(capabilities)), alone: json::canonical(&alone) }
+        Self { in_session: json::canonical(&declared_for_one_call(capabilities)), alone: json::canonical(capabilities) }
     }
 
     /// Whether it says nothing, as the gateway itself does.
@@ -313,6 +317,11 @@ mod tests {
             (NotAsked::Mode("elicitation.url"), -32602, "the client did not declare `elicitation.url`"),
             (NotAsked::NotRelayed, -32601, "requests with this method are not relayed"),
             (NotAsked::Unreachable, -32603, "the client cannot be asked now: it has no stream open"),
+            (
+                NotAsked::NotHere,
+                -32603,
+                "the client cannot be asked now: the result of this request may not ask for input",
+            ),
             (NotAsked::TooMany, -32603, "the client has too many open questions"),
             (NotAsked::Gone, -32603, "the client is gone"),
         ] {
@@ -372,7 +381,8 @@ mod tests {
         assert_eq!(one.alone, r#"{"elicitation":{},"roots":{}}"#);
         let alone =
             Declares::of_request(r#"{"extensions":{"x/y":{},"io.modelcontextprotocol/ui":{"b":[1, 2],"a":1.50}}}"#);
-        assert_eq!(alone.alone, r#"{"extensions":{"io.modelcontextprotocol/ui":{"a":1.50,"b":[1, 2]}}}"#);
+        assert_eq!(alone.alone, r#"{"extensions":{"io.modelcontextprotocol/ui":{"a":1.50,"b":[1, 2]},"x/y":{}}}"#);
+        assert_eq!(alone.in_session, alone.alone);
         assert!(Declares::of_request("{}").is_nothing() && Declares::of_session(r#"{ }"#).is_nothing());
     }
 

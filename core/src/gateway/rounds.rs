@@ -88,6 +88,14 @@ pub fn url(question: &ServerMessage) -> Option<String> {
     Some(json::string(json::member(params, "url")?)?.into_owned())
 }
 
+/// That what a question has opened is done (2025-11-25, client/elicitation, Completion Notifications): backends without
+/// sessions do not say so, but ask for it no longer.
+#[must_use]
+pub fn completed(question: &ServerMessage) -> Option<String> {
+    let id = question.params().and_then(|params| json::member(params, "elicitationId"))?;
+    Some(jsonrpc::notification("notifications/elicitation/complete", Some(&format!(r#"{{"elicitationId":{id}}}"#))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +125,10 @@ mod tests {
         assert_eq!(
             round.questions.iter().map(|(_, question)| url(question)).collect::<Vec<_>>(),
             [None, Some("https://x".into())]
+        );
+        assert_eq!(
+            round.questions.iter().map(|(_, question)| completed(question)).collect::<Vec<_>>(),
+            [None, Some(r#"{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"t-1"}}"#.into())]
         );
         let answers =
             [(r#""a\"""#.to_string(), r#"{"roots":[]}"#.to_string()), ("\"b\"".to_string(), "{}".to_string())];

@@ -8,7 +8,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::asks::{Ask, Caller, Hop};
+use super::asks::{Ask, Hop};
+use super::caller::Caller;
 use super::front::Response;
 use super::modern::{Cached, complete};
 use super::relay::{self, ASKED_IN_RESULTS, NotAsked};
@@ -49,6 +50,9 @@ impl Caller {
     pub fn may_be_asked(&self, question: &ServerMessage) -> Result<(), NotAsked> {
         if !ASKED_IN_RESULTS.contains(&question.method.as_str()) {
             return Err(NotAsked::NotRelayed);
+        }
+        if !self.may_get_questions() {
+            return Err(NotAsked::NotHere);
         }
         relay::may_be_asked(self.capabilities().unwrap_or("{}"), question)
     }

@@ -7,7 +7,8 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use super::asks::{Caller, Opened};
+use super::asks::Opened;
+use super::caller::Caller;
 use super::front::Response;
 use super::{Asker, Or, refuse_params};
 use crate::aggregate::Owner;

@@ -367,7 +367,13 @@ impl Exchange {
                             self.queue.extend(self.standing.clone().map(Output::Learned));
                             self.proceed();
                         }
-                        last => self.fail(INITIALIZED, problem_of(&last), Ran::No),
+                        last => {
+                            let problem = match problem_of(&last) {
+                                Problem::Status(status) => Problem::NotAccepted(status),
+                                problem => problem,
+                            };
+                            self.fail(INITIALIZED, problem, Ran::No);
+                        }
                     },
                     State::Calling => self.called(last, &ended),
                     State::Resuming => self.continued(last, &ended),
@@ -626,7 +632,9 @@ impl Exchange {
         let problem = match received {
             Received::Reply(reply, 200) => return self.done(Ok(Answer::Reply(reply))),
             Received::Broken(Problem::Truncated { .. }) if self.resume(id, ended) => return,
-            // It may be starting again. Silence is waited for once.
+            // It, or what stands before it, may be starting again.
+            Received::Refused(429 | 502..=504) if self.resume(id, ended) => return,
+            // The same. Silence is waited for once.
             Received::Broken(Problem::NoAnswer { failure })
                 if failure.sent == Sent::Nothing && failure.stage != Stage::Cancelled && self.resume(id, ended) =>
             {

@@ -13,12 +13,12 @@ use tokio::sync::{Semaphore, TryAcquireError, broadcast, oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout, timeout_at};
 use vmcp_core::aggregate::{Merged, Offered, Policy, Severity, merge};
-use vmcp_core::gateway::Offering;
 use vmcp_core::gateway::listen::Changing;
+use vmcp_core::gateway::{Offering, extensions};
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Settings, Standing};
 
-use super::ears::Ear;
+use super::ears::{Ear, Left};
 use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::{Heard, Served};
@@ -256,7 +256,7 @@ impl Backends {
             // Said once, and taken back when all its lists are there: one may be, and another not.
             let lacks = |kinds: &[List]| kinds.iter().any(|kind| served.list(*kind).is_none());
             if lacks(kinds) {
-                if !missed.swap(true, Ordering::Relaxed) {
+                if !missed.swap(true, Ordering::SeqCst) {
                     tracing::warn!(backend = served.name, "backend is missing from the lists");
                 }
             } else if !lacks(&List::ALL) && missed.swap(false, Ordering::Relaxed) {
@@ -293,15 +293,30 @@ impl Backends {
         Freshness::of_all(self.all.iter().filter_map(|served| served.freshness(kind, now)))
     }
 
-    /// What all backends offer, as far as they were asked.
-    pub(super) fn offering(&self) -> Offering {
-        let known: Vec<_> = self.all.iter().filter_map(|served| Some((served, served.introduced()?))).collect();
+    /// What all backends offer, as far as they were asked, or those of `others` were that see the same backends. Those that
+    /// come first where several have a resource come first here.
+    pub(super) fn offering(&self, others: &Self) -> Offering {
+        let pairs = self.all.iter().zip(&others.all);
+        let mut known: Vec<_> =
+            pairs.filter_map(|(own, other)| Some((own, own.introduced().or_else(|| other.introduced())?))).collect();
+        // By name otherwise, as they stand.
+        known.sort_by_key(|(served, _)| self.policy.rank(&served.name).unwrap_or(usize::MAX));
         Offering::of(known.iter().filter_map(|(served, standing)| Some((served.name.as_str(), standing.facts()?))))
+    }
+
+    /// The one backend that declares an extension of its own, as far as they were asked, or those of `others` were that see
+    /// the same backends. Of several, a request tells none from the other.
+    pub(super) fn extended(&self, others: &Self) -> Option<&Arc<Served>> {
+        let mut extended = self.all.iter().zip(&others.all).filter_map(|(own, other)| {
+            let standing = own.introduced().or_else(|| other.introduced())?;
+            standing.facts().is_some_and(extensions::has_own).then_some(own)
+        });
+        extended.next().filter(|_| extended.next().is_none())
     }
 
     /// The merged list as it is known now.
     pub(super) fn merged(&self) -> Arc<Merged> {
-        let changes = self.changes.load(Ordering::Acquire);
+        let changes = self.changes();
         {
             let (of, merged) = &*self.merged.lock().unwrap_or_else(PoisonError::into_inner);
             if *of == changes {
@@ -324,7 +339,7 @@ impl Backends {
 
     /// How often anything has changed.
     pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// The merged list with these in place of what is known, by place.
@@ -366,13 +381,14 @@ impl Backends {
 
     pub(super) fn keep(self: &Arc<Self>, served: &Served, kind: List, listed: Option<Listed>) {
         let Some((place, _)) = self.find(&served.name) else { return };
-        // A list that nobody was shown without it is no change to anybody.
-        let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::Relaxed));
-        let concerns_clients = was_missed || served.list(kind).is_some() || served.is_outdated(kind);
+        let was_known = served.list(kind).is_some() || served.is_outdated(kind);
         let why = if served.is_outdated(kind) { Why::Told } else { Why::Seen };
         served.answered(kind, listed, Instant::now(), || {
-            self.changes.fetch_add(1, Ordering::AcqRel);
-            if concerns_clients {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+            // A list that nobody was shown without it is no change to anybody. After the count, in the one order of both:
+            // whoever lists without it has said so by now, or finds the count and this answer.
+            let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::SeqCst));
+            if was_missed || was_known {
                 // Where nobody listens, nobody is told.
                 drop(self.changed.send(Change { view: self.number, place, kind: Changing::of_list(kind), why }));
             }
@@ -401,7 +417,14 @@ impl Backends {
         };
         let (begin, began) = oneshot::channel();
         self.runtime.spawn(async move {
-            served.hear_stream(&link, &ear, &cancel, begin).await;
+            let mut begin = Some(begin);
+            while served.hear_stream(&link, &ear, &cancel, begin.take()).await == Left::Unwanted {
+                link.hears_no_more();
+                // Who wants it since the last look found it heard, and counts on it.
+                if !ear.listens() || !link.begins_to_hear() {
+                    break;
+                }
+            }
             link.hears_no_more();
             drop(permit);
         });

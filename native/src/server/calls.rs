@@ -31,7 +31,7 @@ use super::routes::refuse;
 use super::served::{Heard, Served};
 use super::sessions::InUse;
 use super::stream::{Resumption, Stream};
-use super::suspended::Suspendable;
+use super::suspended::{Ended, Suspendable};
 use super::views::View;
 use super::{App, VERSION};
 use crate::credentials::Passed;
@@ -62,7 +62,8 @@ impl App {
         }
         if let Some(token) = ask.suspended() {
             let call = self.seals.number(token).and_then(|number| self.suspensions.find(number));
-            let fed = call.and_then(|call| self.feed(&call, ask.caller(), who, outlet, &ask.input_responses()).ok());
+            let fed =
+                call.and_then(|call| self.feed(&call, ask.caller(), who.as_ref(), outlet, &ask.input_responses()).ok());
             let Some(attached) = fed else { return written(ask.gone()) };
             return answered(ask.asker.streams, outcome, attached).await;
         }
@@ -99,6 +100,7 @@ impl App {
             if let Some(session) = &in_flight.session {
                 call.asked = Asked::Relay;
                 call.capabilities = Some(declared_without_sessions(&session.state.session.capabilities));
+                call.log_level = session.state.log_level();
             }
             left.push_back((place, call));
         }
@@ -109,9 +111,14 @@ impl App {
         };
         let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
-        // What a backend with sessions asks while this call is open can only be told in its answer.
+        // What a backend with sessions asks or logs while this call is open can only be told in its answer.
         let suspendable = match left.front_mut() {
-            Some((place, call)) if owners.len() == 1 && in_flight.session.is_none() && caller.can_be_asked() => {
+            Some((place, call))
+                if owners.len() == 1
+                    && in_flight.session.is_none()
+                    && (caller.can_be_asked()
+                        || view.at(*place).is_some_and(|served| self.may_log(served, &caller))) =>
+            {
                 call.asked = Asked::Relay;
                 Some(self.suspensions.begin(*place, who.clone(), caller.clone(), Arc::clone(&outlet), cancel.clone()))
             }
@@ -164,6 +171,9 @@ impl App {
         let found = match subject {
             // Its id says whose it is.
             Subject::Task(_) => None,
+            Subject::Extension => view
+                .extended(&self.backends)
+                .map(|served| Owner { backend: served.name.as_str().into(), original: name.to_owned() }),
             Subject::Tool => find(&[List::Tools], &|merged| merged.owner(List::Tools, name)).await,
             Subject::Prompt | Subject::PromptArgument => {
                 find(&[List::Prompts], &|merged| merged.owner(List::Prompts, name)).await
@@ -186,14 +196,42 @@ impl App {
                 owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
                 owners
             }
+            (None, Subject::Tool) => view.merged().unlisted(List::Tools, name).into_iter().collect(),
+            (None, Subject::Prompt | Subject::PromptArgument) => {
+                view.merged().unlisted(List::Prompts, name).into_iter().collect()
+            }
             (None, _) => Vec::new(),
         }
+    }
+
+    /// Whether a backend with sessions may log what a caller that stands alone wants to hear.
+    fn may_log(&self, served: &Served, caller: &Caller) -> bool {
+        caller.log_level().is_some() && served.stateless().is_none() && self.offers(served, "logging")
     }
 
     /// Whether a backend says that it has something, or was not asked.
     fn offers(&self, served: &Served, capability: &str) -> bool {
         let standing = served.own.standing();
         standing.as_deref().and_then(Standing::facts).is_none_or(|facts| facts.offers(capability))
+    }
+}
+
+impl App {
+    /// Tells a client what came of its call.
+    pub(super) fn tell_end(&self, caller: &Caller, outlet: &Outlet, who: Option<&Principal>, ended: Ended) {
+        let (backend, server) = (ended.backend.as_str(), &self.server);
+        match &ended.result {
+            Err(error) if error.class() == Class::Cancelled => outlet.answer(|| None, || None),
+            Ok(Answer::Reply(reply)) => {
+                let hop = || Hop { backend, server, sealer: self.seals.sealer(who) };
+                outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
+            }
+            Err(error) => {
+                let message = || Some(caller.failed_message(backend, error));
+                outlet.answer(|| Some(caller.failed(backend, error)), message);
+            }
+            Ok(_) => outlet.answer(|| None, || None),
+        }
     }
 }
 
@@ -227,7 +265,12 @@ async fn then(
             Ok(answers) => Then::Again(task.update(call, &answers)),
             Err(then) => then,
         },
-        (Step::Done(reply), _) => Then::Done(Ok(Answer::Reply(reply))),
+        (Step::Done(reply), rounds) => {
+            if let Some(rounds) = rounds {
+                rounds.over(&reply);
+            }
+            Then::Done(Ok(Answer::Reply(reply)))
+        }
         (Step::Pass, Some(rounds)) => rounds.next(call, result).await,
         (Step::Pass | Step::Ask(_), None) => Then::Done(result),
     }
@@ -293,6 +336,8 @@ impl Errand {
                 (Some(session), _) => session.state.link(place),
                 // Who can be asked has a session at the backend alone, in which the backend knows what it can do.
                 (None, Some(_)) => Arc::default(),
+                // And so has who wants log messages: how grave they are is set for a whole session.
+                (None, None) if self.app.may_log(served, &self.teller.caller) => Arc::default(),
                 (None, None) if served.is_shared_with(self.who.as_ref()) => Arc::clone(&served.own),
                 // What is opened with a caller's credentials is nobody else's.
                 (None, None) => Arc::default(),
@@ -313,22 +358,32 @@ impl Errand {
                 conversation = conversation.on_behalf_of(&session.state.settings);
                 session.state.goes_to(&self.in_flight.id, place);
             }
-            // There it is no request: the gateway listens.
-            if let (Some(session), Some(wish)) = (session, &self.subscribes)
-                && conversation.standing().is_some_and(|standing| standing.era() == Era::Modern)
-            {
-                match wish {
-                    Subscribes::To(uri) => session.state.subscribe(place, uri),
-                    Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
-                }
-                self.app.hear_subscriptions(session, served, place).await;
-                drop(self.in_flight);
-                self.teller.subscribed();
-                return Ok(());
-            }
             let slot = backends.admit(served)?;
             let started = Instant::now();
             let served = Arc::clone(served);
+            if let (Some(session), Some(wish)) = (session, &self.subscribes) {
+                // How the backend speaks decides what becomes of that.
+                match self.app.open_for(session, &served, place, &mut conversation, &self.cancel).await {
+                    Ok(Era::Legacy) => {}
+                    // There it is no request: the gateway listens.
+                    Ok(Era::Modern) => {
+                        match wish {
+                            Subscribes::To(uri) => session.state.subscribe(place, uri),
+                            Subscribes::NoMore(uri) => session.state.unsubscribe(uri),
+                        }
+                        self.app.hear_subscriptions(session, &served, place).await;
+                        drop(self.in_flight);
+                        self.teller.subscribed();
+                        return Ok(());
+                    }
+                    Err(error) => {
+                        let result = Err(error);
+                        log(&served.name, started, &result);
+                        self.finish(&served.name, result);
+                        return Ok(());
+                    }
+                }
+            }
             slot.run(async move {
                 let (app, session) = (Arc::clone(&self.app), self.in_flight.session.as_ref());
                 let id = self.in_flight.id.trim_matches('"');
@@ -372,11 +427,14 @@ impl Errand {
                             }
                             Heard::Opened(standing) => {
                                 if let Some(session) = session {
-                                    session.state.lists_anew(place);
-                                    session.state.replay(place, &served, &standing, &self.cancel).await;
-                                    app.listen_to(session, place).stands().await;
-                                } else if let (Some(call), Some(link)) = (&suspendable, &alone) {
-                                    app.hear_for(call, place, link, self.who.clone()).stands().await;
+                                    app.opened_for(session, &served, place, &standing, &self.cancel).await;
+                                } else if let Some(link) = &alone {
+                                    if let Some(level) = self.teller.caller.log_level() {
+                                        served.wants_logs(&standing, self.who.as_ref(), level, &self.cancel).await;
+                                    }
+                                    if let Some(call) = &suspendable {
+                                        app.hear_for(call, place, link, self.who.clone()).stands().await;
+                                    }
                                 }
                             }
                             Heard::Paused => self.teller.outlet.pause(),
@@ -527,19 +585,18 @@ struct Teller {
 impl Teller {
     /// Something before the result, for a client that has no session.
     fn event(&self, message: &ServerMessage) {
-        if !self.caller.relays(message) {
-            return;
-        }
-        match &self.suspendable {
-            // Who has come again has another token.
+        let again;
+        let (caller, outlet) = match &self.suspendable {
+            // Who has come again has another token, and may want other messages.
             Some(call) => {
-                if let Some((caller, outlet)) = call.hears()
-                    && let Some(text) = caller.progress(message)
-                {
-                    outlet.say(&text);
-                }
+                let Some(heard) = call.hears() else { return };
+                again = heard;
+                (&again.0, &again.1)
             }
-            None => drop(self.outlet.say(&message.text)),
+            None => (&self.caller, &self.outlet),
+        };
+        if let Some(text) = caller.relayed(message) {
+            outlet.say(&text);
         }
     }
 
@@ -554,26 +611,13 @@ impl Teller {
     }
 
     fn done(self, backend: &str, result: Result<Answer, CallError>) {
+        let ended = Ended { backend: backend.to_owned(), result };
         let heard = match &self.suspendable {
-            Some(call) => {
-                self.app.suspensions.end(call);
-                let Some(heard) = call.hears() else { return };
-                heard
-            }
-            None => (self.caller, self.outlet),
+            Some(call) => self.app.suspensions.end(call, ended),
+            None => Some((self.caller, self.outlet, ended)),
         };
-        let (caller, outlet, server) = (&heard.0, &heard.1, &self.app.server);
-        match &result {
-            Err(error) if error.class() == Class::Cancelled => outlet.answer(|| None, || None),
-            Ok(Answer::Reply(reply)) => {
-                let hop = || Hop { backend, server, sealer: self.app.seals.sealer(self.who.as_deref()) };
-                outlet.answer(|| Some(caller.answer(reply, hop())), || Some(caller.message(reply, hop())));
-            }
-            Err(error) => {
-                let message = || Some(caller.failed_message(backend, error));
-                outlet.answer(|| Some(caller.failed(backend, error)), message);
-            }
-            Ok(_) => outlet.answer(|| None, || None),
+        if let Some((caller, outlet, ended)) = heard {
+            self.app.tell_end(&caller, &outlet, self.who.as_deref(), ended);
         }
     }
 

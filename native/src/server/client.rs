@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::{self, Caller, relay};
 use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Declared, Exchange, Limits, ServerMessage, Settings, Standing};
-use vmcp_core::mcp::{LogLevel, Revision};
+use vmcp_core::mcp::{LogLevel, Revision, jsonrpc};
 
 use super::VERSION;
 use super::link::Link;
@@ -47,6 +48,8 @@ pub(super) struct Client {
     pub(super) settings: Arc<Settings>,
     /// For what concerns no request.
     pub(super) stream: Arc<Stream>,
+    /// Lists that are other ones since it read no such stream.
+    untold: Mutex<Vec<Changing>>,
     /// From which level on it wants log messages; none before it says so.
     log_level: Mutex<Option<LogLevel>>,
     /// Of calls, those that can be resumed.
@@ -104,6 +107,7 @@ impl Client {
             own_lists: OwnLists::default(),
             questions: Questions::default(),
             stream: Stream::new(0, resumption),
+            untold: Mutex::default(),
             log_level: Mutex::default(),
             streams: Mutex::default(),
             last_stream: AtomicU64::new(0),
@@ -156,7 +160,23 @@ impl Client {
         if self.stream.is_read() {
             return Err(NoStream::HasOne);
         }
-        Ok(self.stream.reader().with_opening())
+        // Under the lock: a list that changes now is found here, or the stream there.
+        let mut untold = lock(&self.untold);
+        let reader = self.stream.reader().with_opening();
+        for kind in std::mem::take(&mut *untold) {
+            self.stream.send(&jsonrpc::notification(kind.method(), None));
+        }
+        Ok(reader)
+    }
+
+    /// A list that it may have been shown is another one now: it is told when it reads its stream.
+    pub(super) fn tell_changed(&self, kind: Changing) {
+        let mut untold = lock(&self.untold);
+        if self.stream.was_read() {
+            self.stream.send(&jsonrpc::notification(kind.method(), None));
+        } else if !untold.contains(&kind) {
+            untold.push(kind);
+        }
     }
 
     /// A stream for the answer to a call.

@@ -54,6 +54,15 @@ pub(super) trait Ear: Send + Sync + 'static {
     }
 }
 
+/// Why nobody hears a stream any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Nobody wanted to, the last time it was asked.
+    Unwanted,
+    /// There is none, or the conversation is over.
+    Over,
+}
+
 /// How a stream ended.
 enum End {
     /// Nobody wants it any longer.
@@ -74,18 +83,18 @@ impl Served {
         link: &Arc<Link>,
         ear: &impl Ear,
         cancel: &Cancel,
-        began: oneshot::Sender<Infallible>,
-    ) {
-        let (mut began, mut last, mut of) = (Some(began), None::<String>, None::<Arc<Standing>>);
+        mut began: Option<oneshot::Sender<Infallible>>,
+    ) -> Left {
+        let (mut last, mut of) = (None::<String>, None::<Arc<Standing>>);
         // Whether the stream of this conversation has stood.
         let (mut failures, mut lost, mut stood) = (0_u32, false, false);
         while !cancel.is_cancelled() && ear.listens() {
-            let Some(standing) = link.standing() else { return };
+            let Some(standing) = link.standing() else { return Left::Over };
             if of.as_ref().is_some_and(|of| !Arc::ptr_eq(of, &standing)) {
                 (last, lost, stood) = (None, true, false);
             }
             of = Some(Arc::clone(&standing));
-            let Some(request) = standing.listen(last.as_deref()) else { return };
+            let Some(request) = standing.listen(last.as_deref()) else { return Left::Over };
             let resumes = last.is_some();
             let end = match self.open_stream(&request, ear, cancel).await {
                 Ok(response) => {
@@ -99,10 +108,16 @@ impl Served {
                 Err(end) => end,
             };
             let pause = match end {
-                End::Stopped => return,
-                End::NotOffered => return link.has_no_stream(&standing),
+                End::Stopped => return Left::Over,
+                End::NotOffered => {
+                    link.has_no_stream(&standing);
+                    return Left::Over;
+                }
                 // Some servers say that of everything they do not have.
-                End::Gone if !stood => return link.has_no_stream(&standing),
+                End::Gone if !stood => {
+                    link.has_no_stream(&standing);
+                    return Left::Over;
+                }
                 End::Gone if self.reopen(link, &standing, ear, cancel).await => Duration::ZERO,
                 End::Gone | End::Lost(None) => {
                     failures = failures.saturating_add(1);
@@ -114,6 +129,7 @@ impl Served {
             lost = true;
             cancel.paused(pause).await;
         }
+        if cancel.is_cancelled() { Left::Over } else { Left::Unwanted }
     }
 
     async fn open_stream(&self, request: &http::Request, ear: &impl Ear, cancel: &Cancel) -> Result<Response, End> {

@@ -1,5 +1,5 @@
-//! The session that one call has for itself, because its client stands alone and can be asked something: what the backend
-//! says there by itself is about that call, on whatever stream it says it (SDK servers put questions on the one that
+//! The session that one call has for itself, because its client stands alone and can be asked something, or wants log
+//! messages: what the backend says there by itself is about that call, on whatever stream it says it (SDK servers put questions on the one that
 //! belongs to no call; 2025-11-25, basic/transports, Listening 4).
 //!
 //! It opens nothing but the stream.
@@ -30,9 +30,8 @@ impl Ear for LeaseEar {
         if message.id.is_some() {
             return self.app.suspend(&self.call, Some(standing), message);
         }
-        if message.method == "notifications/progress"
-            && let Some((caller, outlet)) = self.call.hears()
-            && let Some(text) = caller.progress(message)
+        if let Some((caller, outlet)) = self.call.hears()
+            && let Some(text) = caller.relayed(message)
         {
             outlet.say(&text);
         }

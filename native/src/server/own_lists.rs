@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vmcp_core::aggregate::Merged;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::mcp::client::{Answer, Goal, List, Listed};
-use vmcp_core::mcp::jsonrpc;
 
 use super::App;
 use super::client::Client;
@@ -158,11 +157,5 @@ impl Client {
     /// A conversation with the backend at this place is a new one.
     pub(super) fn lists_anew(&self, place: usize) {
         self.own_lists.forget(place).into_iter().for_each(|kind| self.tell_changed(kind));
-    }
-
-    fn tell_changed(&self, kind: Changing) {
-        if self.stream.was_read() {
-            self.stream.send(&jsonrpc::notification(kind.method(), None));
-        }
     }
 }

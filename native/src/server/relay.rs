@@ -5,15 +5,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
-use vmcp_core::gateway::Notified;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::oneshot;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::gateway::relay::{NotAsked, is_wanted, may_be_asked};
+use vmcp_core::gateway::{Notified, extensions};
+use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
 
 use super::App;
-use super::backends::{Change, Why};
+use super::backends::{Backends, Change, Why};
 use super::client::Client;
 use super::outlet::{Outlet, Told};
 use super::questions::{Answered, On, Source, Towards};
@@ -81,10 +84,12 @@ impl Client {
     /// A conversation with a backend was opened: what the client has said once for all of it is said there too.
     pub(super) async fn replay(&self, place: usize, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
         let who = self.who();
-        if let Some(level) = self.log_level().filter(|_| logs(standing)) {
-            served.ask_in(standing, who.as_ref(), set_level(level), cancel).await;
+        if let Some(level) = self.log_level() {
+            served.wants_logs(standing, who.as_ref(), level, cancel).await;
         }
-        for uri in self.subscriptions(place) {
+        // Where there are no sessions, the gateway listens instead.
+        let subscriptions = if standing.era() == Era::Legacy { self.subscriptions(place) } else { Vec::new() };
+        for uri in subscriptions {
             let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
             served.ask_in(standing, who.as_ref(), Call::new("resources/subscribe", Some(params)), cancel).await;
         }
@@ -99,6 +104,57 @@ impl Client {
     }
 }
 
+impl Served {
+    /// From now on, log messages of this level and graver ones are wanted in this conversation. A backend that does not log
+    /// is not told.
+    pub(super) async fn wants_logs(
+        &self,
+        standing: &Arc<Standing>,
+        who: Option<&Arc<Principal>>,
+        level: LogLevel,
+        cancel: &Cancel,
+    ) {
+        if logs(standing) {
+            self.ask_in(standing, who, set_level(level), cancel).await;
+        }
+    }
+}
+
+impl Backends {
+    /// The same in the background; what is returned ends when the backend has been told. `None` if it is not.
+    fn tell_log_level(
+        &self,
+        place: usize,
+        standing: &Arc<Standing>,
+        who: Option<Arc<Principal>>,
+        level: LogLevel,
+    ) -> Option<oneshot::Receiver<bool>> {
+        logs(standing).then(|| self.ask_in(place, Arc::clone(standing), who, set_level(level)))?
+    }
+
+    /// What a client says to the backend at a place, once that knows which log messages it wants there from now on, if
+    /// these are others than before.
+    pub(super) fn tell_at(
+        self: &Arc<Self>,
+        place: usize,
+        level: Option<(Arc<Standing>, LogLevel)>,
+        towards: Vec<Towards>,
+        who: Option<&Arc<Principal>>,
+    ) {
+        let told = level.and_then(|(standing, level)| self.tell_log_level(place, &standing, who.cloned(), level));
+        let tell = |backends: &Self, who: Option<&Arc<Principal>>| {
+            towards.into_iter().for_each(|towards| backends.tell(towards, who.cloned()));
+        };
+        let Some(told) = told else { return tell(self, who) };
+        let (backends, who) = (Arc::clone(self), who.cloned());
+        self.runtime.spawn(async move {
+            // Late is late: what is said meanwhile is as grave as was wanted before.
+            drop(tokio::time::timeout(A_MOMENT, told).await);
+            tell(&backends, who.as_ref());
+        });
+    }
+}
+
 /// Whether the backend is told in this conversation which log messages are wanted.
 fn logs(standing: &Standing) -> bool {
     standing.era() == Era::Legacy && standing.facts().is_some_and(|facts| facts.offers("logging"))
@@ -109,33 +165,50 @@ fn set_level(level: LogLevel) -> Call {
     Call::new("logging/setLevel", Some(format!(r#"{{"level":"{}"}}"#, level.text())))
 }
 
+/// What has changed.
+#[derive(Debug, PartialEq, Eq)]
+enum Changed {
+    These(Vec<Change>),
+    /// It is not known what.
+    Anything,
+}
+
+/// What has changed meanwhile too.
+fn with_more(first: Change, changes: &mut Receiver<Change>) -> Changed {
+    let mut all = vec![first];
+    loop {
+        match changes.try_recv() {
+            Ok(change) => all.push(change),
+            Err(TryRecvError::Lagged(_)) => return Changed::Anything,
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return Changed::These(all),
+        }
+    }
+}
+
 impl App {
     /// Tells the clients that listen when what the gateway lists has changed, each kind once a change.
     pub(super) async fn tell_of_changes(self: Arc<Self>) {
         let mut changes = self.backends.changed.subscribe();
         loop {
-            let first = match changes.recv().await {
-                Ok(change) => Some(change),
-                // Too many to remember: any list may be another one.
-                Err(RecvError::Lagged(_)) => None,
+            let told = match changes.recv().await {
+                Ok(change) => with_more(change, &mut changes),
+                // Too many to remember.
+                Err(RecvError::Lagged(_)) => Changed::Anything,
                 Err(RecvError::Closed) => return,
             };
-            let more: Vec<_> = first.into_iter().chain(std::iter::from_fn(|| changes.try_recv().ok())).collect();
             for session in self.sessions.all() {
                 let client = &session.state;
                 let hears = |change: &&Change| {
                     change.view == client.view().number
                         && !(change.why == Why::Told && client.hears_itself(change.place))
                 };
-                let mut kinds = match first {
-                    Some(_) => more.iter().filter(hears).map(|change| change.kind).collect(),
-                    None => Changing::ALL.to_vec(),
+                let mut kinds = match &told {
+                    Changed::These(changes) => changes.iter().filter(hears).map(|change| change.kind).collect(),
+                    Changed::Anything => Changing::ALL.to_vec(),
                 };
                 kinds.sort();
                 kinds.dedup();
-                for kind in kinds.iter().filter(|_| client.stream.was_read()) {
-                    client.stream.send(&jsonrpc::notification(kind.method(), None));
-                }
+                kinds.into_iter().for_each(|kind| client.tell_changed(kind));
             }
         }
     }
@@ -145,8 +218,7 @@ impl App {
     pub(super) async fn pass_on_log_level(&self, client: &Client, level: LogLevel) {
         let links = client.open_links().into_iter();
         let told: Vec<_> = links
-            .filter(|(_, standing)| logs(standing))
-            .filter_map(|(place, standing)| self.backends.ask_in(place, standing, client.who(), set_level(level)))
+            .filter_map(|(place, standing)| self.backends.tell_log_level(place, &standing, client.who(), level))
             .collect();
         let all = async {
             for told in told {
@@ -183,6 +255,15 @@ impl App {
                     self.backends.tell(Towards { place, standing, message }, client.who());
                 }
             }
+            // Whoever of them has extensions may know it.
+            method if extensions::is_notification(method) => {
+                for (place, standing) in client.open_links() {
+                    if standing.facts().is_some_and(extensions::has_own) {
+                        let message = jsonrpc::notification(method, notified.params);
+                        self.backends.tell(Towards { place, standing, message }, client.who());
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -197,5 +278,22 @@ impl App {
             Answered::Taken => {}
             Answered::Unasked => tracing::debug!("a client answered what it was not asked, or no longer"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast;
+
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_to_remember_may_be_anything() {
+        let change = |place| Change { view: 0, place, kind: Changing::Tools, why: Why::Seen };
+        let (sender, mut changes) = broadcast::channel(2);
+        sender.send(change(1)).unwrap();
+        assert_eq!(with_more(change(0), &mut changes), Changed::These(vec![change(0), change(1)]));
+        (1..4).for_each(|place| drop(sender.send(change(place))));
+        assert_eq!(with_more(change(0), &mut changes), Changed::Anything);
     }
 }

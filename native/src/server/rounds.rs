@@ -3,17 +3,17 @@
 //!
 //! What is asked and repeated is the core's; this waits for the client.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use vmcp_core::gateway::relay::may_be_asked;
 use vmcp_core::gateway::rounds::{self, ROUNDS, Round};
 use vmcp_core::mcp::client::{Answer, Call, CallError, Reply};
-use vmcp_core::mcp::{Era, code, jsonrpc};
+use vmcp_core::mcp::{Era, code, json, jsonrpc};
 
 use super::client::Client;
-use super::outlet::Outlet;
+use super::outlet::{Outlet, Told};
 use super::questions::On;
 use crate::transport::Cancel;
 
@@ -28,7 +28,8 @@ pub(super) struct Rounds<'c> {
     /// Makes ids of what is opened by URL.
     pub(super) token: String,
     made: usize,
-    opened: HashSet<String>,
+    /// URLs that the client opens, and what it is told when that is done.
+    opened: BTreeMap<String, String>,
     pause: Duration,
 }
 
@@ -42,7 +43,7 @@ pub(super) enum Then {
 
 impl<'c> Rounds<'c> {
     pub(super) fn new(client: &'c Client, outlet: &'c Arc<Outlet>, cancel: &'c Cancel, token: String) -> Self {
-        Self { client, outlet, cancel, token, made: 0, opened: HashSet::new(), pause: ELSEWHERE.0 }
+        Self { client, outlet, cancel, token, made: 0, opened: BTreeMap::new(), pause: ELSEWHERE.0 }
     }
 
     /// Asks the client what the backend wants to know, if it wants to.
@@ -52,7 +53,12 @@ impl<'c> Rounds<'c> {
             _ => None,
         };
         let round = match round {
-            None => return Then::Done(result),
+            None => {
+                if let Ok(Answer::Reply(reply)) = &result {
+                    self.over(reply);
+                }
+                return Then::Done(result);
+            }
             Some(Ok(round)) => round,
             Some(Err(message)) => return failed(code::INTERNAL, &message),
         };
@@ -78,10 +84,10 @@ impl<'c> Rounds<'c> {
         let mut asked = Vec::new();
         let mut answers = Vec::new();
         let mut elsewhere = false;
+        let urls: Vec<_> = round.questions.iter().filter_map(|(_, question)| rounds::url(question)).collect();
+        self.tell_completed(&urls);
         for (key, question) in &round.questions {
-            if let Some(url) = rounds::url(question)
-                && !self.opened.insert(url)
-            {
+            if rounds::url(question).is_some_and(|url| self.opened.contains_key(&url)) {
                 // It was asked before and the client is at it.
                 elsewhere = true;
                 answers.push((key.clone(), r#"{"action":"accept"}"#.to_owned()));
@@ -91,9 +97,9 @@ impl<'c> Rounds<'c> {
             let answer = may_be_asked(&self.client.session.capabilities, question)
                 .and_then(|()| self.client.questions.ask_here(question, &on))
                 .map_err(|why| failed(code::INTERNAL, &format!("the backend asks for input: {why}")))?;
-            asked.push((key, answer));
+            asked.push((key, question, answer));
         }
-        for (key, mut answer) in asked {
+        for (key, question, mut answer) in asked {
             let text = tokio::select! {
                 text = answer.recv() => text,
                 () = self.cancel.cancelled() => None,
@@ -104,7 +110,12 @@ impl<'c> Rounds<'c> {
             let said = Reply::read(text, Era::Legacy);
             let Some(said) = said else { return Err(failed(code::INTERNAL, "the client's answer is none")) };
             match (said.result(), said.error()) {
-                (Some(result), _) => answers.push((key.clone(), result.to_owned())),
+                (Some(result), _) => {
+                    if json::member(result, "action").is_some_and(|action| json::says(action, "accept")) {
+                        self.opened.extend(rounds::url(question).zip(rounds::completed(question)));
+                    }
+                    answers.push((key.clone(), result.to_owned()));
+                }
                 // Only results can be given to the backend (2026-07-28, schema, InputResponses).
                 (None, error) => {
                     let message = error.map(|error| error.message.into_owned()).unwrap_or_default();
@@ -118,6 +129,26 @@ impl<'c> Rounds<'c> {
             self.pause = (self.pause * 2).min(ELSEWHERE.1);
         }
         Ok(answers)
+    }
+}
+
+impl Rounds<'_> {
+    /// The call is over: with a result, if it is one, which it could not have while anything was to be opened.
+    pub(super) fn over(&mut self, reply: &Reply) {
+        if reply.result().is_some() {
+            self.tell_completed(&[]);
+        }
+    }
+
+    /// Tells the client that what it opened is done, but for what the backend asks for still.
+    fn tell_completed(&mut self, still: &[String]) {
+        self.opened.retain(|url, completed| {
+            let waits = still.contains(url);
+            if !waits && self.outlet.say(completed) == Told::No {
+                self.client.stream.send(completed);
+            }
+            waits
+        });
     }
 }
 

@@ -154,7 +154,7 @@ impl Served {
             },
             tokens: tokens.clone(),
             for_calls: Patience::of(deadline),
-            for_listening: Patience { call: QUIET, ..Patience::of(deadline.min(PROMPT)) },
+            for_listening: Patience { call: QUIET, drip: Duration::MAX, ..Patience::of(deadline.min(PROMPT)) },
             for_errands: Patience::of(deadline.min(PROMPT)),
             exchanges: AtomicU64::new(0),
             era: Mutex::new(None),

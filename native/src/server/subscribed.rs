@@ -9,12 +9,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use vmcp_core::gateway::listen::{self, About, Filter};
-use vmcp_core::mcp::client::ServerMessage;
+use vmcp_core::mcp::Era;
+use vmcp_core::mcp::client::{Answer, CallError, Goal, ServerMessage, Standing};
 
 use super::App;
 use super::client::Client;
 use super::link::Conversation;
-use super::served::Served;
+use super::served::{Heard, Served};
 use super::sessions::Session;
 use crate::logging::chain;
 use crate::transport::Cancel;
@@ -43,6 +44,64 @@ impl App {
     }
 }
 
+impl App {
+    /// Opens the client's conversation with this backend, unless it is open, and says how the backend speaks.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub(super) async fn open_for(
+        self: &Arc<Self>,
+        session: &Arc<Session<Client>>,
+        served: &Arc<Served>,
+        place: usize,
+        conversation: &mut Conversation,
+        cancel: &Cancel,
+    ) -> Result<Era, CallError> {
+        if let Some(standing) = conversation.standing() {
+            return Ok(standing.era());
+        }
+        let mut era = Era::Legacy;
+        let mut asking = served.ask(Goal::Open, conversation, cancel);
+        loop {
+            match asking.next(served, conversation).await {
+                Heard::Opened(standing) => self.opened_for(session, served, place, &standing, cancel).await,
+                Heard::Message(message, standing) => {
+                    if let Some(response) = self.told(session, place, standing.as_ref(), &message, None) {
+                        asking.answer(response);
+                    }
+                }
+                Heard::Began(_) | Heard::Paused => {}
+                Heard::Done(result, _) => {
+                    if let Answer::Opened(standing) = result? {
+                        era = standing.era();
+                    }
+                    return Ok(era);
+                }
+            }
+        }
+    }
+
+    /// The client's conversation with this backend has been opened.
+    pub(super) async fn opened_for(
+        self: &Arc<Self>,
+        session: &Arc<Session<Client>>,
+        served: &Arc<Served>,
+        place: usize,
+        standing: &Arc<Standing>,
+        cancel: &Cancel,
+    ) {
+        session.state.lists_anew(place);
+        session.state.replay(place, served, standing, cancel).await;
+        match standing.era() {
+            Era::Legacy => self.listen_to(session, place).stands().await,
+            Era::Modern if session.state.has_subscriptions(place) => {
+                self.hear_subscriptions(session, served, place).await;
+            }
+            Era::Modern => {}
+        }
+    }
+}
+
 /// One stream of one client.
 struct Hearing {
     session: Arc<Session<Client>>,
@@ -56,7 +115,7 @@ impl Hearing {
     async fn keep_open(self, before: Option<Cancel>, stands: oneshot::Sender<()>) {
         let (mut before, mut stands, mut pause, mut again) = (before, Some(stands), PAUSE.0, false);
         while !self.cancel.is_cancelled() {
-            let Some(standing) = self.served.stateless() else { return };
+            let Some(standing) = self.stateless() else { return };
             let own = Arc::clone(&self.served.own);
             let conversation = Conversation::beside(own, standing, self.session.state.who());
             let wanted = Filter { resources: self.uris.clone(), ..Filter::default() };
@@ -86,6 +145,12 @@ impl Hearing {
             self.cancel.paused(pause).await;
             pause = (pause * 2).min(PAUSE.1);
         }
+    }
+
+    /// A conversation in which the backend can be asked: the gateway's own may not be open yet.
+    fn stateless(&self) -> Option<Arc<Standing>> {
+        let of_session = || self.session.state.link(self.place).standing();
+        self.served.stateless().or_else(of_session).filter(|standing| standing.era() == Era::Modern)
     }
 
     fn tell(&self, message: &ServerMessage) {

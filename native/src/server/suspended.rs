@@ -12,7 +12,7 @@ use vmcp_core::gateway::relay::NotAsked;
 use vmcp_core::gateway::suspended::PATIENCE;
 use vmcp_core::gateway::{Caller, Hop};
 use vmcp_core::identity::Principal;
-use vmcp_core::mcp::client::{ServerMessage, Standing};
+use vmcp_core::mcp::client::{Answer, CallError, ServerMessage, Standing};
 use vmcp_core::mcp::jsonrpc;
 
 use super::App;
@@ -24,6 +24,8 @@ use crate::transport::Cancel;
 const SUSPENDED: usize = 256;
 /// Questions that may be open in one call.
 const OPEN: usize = 64;
+/// Bytes of a result that is kept for a client that has not come back yet.
+const KEPT: usize = 1 << 20;
 
 /// All calls that wait for their clients.
 #[derive(Default)]
@@ -48,10 +50,37 @@ struct State {
     outlet: Arc<Outlet>,
     /// How often the client has come.
     round: u64,
-    /// Whether it has to come again.
-    suspended: bool,
+    turn: Turn,
     asked: u64,
     open: Vec<Question>,
+}
+
+/// Who is waited for.
+enum Turn {
+    /// The backend; the client hears what it says.
+    Backend,
+    /// The client, which has to come again.
+    Client,
+    /// The client: the backend has not waited for its answer, and this came of the call.
+    Late(Box<Ended>),
+    /// Nobody: the call is over.
+    Over,
+}
+
+/// What came of a call.
+pub(super) struct Ended {
+    /// Of this backend.
+    pub(super) backend: String,
+    pub(super) result: Result<Answer, CallError>,
+}
+
+impl Ended {
+    fn bytes(&self) -> usize {
+        match &self.result {
+            Ok(Answer::Reply(reply)) => reply.text().len(),
+            _ => 0,
+        }
+    }
 }
 
 struct Question {
@@ -74,7 +103,7 @@ pub(super) struct Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         let state = self.call.lock();
-        if state.round == self.round && !state.suspended {
+        if state.round == self.round && matches!(state.turn, Turn::Backend) {
             self.call.cancel.cancel();
         }
     }
@@ -91,7 +120,7 @@ impl Suspensions {
         cancel: Cancel,
     ) -> Arc<Suspendable> {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let state = State { caller, outlet, round: 0, suspended: false, asked: 0, open: Vec::new() };
+        let state = State { caller, outlet, round: 0, turn: Turn::Backend, asked: 0, open: Vec::new() };
         Arc::new(Suspendable { number, place, who, cancel, state: Mutex::new(state) })
     }
 
@@ -100,9 +129,29 @@ impl Suspensions {
         self.lock().get(&number).cloned()
     }
 
-    /// It is over.
-    pub(super) fn end(&self, call: &Suspendable) {
+    /// It is over, and this came of it. Returns who hears that now; a client that has to come again finds it then.
+    pub(super) fn end(&self, call: &Suspendable, ended: Ended) -> Option<(Caller, Arc<Outlet>, Ended)> {
+        let mut state = call.lock();
+        if matches!(state.turn, Turn::Client) && ended.bytes() <= KEPT {
+            state.turn = Turn::Late(Box::new(ended));
+            return None;
+        }
+        let hears = matches!(state.turn, Turn::Backend);
+        state.turn = Turn::Over;
         self.lock().remove(&call.number);
+        hears.then(|| (state.caller.clone(), Arc::clone(&state.outlet), ended))
+    }
+
+    /// Nobody comes for it any more, unless somebody has since that round.
+    fn give_up(&self, call: &Suspendable, round: u64) {
+        let mut state = call.lock();
+        if state.round == round && matches!(state.turn, Turn::Client | Turn::Late(_)) {
+            // In one step with the look: who comes now is told that it is gone.
+            state.turn = Turn::Over;
+            self.lock().remove(&call.number);
+            drop(state);
+            call.cancel.cancel();
+        }
     }
 
     fn keep(&self, call: &Arc<Suspendable>) -> Result<(), NotAsked> {
@@ -128,7 +177,7 @@ impl Suspendable {
     /// Who hears what comes of the call; `None` while the client is away.
     pub(super) fn hears(&self) -> Option<(Caller, Arc<Outlet>)> {
         let state = self.lock();
-        (!state.suspended).then(|| (state.caller.clone(), Arc::clone(&state.outlet)))
+        matches!(state.turn, Turn::Backend).then(|| (state.caller.clone(), Arc::clone(&state.outlet)))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -149,6 +198,9 @@ impl App {
             let standing = Arc::clone(standing.ok_or(NotAsked::Gone)?);
             let mut state = call.lock();
             state.caller.may_be_asked(message)?;
+            if matches!(state.turn, Turn::Late(_) | Turn::Over) {
+                return Err(NotAsked::Gone);
+            }
             if state.open.len() >= OPEN {
                 return Err(NotAsked::TooMany);
             }
@@ -156,7 +208,7 @@ impl App {
             state.asked += 1;
             let key = format!("q{}", state.asked);
             state.open.push(Question { key, message: message.clone(), standing });
-            if !state.suspended {
+            if matches!(state.turn, Turn::Backend) {
                 self.ask_open(call, &mut state);
             }
             Ok(())
@@ -172,27 +224,41 @@ impl App {
         self: &Arc<Self>,
         call: &Arc<Suspendable>,
         caller: Caller,
-        who: Option<Arc<Principal>>,
+        who: Option<&Arc<Principal>>,
         outlet: Arc<Outlet>,
         answers: &[(String, String)],
     ) -> Result<Attached, NotAwaited> {
         let mut state = call.lock();
-        if !state.suspended {
-            return Err(NotAwaited);
+        match std::mem::replace(&mut state.turn, Turn::Over) {
+            Turn::Client => state.turn = Turn::Backend,
+            Turn::Late(ended) => {
+                self.suspensions.lock().remove(&call.number);
+                drop(state);
+                self.tell_end(&caller, &outlet, who.map(Arc::as_ref), *ended);
+                return Ok(Attached { call: Arc::clone(call), round: 0 });
+            }
+            turn @ (Turn::Backend | Turn::Over) => {
+                state.turn = turn;
+                return Err(NotAwaited);
+            }
         }
         state.round += 1;
-        (state.caller, state.outlet, state.suspended) = (caller, outlet, false);
+        let level = caller.log_level().filter(|level| state.caller.log_level() != Some(*level));
+        (state.caller, state.outlet) = (caller, outlet);
+        let mut towards = Vec::new();
         let mut open = std::mem::take(&mut state.open);
+        let session = open.first().map(|question| Arc::clone(&question.standing));
         open.retain(|question| {
             let key = format!("\"{}\"", question.key);
             let answer = answers.iter().find(|(known, _)| *known == key);
             if let (Some((_, answer)), Some(id)) = (answer, &question.message.id) {
                 let (standing, message) = (Arc::clone(&question.standing), jsonrpc::result(id, answer));
-                self.backends.tell(Towards { place: call.place, standing, message }, who.clone());
+                towards.push(Towards { place: call.place, standing, message });
             }
             answer.is_none()
         });
         state.open = open;
+        self.backends.tell_at(call.place, session.zip(level), towards, who);
         // 2026-07-28, basic/patterns/mrtr, Error Handling: what is missing is asked for again.
         if state.open.is_empty() {
             call.cancel.count_silence();
@@ -203,7 +269,7 @@ impl App {
     }
 
     fn ask_open(self: &Arc<Self>, call: &Arc<Suspendable>, state: &mut State) {
-        state.suspended = true;
+        state.turn = Turn::Client;
         // It is the backend that waits; how long, is bounded below.
         call.cancel.excuse_silence(Duration::from_secs(PATIENCE));
         let caller = &state.caller;
@@ -214,14 +280,7 @@ impl App {
         let (app, call, round) = (Arc::clone(self), Arc::clone(call), state.round);
         self.backends.runtime.spawn(async move {
             tokio::time::sleep(Duration::from_secs(PATIENCE)).await;
-            let expired = {
-                let state = call.lock();
-                state.suspended && state.round == round
-            };
-            if expired {
-                app.suspensions.end(&call);
-                call.cancel.cancel();
-            }
+            app.suspensions.give_up(&call, round);
         });
     }
 }

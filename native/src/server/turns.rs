@@ -65,7 +65,7 @@ impl App {
             Turn::Discover(discover) => {
                 let view = self.views.of(Declares::of_request(discover.capabilities()), who.as_ref(), &passed);
                 view.fresh(&List::ALL).await;
-                written(discover.answer(&self.server, &view.offering()))
+                written(discover.answer(&self.server, &view.offering(&view)))
             }
             Turn::List(list) => {
                 let view = self.sees(
@@ -165,7 +165,8 @@ impl App {
         });
         match opened {
             Ok(session) => {
-                let offering = self.backends.offering();
+                // What it sees itself may not be known yet.
+                let offering = view.offering(&self.backends);
                 written(initialize.answer(&self.server, &session.id.to_string(), &offering))
             }
             Err(refused) => {

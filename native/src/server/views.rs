@@ -192,15 +192,20 @@ fn settings(declares: &Declares) -> Settings {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
 
     use vmcp_core::aggregate::{Merged, Policy};
     use vmcp_core::config;
     use vmcp_core::discovery::{discover, needs};
     use vmcp_core::mcp::Era;
-    use vmcp_core::mcp::client::Listed;
+    use vmcp_core::mcp::client::{Answer, Exchange, Goal, Listed, Output, ServerMessage, Standing, Start};
+    use vmcp_core::mcp::http::{Head, Input};
     use vmcp_core::secret::Secret;
     use vmcp_core::trust::UnixTime;
 
+    use super::super::ears::Ear;
+    use super::super::link::Link;
     use super::super::served::Served;
     use super::*;
     use crate::materials::{Source, gather};
@@ -324,6 +329,67 @@ mod tests {
             };
             let found = backends.runtime.block_on(backends.find_in(&[List::Prompts], look));
             assert_eq!(found.map(|owner| owner.original).as_deref(), Some("p"));
+        });
+    }
+
+    /// A conversation in a session, made the only way there is.
+    fn session() -> Arc<Standing> {
+        let settings = Settings { declared: Declared::new("vmcp", VERSION), limits: Limits::default() };
+        let mut exchange = Exchange::new(Goal::Open, Start::Remembered(Era::Legacy), 0, Arc::new(settings));
+        let body = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
+        loop {
+            match exchange.poll().unwrap() {
+                Output::Send { .. } => {
+                    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+                    let headers = vec![header("content-type", "application/json"), header("mcp-session-id", "s")];
+                    exchange.handle(Input::Head(Head { status: 200, headers }));
+                    exchange.handle(Input::Body(body.as_bytes()));
+                    exchange.handle(Input::End);
+                }
+                Output::Done(Ok(Answer::Opened(standing))) => return standing,
+                _ => {}
+            }
+        }
+    }
+
+    /// Wants to hear, then no longer, and at once again: who wants it then finds that somebody hears.
+    struct Fickle {
+        link: Arc<Link>,
+        looks: AtomicUsize,
+        again: mpsc::Sender<()>,
+    }
+
+    impl Ear for Arc<Fickle> {
+        fn listens(&self) -> bool {
+            match self.looks.fetch_add(1, Ordering::SeqCst) {
+                1 => {
+                    assert!(!self.link.begins_to_hear(), "somebody does");
+                    false
+                }
+                // Looked at before it is taken up again, and then by who hears.
+                3 => self.again.send(()).is_ok(),
+                _ => true,
+            }
+        }
+        fn hear(&self, _: &Arc<Standing>, _: &ServerMessage) -> Option<String> {
+            None
+        }
+        fn missed(&self) {}
+        fn who(&self) -> Option<Arc<Principal>> {
+            None
+        }
+    }
+
+    #[test]
+    fn who_wants_to_hear_while_somebody_stops_hearing_is_heard_for() {
+        with_views(served, |views| {
+            let (link, (again, heard)) = (Arc::new(Link::default()), mpsc::channel());
+            link.join_now(None, || Start::Unknown).learned(&session());
+            let ear = Arc::new(Fickle { link: Arc::clone(&link), looks: AtomicUsize::new(0), again });
+            let backends = &views.first.backends;
+            assert!(backends.hear_stream(0, Arc::clone(&link), ear, link.cancel.clone()).is_some());
+            heard.recv_timeout(Duration::from_secs(20)).unwrap();
+            link.end();
         });
     }
 

@@ -61,7 +61,10 @@ impl Served {
     pub(super) fn is_refused(&self, way: &Granted, error: &CallError) -> bool {
         match (&way.given, error) {
             // RFC 6750 section 3.1. Nothing was done: the request was refused before it was looked at.
-            (Some(given), CallError { problem: Problem::Status(401), ran: Ran::No, .. }) => {
+            (
+                Some(given),
+                CallError { problem: Problem::Status(401) | Problem::NotAccepted(401), ran: Ran::No, .. },
+            ) => {
                 self.tokens.forget(given);
                 true
             }

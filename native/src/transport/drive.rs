@@ -3,12 +3,16 @@
 //! It understands no message; it only does what the exchange says and reports what comes back.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vmcp_core::mcp::client::{Answer, CallError, Exchange, Output, ServerMessage, Standing, Wait};
-use vmcp_core::mcp::http::{Failure, Input, Request};
+use vmcp_core::mcp::http::{Failure, Input, Request, Sent, Stage};
 
+use super::call::Silence;
 use super::{BackendTransport, Cancel, Timeouts};
+
+/// Bytes for each second without a message, with which an answer is on its way.
+const FLOW: u64 = 16 * 1024;
 
 /// How long an exchange waits for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +29,19 @@ pub struct Patience {
     pub call: Duration,
     /// An acknowledgement, whole.
     pub acknowledgement: Duration,
+    /// An answer to a call that brings no message for so long, and less than 16 KiB a second: comments that keep a
+    /// connection open, or an answer drop by drop.
+    pub drip: Duration,
 }
 
 impl Patience {
-    /// `call` for calls and lists, 10 s at most for everything that a backend which is well does at once.
+    /// `call` for calls and lists, ten times that for an answer that drips, 10 s at most for everything that a backend
+    /// which is well does at once.
     #[must_use]
     pub fn of(call: Duration) -> Self {
         let short = call.min(Duration::from_secs(10));
-        Self { connect: short, tls: short, handshake: call, list: call, call, acknowledgement: short }
+        let drip = call.saturating_mul(10);
+        Self { connect: short, tls: short, handshake: call, list: call, call, acknowledgement: short, drip }
     }
 
     pub(super) fn timeouts(&self, wait: Wait) -> Timeouts {
@@ -51,6 +60,37 @@ impl Default for Patience {
     /// 30 s, as Go's vMCP.
     fn default() -> Self {
         Self::of(Duration::from_secs(30))
+    }
+}
+
+/// How the answer to a call comes along. Every byte is a sign of life, but not for ever.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// When the last message came.
+    since: Instant,
+    /// Bytes since then.
+    bytes: u64,
+}
+
+impl Pace {
+    /// A request has been sent, or a message has come.
+    pub(super) fn new() -> Self {
+        Self { since: Instant::now(), bytes: 0 }
+    }
+
+    pub(super) fn came(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+    }
+
+    /// Why no more of it is waited for. While the backend waits for the client, its silence is no fault.
+    pub(super) fn drips(&self, limit: Duration, cancel: &Cancel) -> Option<Failure> {
+        let passed = match cancel.silence() {
+            Silence::Counts => self.since.elapsed(),
+            Silence::CountsFrom(at) => Instant::now().saturating_duration_since(self.since.max(at)),
+        };
+        let flows = self.bytes >= FLOW.saturating_mul(passed.as_secs().max(1));
+        let message = || format!("no message came for {limit:?}, and less than {FLOW} bytes a second");
+        (passed > limit && !flows).then(|| Failure { stage: Stage::Body, sent: Sent::Maybe, message: message() })
     }
 }
 
@@ -121,8 +161,12 @@ impl BackendTransport {
             &mut response.head,
             vmcp_core::mcp::http::Head { status: 0, headers: Vec::new() },
         )));
+        let mut pace = Pace::new();
         loop {
             while let Some(output) = exchange.poll() {
+                if let Output::Event(_) = output {
+                    pace = Pace::new();
+                }
                 if matches!(output, Output::Send { .. } | Output::Pause(_) | Output::Done(_)) {
                     // What is left of a short answer is read, so that the connection serves the next request.
                     self.finish(response);
@@ -130,8 +174,15 @@ impl BackendTransport {
                 }
                 self.tell(exchange, output, patience, said);
             }
+            if let Some(failure) = pace.drips(patience.drip, cancel) {
+                exchange.handle(Input::Failed(failure));
+                return exchange.poll();
+            }
             match response.read() {
-                Ok(Some(bytes)) => exchange.handle(Input::Body(bytes)),
+                Ok(Some(bytes)) => {
+                    pace.came(bytes.len());
+                    exchange.handle(Input::Body(bytes));
+                }
                 Ok(None) => {
                     exchange.handle(Input::End);
                     return exchange.poll();
@@ -171,6 +222,5 @@ impl BackendTransport {
 }
 
 pub(super) fn unasked() -> Failure {
-    use vmcp_core::mcp::http::{Sent, Stage};
     Failure { stage: Stage::Send, sent: Sent::Nothing, message: "the exchange asked for nothing to be sent".to_owned() }
 }

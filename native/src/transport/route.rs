@@ -23,6 +23,8 @@ use crate::verifier;
 
 /// Bytes of the head of an answer.
 pub(super) const HEAD: usize = 64 * 1024;
+/// Lines of it: as many as the library reads.
+const HEADER_LINES: usize = 128;
 /// Redirects that are followed for one request, as Go's vMCP does.
 pub(super) const REDIRECTS: usize = 10;
 
@@ -261,6 +263,11 @@ pub(super) fn unanswered(call: &Call, error: &ureq::Error) -> Failure {
         ureq::Error::LargeResponseHeader(..) => call.failure(
             Stage::FirstByte,
             format!("the answer of {peer} has a head of more than {HEAD} bytes, all that are read"),
+        ),
+        // Its type cannot be named where only the blocking transport is built.
+        ureq::Error::Protocol(error) if error.to_string() == "http parse resulted in too many headers" => call.failure(
+            Stage::FirstByte,
+            format!("the answer of {peer} has more than {HEADER_LINES} header lines, all that are read"),
         ),
         ureq::Error::Protocol(error) => {
             call.failure(Stage::FirstByte, format!("the answer of {peer} is not HTTP/1.1: {error}"))

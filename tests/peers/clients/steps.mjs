@@ -1,5 +1,6 @@
-// Drives a client of the TypeScript SDK through steps: steps.mjs 1|2 URL STEPS CAN; see README.md.
-const [line, url, steps, can] = process.argv.slice(2);
+// Drives a client of the TypeScript SDK through steps: steps.mjs 1|2 MODE URL STEPS CAN; see README.md. With
+// CREDENTIALS, the client of the SDK 1 gets itself a token first.
+const [line, mode, url, steps, can] = process.argv.slice(2);
 
 const { Client, StreamableHTTPClientTransport, SSEClientTransport } =
   line === "1"
@@ -31,7 +32,7 @@ const all = { elicitation: { form: {} }, sampling: {}, roots: {} };
 const capabilities = Object.fromEntries(JSON.parse(can).map((name) => [name, all[name]]));
 const client = new Client(
   { name: "peer", version: "1.0.0" },
-  { capabilities, ...(line === "2" && { versionNegotiation: { mode: "auto" } }) },
+  { capabilities, ...(line === "2" && { versionNegotiation: { mode } }) },
 );
 const answering = (name, method, schema, answer) => {
   if (capabilities[name]) client.setRequestHandler(types?.[schema] ?? method, answer);
@@ -59,17 +60,27 @@ answering("roots", "roots/list", "ListRootsRequestSchema", async () => {
 });
 hearing("notifications/message", "LoggingMessageNotificationSchema", ({ params }) => note("logged", params));
 hearing("notifications/resources/updated", "ResourceUpdatedNotificationSchema", ({ params }) => note("updated", params));
+hearing("notifications/tools/list_changed", "ToolListChangedNotificationSchema", () => note("changed", "tools"));
+hearing("notifications/prompts/list_changed", "PromptListChangedNotificationSchema", () => note("changed", "prompts"));
 
-const transport = url.endsWith("/sse")
-  ? new SSEClientTransport(new URL(url))
-  : new StreamableHTTPClientTransport(new URL(url));
+const { CREDENTIALS } = process.env;
+const place = CREDENTIALS
+  ? (await import("./credentials.mjs")).withCredentials(url, JSON.parse(CREDENTIALS))
+  : [new URL(url)];
+const transport = url.endsWith("/sse") ? new SSEClientTransport(...place) : new StreamableHTTPClientTransport(...place);
 await client.connect(transport);
+const revision = client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion ?? "";
+const hasSessions = revision < "2026";
+// Where there are none: what every call asks for, and the streams of changes.
+let meta;
+const changes = new Map();
 
 async function listed(ask, member) {
   const items = [];
   let cursor;
   do {
     const page = await ask(cursor === undefined ? {} : { cursor });
+    note("pages", member);
     items.push(...page[member]);
     cursor = page.nextCursor;
   } while (cursor !== undefined);
@@ -77,9 +88,13 @@ async function listed(ask, member) {
 }
 
 async function step(wanted) {
-  const options = { onprogress: ({ progress, total, message }) => note("progress", [progress, total, message]) };
+  // The client itself says which round of questions it is in.
+  const own = (message) => message?.startsWith("Fulfilling input required");
+  const options = {
+    onprogress: ({ progress, total, message }) => own(message) || note("progress", [progress, total, message]),
+  };
   const call = (name, more) => {
-    const params = { name, arguments: wanted.arguments ?? {} };
+    const params = { name, arguments: wanted.arguments ?? {}, ...(meta && { _meta: meta }) };
     return line === "1"
       ? client.callTool(params, undefined, { ...options, ...more })
       : client.callTool(params, { ...options, ...more });
@@ -107,9 +122,27 @@ async function step(wanted) {
   if (wanted.prompt) return client.getPrompt({ name: wanted.prompt, arguments: wanted.arguments ?? {} });
   if (wanted.read) return client.readResource({ uri: wanted.read });
   if (wanted.complete) return client.complete(wanted.complete);
-  if (wanted.level) return client.setLoggingLevel(wanted.level);
-  if (wanted.subscribe) return client.subscribeResource({ uri: wanted.subscribe });
-  if (wanted.unsubscribe) return client.unsubscribeResource({ uri: wanted.unsubscribe });
+  if (wanted.level) {
+    if (hasSessions) await client.setLoggingLevel(wanted.level);
+    else meta = { "io.modelcontextprotocol/logLevel": wanted.level };
+    return {};
+  }
+  const uri = wanted.subscribe ?? wanted.unsubscribe;
+  if (wanted.subscribe) {
+    if (hasSessions) await client.subscribeResource({ uri });
+    else changes.set(uri, await client.listen({ resourceSubscriptions: [uri] }));
+    return {};
+  }
+  if (wanted.unsubscribe) {
+    if (hasSessions) await client.unsubscribeResource({ uri });
+    else await changes.get(uri).close();
+    return {};
+  }
+  if (wanted.watch) {
+    const filter = Object.fromEntries(wanted.watch.map((kind) => [`${kind}ListChanged`, true]));
+    if (!hasSessions) changes.set("lists", await client.listen(filter));
+    return {};
+  }
   throw new TypeError(`no step: ${JSON.stringify(wanted)}`);
 }
 
@@ -120,14 +153,14 @@ for (const wanted of JSON.parse(steps)) {
     came = { result: await step(wanted) };
   } catch (error) {
     if (error.code === undefined) throw error;
-    came = { error: { code: error.code, message: error.message, data: error.data } };
+    // The older line puts the code before what the server says.
+    const message = error.message.replace(/^MCP error -\d+: /, "");
+    came = { error: { code: error.code, message, data: error.data } };
   }
   if (came.error) console.error(wanted, came.error);
   else await enough(wanted.until ?? {});
   done.push({ ...came, ...heard });
   heard = {};
 }
-const revision = client.getNegotiatedProtocolVersion?.() ?? transport.protocolVersion ?? "";
 await client.close();
-console.log(JSON.stringify({ revision, steps: done }));
-process.exit(0);
+process.stdout.write(`${JSON.stringify({ revision, steps: done })}\n`, () => process.exit(0));

@@ -1,10 +1,12 @@
-"""Drives a client of the Python SDK, of whichever line is installed, through steps: steps.py URL STEPS CAN; see README.md."""
+"""Drives a client of the Python SDK, of whichever line is installed, through steps: steps.py MODE URL STEPS CAN; see
+README.md."""
 
 import asyncio
 import json
 import sys
 
-URL, STEPS, CAN = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
+MODE, URL = sys.argv[1:3]
+STEPS, CAN = map(json.loads, sys.argv[3:])
 
 heard = {}
 news = asyncio.Event()
@@ -61,8 +63,11 @@ async def progressed(progress, total, message):
 
 async def told(message):
     message = getattr(message, "root", message)
-    if getattr(message, "method", None) == "notifications/resources/updated":
-        note("updated", plain(message.params))
+    match getattr(message, "method", "").removeprefix("notifications/").split("/"):
+        case ["resources", "updated"]:
+            note("updated", plain(message.params))
+        case [kind, "list_changed"]:
+            note("changed", kind)
 
 
 async def enough(until):
@@ -89,23 +94,49 @@ async def listed(ask, member):
     items, cursor = [], None
     while True:
         page = await ask(cursor=cursor)
-        items += [plain(item) for item in getattr(page, member)]
+        note("pages", member)
+        of_page = getattr(page, member, None)
+        items += map(plain, page.resourceTemplates if of_page is None else of_page)
         cursor = getattr(page, "nextCursor", None) or getattr(page, "next_cursor", None)
         if cursor is None:
             return items
 
 
-async def step(client, wanted):
+class Changes:
+    """Streams of changes, where there are no sessions; each is a task of its own, because its context is."""
+
+    def __init__(self, client):
+        self.client, self.ends = client, {}
+
+    async def open(self, name, **filter):
+        opened, self.ends[name] = asyncio.Event(), asyncio.Event()
+
+        async def hear():
+            async with self.client.listen(**filter):
+                opened.set()
+                await self.ends[name].wait()
+
+        self.ends[name].task = hearing = asyncio.create_task(hear())
+        ready = asyncio.create_task(opened.wait())
+        await asyncio.wait([hearing, ready], return_when=asyncio.FIRST_COMPLETED)
+        if not opened.is_set():
+            ready.cancel()
+            await hearing
+
+    async def close(self, name):
+        end = self.ends.pop(name)
+        end.set()
+        await end.task
+
+
+async def step(client, wanted, changes, meta):
     match wanted:
         case {"list": kind}:
             member = {"templates": "resource_templates"}.get(kind, kind)
-            ask = getattr(client, f"list_{member}")
-            try:
-                return await listed(ask, member)
-            except AttributeError:
-                return await listed(ask, "resourceTemplates")
+            return await listed(getattr(client, f"list_{member}"), member)
         case {"call": name}:
-            return plain(await client.call_tool(name, wanted.get("arguments", {}), progress_callback=progressed))
+            arguments = wanted.get("arguments", {})
+            return plain(await client.call_tool(name, arguments, progress_callback=progressed, **meta))
         case {"cancel": name}:
             call = asyncio.create_task(client.call_tool(name, {}, progress_callback=progressed))
             await enough({"progress": 1})
@@ -128,20 +159,32 @@ async def step(client, wanted):
 
             kind = PromptReference if ref["type"] == "ref/prompt" else ResourceTemplateReference
             return plain(await client.complete(kind(**ref), argument))
+        case {"level": level} if changes:
+            meta["meta"] = {"io.modelcontextprotocol/logLevel": level}
         case {"level": level}:
-            return plain(await client.set_logging_level(level))
+            await client.set_logging_level(level)
+        case {"subscribe": uri} if changes:
+            await changes.open(uri, resource_subscriptions=[uri])
         case {"subscribe": uri}:
-            return plain(await client.subscribe_resource(uri))
+            await client.subscribe_resource(uri)
+        case {"unsubscribe": uri} if changes:
+            await changes.close(uri)
         case {"unsubscribe": uri}:
-            return plain(await client.unsubscribe_resource(uri))
-    raise ValueError(wanted)
+            await client.unsubscribe_resource(uri)
+        case {"watch": [*kinds]}:
+            if changes:
+                await changes.open("lists", **{f"{kind}_list_changed": True for kind in kinds})
+        case _:
+            raise ValueError(wanted)
+    return {}
 
 
 async def steps(client, revision):
-    done = []
+    done, meta = [], {}
+    changes = Changes(client) if revision >= "2026" else None
     for wanted in STEPS:
         try:
-            came = {"result": await step(client, wanted)}
+            came = {"result": await step(client, wanted, changes, meta)}
         except Exception as error:
             details = getattr(error, "error", None)
             if details is None:
@@ -153,24 +196,27 @@ async def steps(client, revision):
             await enough(wanted.get("until", {}))
         done.append({**came, **heard})
         heard.clear()
+    for name in list(changes.ends) if changes else []:
+        await changes.close(name)
     print(json.dumps({"revision": revision, "steps": done}))
 
 
 async def main():
+    from mcp.client.sse import sse_client
+
+    over_sse = URL.endswith("/sse")
     try:
         from mcp import Client
     except ImportError:
         from mcp import ClientSession
+        from mcp.client.streamable_http import streamablehttp_client
 
-        if URL.endswith("/sse"):
-            from mcp.client.sse import sse_client as connect
-        else:
-            from mcp.client.streamable_http import streamablehttp_client as connect
+        connect = sse_client if over_sse else streamablehttp_client
         async with connect(URL) as streams, ClientSession(*streams[:2], **CALLBACKS) as session:
             started = await session.initialize()
             await steps(session, started.protocolVersion)
     else:
-        async with Client(URL, mode="auto", log_level="debug", **CALLBACKS) as client:
+        async with Client(sse_client(URL) if over_sse else URL, mode=MODE, **CALLBACKS) as client:
             await steps(client, client.protocol_version)
 
 

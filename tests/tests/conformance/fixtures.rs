@@ -2,12 +2,11 @@
 //!
 //! What they offer is written in `tests/peers/fixtures`.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use super::processes::{Process, node, peers, python};
+use super::processes::{Process, node, peers, python, rust_peer};
 use super::suite::{Report, Revision};
 
 /// A server for the suite.
@@ -53,7 +52,7 @@ impl Fixture {
         let mut command = match self {
             Self::Python => program(python(2), "python.py"),
             Self::TypeScript => program(node(), "typescript.mjs"),
-            Self::Rust => Command::new(rmcp()),
+            Self::Rust => rust_peer("fixture-rmcp"),
             Self::Older => program(python(1), "python1.py"),
             Self::Everything => {
                 let mut command = node();
@@ -93,13 +92,6 @@ impl Fixture {
         assert!(missed.is_empty(), "{name} {revision}: without the gateway fail {missed:?}");
         assert_eq!(direct.total(), reached, "{name} {revision}: without the gateway");
     }
-}
-
-/// The program of the workspace in `fixtures/rmcp`.
-fn rmcp() -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".peers/rmcp/debug/fixture-rmcp");
-    assert!(path.exists(), "{} is missing: `make conformance` builds it", path.display());
-    path
 }
 
 impl Server {

@@ -9,4 +9,5 @@ mod closed;
 mod go_yaml;
 mod mcp;
 mod simulation;
+mod states;
 mod transcripts;

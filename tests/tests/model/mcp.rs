@@ -465,6 +465,7 @@ proptest! {
             priority_order: order.into_iter().map(str::to_owned).collect(),
             shows: Shows::All,
             backends: [("a".to_owned(), own)].into(),
+            sole: None,
         };
         let merge = |lists: &[(&str, Listed)]| {
             let offers: Vec<_> = lists

@@ -6,6 +6,7 @@
 
 mod backend;
 mod chance;
+mod suspended;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -26,8 +27,9 @@ use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
 
 use backend::{Backend, Portion};
 use chance::Chance;
+use suspended::Suspension;
 
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 1000;
 const CLIENTS: usize = 5;
 const BACKENDS: usize = 3;
 /// Requests of all clients together.
@@ -52,7 +54,7 @@ fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network
         all.add(&world.count);
     }
     // Nothing is proved of what did not happen.
-    let Count { results, errors, cancelled, progress, questions, rounds, superfluous } = all;
+    let Count { results, errors, cancelled, progress, questions, rounds, superfluous, .. } = all;
     for (what, count) in [
         ("results", results),
         ("errors", errors),
@@ -61,6 +63,10 @@ fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network
         ("questions answered", questions),
         ("rounds", rounds),
         ("superfluous sessions", superfluous),
+        ("suspended calls", all.suspended),
+        ("results for which no client was waited", all.late),
+        ("calls that were given up while their client was away", all.gone),
+        ("questions that were withdrawn", all.withdrawn),
     ] {
         assert!(count > 100, "{count} {what} in {SEEDS} worlds");
     }
@@ -76,6 +82,10 @@ struct Count {
     questions: usize,
     rounds: usize,
     superfluous: usize,
+    suspended: usize,
+    late: usize,
+    gone: usize,
+    withdrawn: usize,
 }
 
 impl Count {
@@ -87,6 +97,10 @@ impl Count {
         self.questions += other.questions;
         self.rounds += other.rounds;
         self.superfluous += other.superfluous;
+        self.suspended += other.suspended;
+        self.late += other.late;
+        self.gone += other.gone;
+        self.withdrawn += other.withdrawn;
     }
 }
 
@@ -105,6 +119,7 @@ struct Running {
     /// Of the request that was sent last.
     coming: VecDeque<Portion>,
     over: Option<Result<Answer, CallError>>,
+    suspension: Suspension,
 }
 
 /// A question of a backend to a client.
@@ -250,6 +265,12 @@ impl World {
         let place = self.chance.below(self.retries.len());
         let (client, params) = self.retries.swap_remove(place);
         self.count.rounds += 1;
+        let token = &params["arguments"]["token"];
+        let waits = self.running.iter().position(|one| one.suspension.away && *token == one.token);
+        if let Some(place) = waits.filter(|_| self.chance.one_in(8)) {
+            // Too late.
+            self.give_up(place)?;
+        }
         self.call(client, &params)
     }
 
@@ -283,6 +304,9 @@ impl World {
         };
         let opened = ask.open(&Sealer::new(&self.keys, "", 0, [0; NONCE_BYTES]));
         ensure(opened.is_ok(), || format!("what {token} brought back does not open: {opened:?}"))?;
+        if let Some(number) = ask.suspended() {
+            return self.come_back(number.parse().unwrap(), &ask, id, &token);
+        }
         let owner = self.merged.owner(List::Tools, &ask.name).ok_or("a tool of the list has no owner")?;
         ensure(ask.may_go_to(&owner), || format!("{token} is led astray by its state"))?;
         let mut call = ask.towards(&owner);
@@ -291,6 +315,9 @@ impl World {
             call.capabilities = Some(relay::declared_without_sessions(CAPABILITIES));
         }
         let caller = ask.caller().led_to(&owner);
+        if self.clients[client] == Era::Modern && caller.can_be_asked() {
+            call.asked = Asked::Relay;
+        }
         let backend = self.backends.iter().position(|backend| backend.name == *owner.backend).unwrap();
         self.say(|| format!("client {client} begins {token}, id {id}, at b{backend}"));
         let running = Running {
@@ -303,6 +330,7 @@ impl World {
             call,
             coming: VecDeque::new(),
             over: None,
+            suspension: Suspension::of(self.numbers),
         };
         self.begin(running)
     }
@@ -333,7 +361,13 @@ impl World {
                 }
                 Output::Aside(request) => self.send_aside(running.backend, &request),
                 Output::Pause(_) => {}
+                Output::Event(message) if message.id.is_some() && self.clients[running.client] == Era::Modern => {
+                    self.suspend(running, message)?;
+                }
                 Output::Event(message) if message.id.is_some() => self.ask_client(running, message, Of::Exchange),
+                Output::Event(message) if message.method == "notifications/cancelled" => {
+                    self.withdraw(running, &message)?;
+                }
                 Output::Event(message) => self.progress(running, &message)?,
                 Output::Learned(standing) => {
                     let key = self.key(running.client, running.backend);
@@ -379,6 +413,28 @@ impl World {
         )?;
         self.count.progress += 1;
         Ok(())
+    }
+
+    /// A backend no longer wants to know what it has asked.
+    fn withdraw(&mut self, running: &Running, message: &ServerMessage) -> Result<(), Fault> {
+        if self.clients[running.client] == Era::Modern {
+            return ensure(running.caller.relayed(message).is_none(), || {
+                format!("a client without a session hears {message:?}")
+            });
+        }
+        let told: Value = serde_json::from_str(&message.text).unwrap();
+        let of = |asked: &Question| {
+            asked.token == running.token && asked.message.id == Some(told["params"]["requestId"].to_string())
+        };
+        // The client may have answered.
+        let Some(number) = self.questions.iter().find(|(_, asked)| of(asked)).map(|(number, _)| *number) else {
+            return Ok(());
+        };
+        self.questions.remove(&number);
+        let told: Value =
+            serde_json::from_str(&relay::retold(&message.text, "requestId", &number.to_string())).unwrap();
+        self.count.withdrawn += 1;
+        ensure(told["params"]["requestId"] == number, || format!("question {number} is withdrawn as {told}"))
     }
 
     fn ask_client(&mut self, running: &Running, message: ServerMessage, of: Of) {
@@ -437,12 +493,15 @@ impl World {
         }
     }
 
+    /// One of the calls that are not over.
+    fn one_that_runs(&mut self) -> Option<usize> {
+        let runs: Vec<_> = (0..self.running.len()).filter(|place| self.running[*place].over.is_none()).collect();
+        (!runs.is_empty()).then(|| runs[self.chance.below(runs.len())])
+    }
+
     /// The network brings one portion of one answer.
     fn deliver(&mut self) -> Result<(), Fault> {
-        if self.running.is_empty() {
-            return Ok(());
-        }
-        let place = self.chance.below(self.running.len());
+        let Some(place) = self.one_that_runs() else { return Ok(()) };
         let mut running = self.running.swap_remove(place);
         match running.coming.front() {
             Some(Portion::Until(question)) => {
@@ -453,7 +512,11 @@ impl World {
                         format!("{} gets the answer to another question: {answer}", running.token)
                     })?;
                     running.coming.pop_front();
-                } else if !self.questions.values().any(|asked| asked.token == running.token) {
+                } else if self.chance.one_in(if running.suspension.away { 2 } else { 8 }) {
+                    // It goes on without.
+                    running.coming.pop_front();
+                } else if !running.suspension.away && !self.questions.values().any(|asked| asked.token == running.token)
+                {
                     // The answer did not come: no server waits for ever.
                     running.coming = [Portion::Failed(Stage::Body, Sent::Maybe)].into();
                 }
@@ -487,24 +550,33 @@ impl World {
 
     /// A client gives a call up.
     fn cancel(&mut self) -> Result<(), Fault> {
-        if self.running.is_empty() {
+        match self.one_that_runs() {
+            Some(place) => self.give_up(place),
+            None => Ok(()),
+        }
+    }
+
+    fn give_up(&mut self, place: usize) -> Result<(), Fault> {
+        let mut running = self.running.swap_remove(place);
+        if running.over.is_some() {
             return Ok(());
         }
-        let place = self.chance.below(self.running.len());
-        let mut running = self.running.swap_remove(place);
         if let Some(request) = running.exchange.withdraw() {
             self.send_aside(running.backend, &request);
         }
         running.exchange.handle(Input::Failed(failure(Stage::Cancelled)));
         self.follow(&mut running)?;
         ensure(running.over.is_some(), || format!("{} goes on although it was cancelled", running.token))?;
-        self.running.push(running);
+        if !running.suspension.away {
+            self.running.push(running);
+        }
+        // One whose client is away has expired; the client finds that when it comes.
         self.settle()
     }
 
     /// Tells clients what came of their calls.
     fn settle(&mut self) -> Result<(), Fault> {
-        while let Some(place) = self.running.iter().position(|running| running.over.is_some()) {
+        while let Some(place) = self.running.iter().position(|one| one.over.is_some() && !one.suspension.away) {
             let mut running = self.running.swap_remove(place);
             self.questions.retain(|_, question| question.token != running.token);
             let outcome = running.over.take().unwrap();
@@ -526,9 +598,7 @@ impl World {
                     self.asking.push(Asking { running, round, answers: Vec::new() });
                     return Ok(());
                 }
-                self.numbers += 1;
-                let nonce = self.numbers.to_be_bytes();
-                let nonce = std::array::from_fn(|at| nonce.get(at).copied().unwrap_or_default());
+                let nonce = self.nonce();
                 let server = ServerInfo { name: "n".into(), version: "v".into() };
                 let backend = &self.backends[running.backend].name;
                 let hop = Hop { backend, server: &server, sealer: Sealer::new(&self.keys, "", 0, nonce) };
@@ -567,8 +637,18 @@ impl World {
             ensure(said["error"]["code"].is_i64(), || format!("{} is told nothing: {said}", running.token))?;
             *if kind == "cancelled" { &mut self.count.cancelled } else { &mut self.count.errors } += 1;
         }
-        let before = self.ended.insert(running.token.clone(), kind);
-        ensure(before.is_none(), || format!("{} ends twice: {before:?}, then {kind}", running.token))
+        self.ends(&running.token, kind)
+    }
+
+    fn ends(&mut self, token: &str, how: &'static str) -> Result<(), Fault> {
+        let before = self.ended.insert(token.to_owned(), how);
+        ensure(before.is_none(), || format!("{token} ends twice: {before:?}, then {how}"))
+    }
+
+    fn nonce(&mut self) -> [u8; NONCE_BYTES] {
+        self.numbers += 1;
+        let number = self.numbers.to_be_bytes();
+        std::array::from_fn(|at| number.get(at).copied().unwrap_or_default())
     }
 
     fn judge_result(&self, running: &Running, result: &Value, ran: usize) -> Result<(), Fault> {

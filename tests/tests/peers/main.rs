@@ -8,7 +8,9 @@
 
 mod certificates;
 mod clients;
+mod everything;
 mod gateway;
+mod inspector;
 mod issuer;
 mod lossless;
 mod manual;
@@ -24,7 +26,7 @@ use clients::{Client, call};
 use gateway::{Backend, Gateway, Log};
 use lossless::End;
 use servers::{Kind, Server};
-use steps::{At, CAPABILITIES};
+use steps::{At, CAPABILITIES, Pair};
 use vmcp_core::mcp::Era;
 use vmcp_tests::Scratch;
 
@@ -32,7 +34,7 @@ use vmcp_tests::Scratch;
 const NAMES: &[&str] = &["localhost", "127.0.0.1"];
 
 const CLIENTS: &[Client] =
-    &[Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2, Client::Inspector];
+    &[Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2, Client::Rust, Client::Inspector];
 
 #[test]
 fn every_client_lists_and_calls_the_tools_of_every_server_each_behind_its_own_ca() {
@@ -205,7 +207,7 @@ fn a_tools_own_error_arrives_as_the_tools_own() {
     let server = Server::start(Kind::Python1, "one", &authority.issue(NAMES, days(-1), days(7)), &scratch);
     let backend = Backend::new("one", server.url("localhost")).bundle(&scratch, authority.pem());
     let gateway = Gateway::start(&scratch, [backend], &[]);
-    for client in [Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2] {
+    for client in [Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2, Client::Rust] {
         let told = client.drive(&gateway.url(), &[clients::bare_call("one_fail")]);
         let [Err(clients::Trouble::Failed(text))] = &told.results[..] else { panic!("{client:?}: {told:?}") };
         assert!(text.contains("one was asked to fail"), "{client:?}: {text}");
@@ -213,18 +215,30 @@ fn a_tools_own_error_arrives_as_the_tools_own() {
     let _: Log = gateway.stop();
 }
 
-const ALL: &[Client] = &[Client::Python1, Client::Python2, Client::TypeScript1, Client::TypeScript2];
-/// Those that speak HTTP+SSE, for the reference.
-const OLDER: &[Client] = &[Client::Python1, Client::TypeScript1];
+const PYTHON_1: Pair = Pair::same(Client::Python1);
+const PYTHON_2: Pair = Pair::same(Client::Python2);
+const TYPESCRIPT_1: Pair = Pair::same(Client::TypeScript1);
+const TYPESCRIPT_2: Pair = Pair::same(Client::TypeScript2);
+const RUST: Pair = Pair::same(Client::Rust);
+const ALL: &[Pair] = &[PYTHON_1, PYTHON_2, TYPESCRIPT_1, TYPESCRIPT_2, RUST];
+/// Those that speak HTTP+SSE, for the reference; only older revisions have it.
+const OVER_SSE: &[Pair] = &[PYTHON_1, Pair::newer(Client::Python2), TYPESCRIPT_1, Pair::newer(Client::TypeScript2)];
+const OLDER: &[Pair] = &[
+    Pair::older(Client::Python1),
+    Pair::older(Client::Python2),
+    Pair::older(Client::TypeScript1),
+    Pair::older(Client::TypeScript2),
+    Pair::older(Client::Rust),
+];
 
 #[test]
 fn every_client_is_told_and_asked_by_python_1_what_it_is_without_the_gateway() {
-    steps::compare(At::Python1, OLDER, CAPABILITIES);
+    steps::compare(At::Python1, ALL, CAPABILITIES);
 }
 
 #[test]
 fn every_client_is_told_and_asked_by_python_1_over_sse_what_it_is_without_the_gateway() {
-    steps::compare(At::Python1Sse, OLDER, CAPABILITIES);
+    steps::compare(At::Python1Sse, OVER_SSE, CAPABILITIES);
 }
 
 #[test]
@@ -233,24 +247,106 @@ fn every_client_is_told_and_asked_by_python_2_what_it_is_without_the_gateway() {
 }
 
 #[test]
+fn every_client_is_told_and_asked_by_python_2_over_sse_what_it_is_without_the_gateway() {
+    steps::compare(At::Python2Sse, OVER_SSE, CAPABILITIES);
+}
+
+#[test]
 fn every_client_is_told_and_asked_by_typescript_what_it_is_without_the_gateway() {
     steps::compare(At::TypeScript2, ALL, CAPABILITIES);
 }
 
 #[test]
+fn every_client_is_told_and_asked_by_rust_what_it_is_without_the_gateway() {
+    steps::compare(At::Rust, ALL, CAPABILITIES);
+}
+
+#[test]
 fn every_client_is_told_and_asked_by_everything_what_it_is_without_the_gateway() {
-    steps::compare(At::Everything, OLDER, CAPABILITIES);
+    steps::compare(At::Everything, ALL, CAPABILITIES);
 }
 
 #[test]
 fn every_client_is_told_and_asked_by_everything_over_sse_what_it_is_without_the_gateway() {
-    steps::compare(At::EverythingSse, OLDER, CAPABILITIES);
+    steps::compare(At::EverythingSse, OVER_SSE, CAPABILITIES);
+}
+
+#[test]
+fn clients_that_speak_older_revisions_alone_are_told_and_asked_by_modern_typescript_what_newer_ones_are_without_the_gateway()
+ {
+    steps::compare(At::TypeScript2Modern, OLDER, CAPABILITIES);
+}
+
+#[test]
+fn clients_that_speak_older_revisions_alone_are_told_and_asked_by_modern_rust_what_newer_ones_are_without_the_gateway()
+{
+    steps::compare(At::RustModern, OLDER, CAPABILITIES);
+}
+
+#[test]
+fn every_client_sees_all_of_the_lists_of_python_1_that_have_several_pages_and_each_once() {
+    steps::compare_pages(At::Python1Paged, ALL);
+}
+
+#[test]
+fn every_client_sees_all_of_the_lists_of_typescript_that_have_several_pages_and_each_once() {
+    steps::compare_pages(At::TypeScript2Paged, ALL);
+}
+
+#[test]
+fn every_client_sees_all_of_the_lists_of_rust_that_have_several_pages_and_each_once() {
+    steps::compare_pages(At::RustPaged, ALL);
+}
+
+#[test]
+fn the_inspector_prints_of_everything_what_it_prints_without_the_gateway() {
+    inspector::compare(At::Everything, Era::Legacy);
+}
+
+#[test]
+fn the_inspector_prints_of_typescript_what_it_prints_without_the_gateway() {
+    inspector::compare(At::TypeScript2, Era::Modern);
 }
 
 /// What it offers depends on what they can do.
 #[test]
 fn who_declares_something_else_is_shown_something_else_by_everything_as_without_the_gateway() {
     for can in [&[][..], &["elicitation"], &["sampling"], &["roots"]] {
-        steps::compare(At::Everything, &[Client::TypeScript1], can);
+        steps::compare(At::Everything, &[TYPESCRIPT_1], can);
     }
+}
+
+#[test]
+fn all_that_python_1_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::Python1, &[Era::Legacy]);
+}
+
+#[test]
+fn all_that_python_1_offers_over_sse_is_the_same_through_the_gateway() {
+    everything::compare(At::Python1Sse, &[Era::Legacy]);
+}
+
+#[test]
+fn all_that_python_2_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::Python2, &[Era::Legacy, Era::Modern]);
+}
+
+#[test]
+fn all_that_typescript_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::TypeScript2, &[Era::Legacy, Era::Modern]);
+}
+
+#[test]
+fn all_that_everything_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::Everything, &[Era::Legacy]);
+}
+
+#[test]
+fn all_that_everything_offers_over_sse_is_the_same_through_the_gateway() {
+    everything::compare(At::EverythingSse, &[Era::Legacy]);
+}
+
+#[test]
+fn all_that_the_rust_sdk_offers_is_the_same_through_the_gateway() {
+    everything::compare(At::Rust, &[Era::Legacy, Era::Modern]);
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::clients::inspector;
+use super::inspector::inspector;
 use super::processes::{Process, node, peers, python};
 use vmcp_tests::program;
 

@@ -43,6 +43,13 @@ pub(crate) fn node() -> Command {
     Command::new("node")
 }
 
+/// A program of the workspace in `fixtures/rmcp`.
+pub(crate) fn rust_peer(name: &str) -> Command {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".peers/rmcp/debug").join(name);
+    assert!(path.exists(), "{} is missing: `make peers` builds it", path.display());
+    Command::new(path)
+}
+
 impl Process {
     /// Starts a program, and listens to both its outputs.
     pub(crate) fn start(name: &str, command: &mut Command) -> Self {

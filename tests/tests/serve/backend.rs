@@ -66,7 +66,13 @@ impl Backend {
             stopped: AtomicBool::new(false),
             connections: Mutex::default(),
         });
-        let serving = Arc::clone(&shared);
+        let backend = Self(shared);
+        backend.serve(listener);
+        backend
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let serving = Arc::clone(&self.0);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if serving.stopped.load(Ordering::SeqCst) {
@@ -77,7 +83,6 @@ impl Backend {
                 thread::spawn(move || shared.connection(stream));
             }
         });
-        Self(shared)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -100,6 +105,13 @@ impl Backend {
         while TcpStream::connect(self.0.address).is_ok() {
             thread::yield_now();
         }
+    }
+
+    /// Begins anew where it was before [`Backend::stop`], and knows nothing of that.
+    pub(crate) fn restart(&self) {
+        self.forget();
+        self.0.stopped.store(false, Ordering::SeqCst);
+        self.serve(TcpListener::bind(self.0.address).unwrap());
     }
 
     /// From now on, no session that was opened is known.

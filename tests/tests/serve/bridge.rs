@@ -110,7 +110,7 @@ fn what_has_to_be_opened_first_is_asked_in_a_result_and_the_retry_is_the_call_on
     retry["inputResponses"] = json!({"u1": {"action": "accept"}});
     let answer = begin_as(address, 3, "tools/call", retry, can);
     let cue = stage.cue("tools/call");
-    assert_eq!(cue.body["params"], json!({"name": "t", "arguments": {"n": 1.50}, "_meta": {}}));
+    assert_eq!(cue.body["params"], json!({"name": "t", "arguments": {"n": 1.50}}));
     cue.result(json!({"content": []}));
     assert_eq!(answer().json()["result"]["resultType"], "complete");
     // Who cannot open URLs is told so.
@@ -294,9 +294,10 @@ fn what_a_backend_lists_for_who_can_be_asked_only_they_see() {
         assert_eq!(tools(address, &asked), ["b_asks", "b_t"]);
         assert_eq!(tools_alone(address, &none), ["b_t"]);
         assert_eq!(tools_alone(address, &can), ["b_asks", "b_t"]);
-        // It is called by those who see it, and by nobody else.
-        let refused = rpc(address, &plain, 2, "tools/call", json!({"name": "b_asks"})).json();
-        assert_eq!(refused["error"]["code"], -32602);
+        // Who does not see it has no such tool, as far as the backend says.
+        let refused = begin(address, &plain, 2, json!({"name": "b_asks"}));
+        stage.cue("tools/call").error(200, json!({"code": -32602, "message": "not for you"}));
+        assert_eq!(refused().json()["error"]["message"], "not for you");
         let answer = begin(address, &asked, 3, json!({"name": "b_asks"}));
         let cue = stage.cue("tools/call");
         assert_eq!(cue.body["params"]["name"], "asks");
@@ -339,11 +340,18 @@ fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
     let answer = begin(address, &mine, 3, json!({"name": "b_mine"}));
     stage.cue("tools/call").result(json!({"content": []}));
     assert_eq!(answer().json()["id"], 3);
-    assert_eq!(rpc(address, &other, 4, "tools/call", json!({"name": "b_mine"})).json()["error"]["code"], -32602);
+    let refused = begin(address, &other, 4, json!({"name": "b_mine"}));
+    let mut others = stage.cue("GET");
+    others.stream();
+    let cue = stage.cue("tools/call");
+    assert_ne!(cue.header("mcp-session-id"), Some(session.as_str()), "its own session has no such tool");
+    cue.error(200, json!({"code": -32602, "message": "not for you"}));
+    assert_eq!(refused().json()["error"]["message"], "not for you");
     // A change for everybody is told to everybody once, on whatever streams the backend says it.
     stage.tools(&["t", "u"]);
     gateways.say(&tells("notifications/tools/list_changed", json!({})));
     standing.say(&tells("notifications/tools/list_changed", json!({})));
+    others.say(&tells("notifications/tools/list_changed", json!({})));
     assert_eq!(elsewhere.event().unwrap()["method"], "notifications/tools/list_changed");
     assert_eq!(hears.event().unwrap()["method"], "notifications/tools/list_changed");
     assert_eq!(tools(address, &mine), ["b_mine", "b_t", "b_u"]);
@@ -472,6 +480,63 @@ fn a_client_with_a_session_hears_of_changes_at_a_backend_without_them() {
     assert_eq!(wish(4, "unsubscribe", "x://r"), json!({}));
     send(address, "DELETE", "/mcp", &[("mcp-session-id", &session)], b"");
     assert_eq!(own.event(), None);
+}
+
+#[test]
+fn the_first_wish_to_hear_of_a_resource_finds_out_how_its_backend_speaks() {
+    let stage = Stage::modern(json!({"tools": {}, "resources": {"subscribe": true}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    // Nothing was asked in this session yet.
+    let session = open(address, "2025-06-18", json!({"roots": {}}));
+    let mut own = get(address, &session, None);
+    let wish = json!({"uri": "x://r"});
+    let mut others = Vec::new();
+    let mut heard = std::thread::scope(|scope| {
+        let done = scope.spawn(|| rpc(address, &session, 3, "resources/subscribe", wish.clone()).json());
+        let heard = listening(&stage, &json!({"resourceSubscriptions": ["x://r"]}), &mut others);
+        assert_eq!(done.join().unwrap()["result"], json!({}));
+        heard
+    });
+    tell(&mut heard, "notifications/resources/updated", json!({"uri": "x://r"}));
+    assert_eq!(own.event().unwrap(), tells("notifications/resources/updated", json!({"uri": "x://r"})));
+    assert!(stage.seen("resources/subscribe").is_empty(), "it is no request there");
+}
+
+#[test]
+fn what_a_modern_backend_asks_to_open_no_longer_is_done() {
+    let stage = Stage::modern(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let session = open(address, "2025-11-25", json!({"elicitation": {"url": {}}, "roots": {}}));
+    let answer = begin(address, &session, 7, json!({}));
+    let url =
+        |url: &str| json!({"method": "elicitation/create", "params": {"mode": "url", "url": url, "message": "m"}});
+    let asks_for = |questions: Value| json!({"resultType": "input_required", "inputRequests": questions});
+    stage.cue("tools/call").result(asks_for(json!({"a": url("https://x/a"), "b": url("https://x/b")})));
+    let mut answer = answer();
+    answer.primed();
+    let asked = [answer.event().unwrap(), answer.event().unwrap()];
+    for (question, action) in asked.iter().zip(["accept", "decline"]) {
+        let response = json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": action}});
+        assert_eq!(post(address, Some(&session), &response.to_string()).status, 202);
+    }
+    // The client is at the first; the other it is asked once more, because it did not open it.
+    stage.cue("tools/call").result(asks_for(json!({"a": url("https://x/a"), "b": url("https://x/b")})));
+    let again = answer.event().unwrap();
+    assert_eq!(again["params"]["url"], "https://x/b");
+    let response = json!({"jsonrpc": "2.0", "id": again["id"], "result": {"action": "decline"}});
+    assert_eq!(post(address, Some(&session), &response.to_string()).status, 202);
+    let cue = stage.cue("tools/call");
+    let answers = json!({"a": {"action": "accept"}, "b": {"action": "decline"}});
+    assert_eq!(cue.body["params"]["inputResponses"], answers);
+    cue.result(json!({"resultType": "complete", "content": []}));
+    let done = json!({"elicitationId": asked[0]["params"]["elicitationId"]});
+    assert!(done["elicitationId"].is_string());
+    assert_eq!(answer.event().unwrap(), tells("notifications/elicitation/complete", done));
+    assert_eq!(answer.event().unwrap()["id"], 7);
 }
 
 #[test]

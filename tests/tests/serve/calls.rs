@@ -34,6 +34,19 @@ fn tools_of_all_backends_are_listed_and_called() {
 }
 
 #[test]
+fn the_only_backend_is_asked_for_what_it_does_not_list() {
+    let backend = Backend::start();
+    let server = serve_all(offer(&[("b", &backend.url())], ""), Options::default());
+    let session = open_session(server.address());
+    let body = call(server.address(), &session, 7, "b_unlisted").json();
+    assert_eq!(backend.seen("tools/call")[0].body["params"]["name"], "unlisted");
+    assert_eq!(body["error"]["message"], "it failed", "what it says of it");
+    let body = call(server.address(), &session, 8, "unlisted").json();
+    assert_eq!(body["error"], json!({"code": -32602, "message": "there is no tool `unlisted`"}));
+    assert_eq!(backend.seen("tools/call").len(), 1);
+}
+
+#[test]
 fn each_client_session_has_its_own_at_a_backend_from_its_first_call() {
     let backend = Backend::start();
     let server = serve_all(offer(&[("b", &backend.url())], ""), Options::default());

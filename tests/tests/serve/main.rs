@@ -5,14 +5,18 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
+mod between;
 mod bridge;
 mod calls;
+mod extensions;
 mod faults;
 mod http;
 mod identity;
 mod issuer;
 mod kinds;
 mod listener;
+mod logs;
+mod manners;
 mod modern;
 mod outgoing;
 #[cfg(target_os = "linux")]

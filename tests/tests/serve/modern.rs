@@ -169,7 +169,7 @@ fn what_a_backend_asks_is_answered_through_another_replica() {
     let answer = begin(one.address(), 2, "tools/call", call.clone());
     let cue = stage.cue("tools/call");
     let told = &cue.body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
-    assert_eq!(told, &json!({"elicitation": {"form": {}}, "extensions": {TASKS: {}}}));
+    assert_eq!(told, &json!({"elicitation": {"form": {}}, "extensions": {TASKS: {}, "x/y": {}}}));
     let questions = json!({"q": {"method": "elicitation/create", "params": {"message": "m", "requestedSchema": {"type": "object"}}}});
     cue.result(json!({"resultType": "input_required", "inputRequests": questions, "requestState": "the backend's"}));
     let asked = answer().json()["result"].clone();

@@ -3,7 +3,7 @@
 //!
 //! It checks nothing that a test does not need.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read as _, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -193,6 +193,16 @@ impl Cue {
         let written = slowly.iter().try_for_each(|byte| self.out.write_all(&[*byte]));
         drop(written.and_then(|()| self.out.write_all(rest)));
         drop(self.out.shutdown(std::net::Shutdown::Both));
+    }
+
+    /// Waits until the other side has closed the connection.
+    pub(crate) fn is_left(&mut self) {
+        self.out.set_read_timeout(Some(PATIENCE)).unwrap();
+        match self.out.read(&mut [0]) {
+            Ok(0) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            other => panic!("the connection stands: {other:?}"),
+        }
     }
 
     /// Begins a stream.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bundles;
+mod faults;
 mod handshake;
 mod mint;
 mod pem;

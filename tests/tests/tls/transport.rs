@@ -42,9 +42,11 @@ macro_rules! on_both {
     };
 }
 
+pub(crate) use on_both;
+
 /// On what a test runs its transport.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Threads,
     Tasks,
 }
@@ -53,13 +55,13 @@ thread_local! {
     static KIND: Cell<Kind> = const { Cell::new(Kind::Threads) };
 }
 
-fn on(kind: Kind, test: fn()) {
+pub(crate) fn on(kind: Kind, test: fn()) {
     KIND.set(kind);
     test();
 }
 
 /// The transport that a test is about.
-enum Transport {
+pub(crate) enum Transport {
     Threads(Box<BackendTransport>),
     Tasks(AsyncTransport),
 }
@@ -77,7 +79,7 @@ fn runtime() -> &'static tokio::runtime::Runtime {
 }
 
 impl Transport {
-    fn new(backend: &Backend, options: &TransportOptions) -> Result<Self, TransportError> {
+    pub(crate) fn new(backend: &Backend, options: &TransportOptions) -> Result<Self, TransportError> {
         Ok(match KIND.get() {
             Kind::Threads => Self::Threads(Box::new(BackendTransport::new(backend, options)?)),
             Kind::Tasks => Self::Tasks(AsyncTransport::new(backend, options)?),
@@ -109,7 +111,7 @@ impl Transport {
         }
     }
 
-    fn run(
+    pub(crate) fn run(
         &self,
         mut exchange: Exchange,
         patience: &Patience,
@@ -190,7 +192,7 @@ impl Authority {
     }
 }
 
-trait Stream: Read + Write {
+pub(crate) trait Stream: Read + Write {
     /// Ends the connection in order.
     fn end(&mut self) {}
     /// From now on a read waits so long at most.
@@ -213,7 +215,7 @@ impl Stream for StreamOwned<ServerConnection, TcpStream> {
 
 /// What a server does after an answer.
 #[derive(Clone, Copy)]
-enum Then {
+pub(crate) enum Then {
     Next,
     /// Ends in order: with TLS, by its closure alert.
     End,
@@ -221,15 +223,15 @@ enum Then {
     Break,
 }
 
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     /// Heads and bodies as they came.
     got: Arc<Mutex<Vec<(String, String)>>>,
     connections: Arc<AtomicUsize>,
 }
 
 impl Server {
-    fn new(
+    pub(crate) fn new(
         tls: Option<Arc<ServerConfig>>,
         answer: impl Fn(&mut dyn Stream, &str, &str) -> Then + Send + Sync + 'static,
     ) -> Self {
@@ -281,7 +283,7 @@ impl Server {
     }
 }
 
-fn say(stream: &mut dyn Stream, text: &str) {
+pub(crate) fn say(stream: &mut dyn Stream, text: &str) {
     // A client that has gone has no need of it.
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
 }
@@ -346,7 +348,7 @@ fn relay(client: &mut dyn Stream, backend: &mut TcpStream) {
 }
 
 /// The one backend of a configuration, with `bundle` at its CA path and `system` as the system's roots.
-fn backend(url: &str, bundle: Option<&str>, system: &str) -> Backend {
+pub(crate) fn backend(url: &str, bundle: Option<&str>, system: &str) -> Backend {
     let path = if bundle.is_some() { "\n  caBundlePath: /ca/backend.crt\n  type: entry" } else { "" };
     let text = format!(
         "name: t\ngroupRef: g\naggregation: {{conflictResolution: prefix}}\nincomingAuth:\n  type: anonymous\noutgoingAuth:\n  source: inline\n  backends:\n    \
@@ -366,7 +368,7 @@ fn backend(url: &str, bundle: Option<&str>, system: &str) -> Backend {
     catalog.backends.into_iter().next().unwrap()
 }
 
-fn options() -> TransportOptions {
+pub(crate) fn options() -> TransportOptions {
     TransportOptions { proxies: Proxies::none(), ..TransportOptions::default() }
 }
 
@@ -602,7 +604,7 @@ fn a_proxy_that_refuses_is_said() {
 }
 
 /// A legacy server that answers calls by an event stream, which it ends after a message that comes before the result.
-fn legacy(stream: &mut dyn Stream, head: &str, body: &str) -> Then {
+pub(crate) fn legacy(stream: &mut dyn Stream, head: &str, body: &str) -> Then {
     let json = |id: &str, result: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
     let message: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let id = message["id"].to_string();

@@ -79,6 +79,9 @@ pub enum Problem {
     /// A status that carries no answer.
     #[error("status is {}; expected 200", Reason(*.0))]
     Status(u16),
+    /// A status that does not take a notification (2025-11-25, basic/transports, Sending Messages 4).
+    #[error("status is {}; expected 202", Reason(*.0))]
+    NotAccepted(u16),
     /// A body of another type: an HTML page, mostly.
     #[error("content type is \"{0}\"; expected application/json or text/event-stream")]
     ContentType(String),
@@ -157,8 +160,10 @@ impl CallError {
         match &self.problem {
             Problem::NoAnswer { failure } if failure.stage == Stage::Cancelled => Class::Cancelled,
             Problem::NoAnswer { .. } | Problem::Truncated { .. } => Class::Unreachable,
-            Problem::Status(401 | 403 | 407) | Problem::NoCredentials { .. } => Class::Credentials,
-            Problem::Status(408 | 429 | 500..=599) => Class::Busy,
+            Problem::Status(401 | 403 | 407)
+            | Problem::NotAccepted(401 | 403 | 407)
+            | Problem::NoCredentials { .. } => Class::Credentials,
+            Problem::Status(408 | 429 | 500..=599) | Problem::NotAccepted(408 | 429 | 500..=599) => Class::Busy,
             _ => Class::Protocol,
         }
     }
@@ -281,6 +286,7 @@ mod tests {
             (503, "status is 503 (the backend or something before it is not available); expected 200"),
         ] {
             assert_eq!(text(Problem::Status(status)), expected);
+            assert_eq!(text(Problem::NotAccepted(status)), expected.replace("expected 200", "expected 202"));
         }
         for (problem, expected) in [
             (

@@ -6,7 +6,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::mcp::Era;
+use crate::mcp::{Era, LogLevel};
 
 #[cfg(doc)]
 use super::{Answer, Exchange, Output};
@@ -38,6 +38,9 @@ pub struct Call {
     pub asked: Asked,
     /// What the caller can do, as JSON: sent to a modern backend in place of what is declared in general.
     pub capabilities: Option<String>,
+    /// From which level on the caller wants log messages, if it wants any: said with the request to a modern backend, which
+    /// sends none otherwise (2026-07-28, server/utilities/logging). In a session it is said once for all requests.
+    pub log_level: Option<LogLevel>,
     /// How the caller speaks: what only its era knows (`inputResponses` and `requestState`, or `task`) goes to no backend
     /// of the other one.
     pub era: Era,
@@ -53,6 +56,7 @@ impl Call {
             headers: Vec::new(),
             asked: Asked::Decline,
             capabilities: None,
+            log_level: None,
             era: Era::Legacy,
         }
     }

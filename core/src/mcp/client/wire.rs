@@ -10,11 +10,11 @@ use alloc::vec::Vec;
 use super::standing::{Declared, Legacy, Standing};
 use super::{Call, SERVER_DISCOVER};
 use crate::mcp::http::{self, Method, Request, Twice, header};
-use crate::mcp::{Era, Revision, json, jsonrpc, meta};
+use crate::mcp::{Era, LogLevel, Revision, json, jsonrpc, meta};
 
 /// `server/discover` (2026-07-28, server/discover).
 pub(super) fn discover(declared: &Declared, id: u64) -> Request {
-    let params = modern_params(None, declared, None, None);
+    let params = modern_params(None, declared, None, None, None);
     post(jsonrpc::request(id, SERVER_DISCOVER, Some(&params)), modern_headers(SERVER_DISCOVER, None))
 }
 
@@ -70,7 +70,8 @@ pub(super) fn call(standing: &Standing, declared: &Declared, id: u64, call: &Cal
             let mut headers = call.headers.clone();
             headers.retain(|(name, _)| name.starts_with(header::PARAM_PREFIX));
             headers.extend(modern_headers(&call.method, name.as_deref()));
-            let params = modern_params(params, declared, call.capabilities.as_deref(), own_token.as_deref());
+            let capabilities = call.capabilities.as_deref();
+            let params = modern_params(params, declared, capabilities, call.log_level, own_token.as_deref());
             post(jsonrpc::request(id, &call.method, Some(&params)), headers)
         }
     };
@@ -140,6 +141,10 @@ fn legacy_params<'a>(params: Option<&'a str>, token: Option<&str>) -> Option<Cow
         let without = |member: &json::Member<'_>| foreign(member) || member.is(meta::PROGRESS_TOKEN);
         let hop_own = token.map(|token| (meta::PROGRESS_TOKEN, token));
         let own = json::rewrite(hop, without, hop_own.as_slice());
+        // Of what belongs to the hop alone nothing is left.
+        if own == "{}" {
+            return Some(Cow::Owned(json::rewrite(params, |member| member.is("_meta"), &[])));
+        }
         return Some(Cow::Owned(json::Splice::new(params).replace(hop, own).finish()));
     }
     match (json::member(hop, meta::PROGRESS_TOKEN), token) {
@@ -150,14 +155,22 @@ fn legacy_params<'a>(params: Option<&'a str>, token: Option<&str>) -> Option<Cow
 
 /// Parameters of a request that stands alone (2026-07-28, basic/index, Per-request protocol fields).
 /// `capabilities` are the caller's, where they are not those that are declared in general.
-fn modern_params(params: Option<&str>, declared: &Declared, capabilities: Option<&str>, token: Option<&str>) -> String {
+fn modern_params(
+    params: Option<&str>,
+    declared: &Declared,
+    capabilities: Option<&str>,
+    log_level: Option<LogLevel>,
+    token: Option<&str>,
+) -> String {
     let params = params.unwrap_or("{}");
     let hop = json::member(params, "_meta").unwrap_or("{}");
     let version = format!("\"{}\"", Revision::MODERN);
-    let mut own = Vec::with_capacity(4);
+    let log_level = log_level.map(|level| format!("\"{}\"", level.text()));
+    let mut own = Vec::with_capacity(5);
     own.push((meta::PROTOCOL_VERSION, version.as_str()));
     own.push((meta::CLIENT_INFO, declared.client_info.as_str()));
     own.push((meta::CLIENT_CAPABILITIES, capabilities.unwrap_or(declared.alone())));
+    own.extend(log_level.as_deref().map(|level| (meta::LOG_LEVEL, level)));
     own.extend(token.map(|token| (meta::PROGRESS_TOKEN, token)));
     let replaced = |member: &json::Member<'_>| {
         member.is(meta::PROGRESS_TOKEN) || meta::OF_REQUESTS.iter().any(|key| member.is(key))

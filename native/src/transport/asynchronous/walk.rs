@@ -10,7 +10,7 @@ use std::time::Duration;
 use vmcp_core::mcp::client::{Answer, CallError, Exchange, Output, Wait};
 use vmcp_core::mcp::http::{Failure, Head, Input, Request};
 
-use super::super::drive::{Patience, Said, unasked};
+use super::super::drive::{Pace, Patience, Said, unasked};
 use super::super::{Cancel, Timeouts};
 use super::{AsyncTransport, LATE_REST, Response};
 
@@ -22,6 +22,7 @@ pub struct Walk {
     cancel: Cancel,
     /// The answer that is being read.
     response: Option<Response>,
+    pace: Pace,
     /// What is waited for before the next request.
     pause: Option<Duration>,
 }
@@ -39,7 +40,7 @@ impl AsyncTransport {
     /// Begins to walk `exchange`. Nothing is sent before [`Walk::next`] is awaited.
     #[must_use]
     pub fn walk(&self, exchange: Exchange, patience: Patience, cancel: Cancel) -> Walk {
-        Walk { transport: self.clone(), exchange, patience, cancel, response: None, pause: None }
+        Walk { transport: self.clone(), exchange, patience, cancel, response: None, pace: Pace::new(), pause: None }
     }
 
     /// Sends what nobody waits for. A cancelled call sends these too: its cancellation is one.
@@ -67,7 +68,10 @@ impl Walk {
                     self.pause = Some(how_long);
                     return Next::Said(Said::Paused);
                 }
-                Some(Output::Event(message)) => return Next::Said(Said::Event(message)),
+                Some(Output::Event(message)) => {
+                    self.pace = Pace::new();
+                    return Next::Said(Said::Event(message));
+                }
                 Some(Output::Learned(standing)) => return Next::Said(Said::Learned(standing)),
                 Some(Output::Aside(request)) => self.aside(request),
                 Some(Output::Done(end)) => {
@@ -96,7 +100,7 @@ impl Walk {
             Ok(mut response) => {
                 let head = std::mem::replace(&mut response.head, Head { status: 0, headers: Vec::new() });
                 self.exchange.handle(Input::Head(head));
-                self.response = Some(response);
+                (self.response, self.pace) = (Some(response), Pace::new());
             }
             Err(failure) => self.exchange.handle(Input::Failed(failure)),
         }
@@ -107,8 +111,15 @@ impl Walk {
             // An exchange awaits an answer only while a request of it is being walked through.
             return self.exchange.handle(Input::Failed(unasked()));
         };
+        if let Some(failure) = self.pace.drips(self.patience.drip, &self.cancel) {
+            self.response = None;
+            return self.exchange.handle(Input::Failed(failure));
+        }
         match response.read().await {
-            Ok(Some(bytes)) => return self.exchange.handle(Input::Body(bytes)),
+            Ok(Some(bytes)) => {
+                self.pace.came(bytes.len());
+                return self.exchange.handle(Input::Body(bytes));
+            }
             Ok(None) => self.exchange.handle(Input::End),
             Err(failure) => self.exchange.handle(Input::Failed(failure)),
         }

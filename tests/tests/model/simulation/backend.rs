@@ -215,7 +215,13 @@ impl Backend {
                 portions.push_back(event(&json!({
                     "jsonrpc": "2.0", "id": question_id, "method": "elicitation/create", "params": question(&token),
                 })));
-                portions.push_back(Portion::Until(question_id));
+                if chance.one_in(3) {
+                    // It has found out by itself.
+                    portions.push_back(event(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+                        "params": {"requestId": question_id}})));
+                } else {
+                    portions.push_back(Portion::Until(question_id));
+                }
             }
         } else {
             portions.push_back(Portion::Head(200, JSON, None));
