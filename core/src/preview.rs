@@ -683,7 +683,7 @@ spec: {groupRef: {name: g}, incomingAuth: {type: anonymous}, outgoingAuth: {sour
     fn matchers_that_only_the_program_can_judge_are_pointed_at() {
         let strategy = "a: {type: aws_sts, awsSts: {region: eu-central-1, roleMappings: [{matcher: 'x y', roleArn: r}, {claim: c, roleArn: r}]}}";
         let view = Preview::new().check(&SOUND.replace("a: {type", &format!("{strategy}\n    b: {{type")), now());
-        assert_eq!(view.matchers, [Region { line: 7, column: 84, end_line: 7, end_column: 89 }]);
+        assert_eq!(view.matchers, [Region { line: 7, column: 80, end_line: 7, end_column: 85 }]);
         assert_eq!(Preview::new().check(SOUND, now()).matchers, []);
     }
 
