@@ -224,7 +224,7 @@ impl Served {
             match asking.next(self, &mut conversation).await {
                 Heard::Opened(standing) => ear.opened(&standing).await,
                 Heard::Done(result, _) => break result,
-                Heard::Began(_) | Heard::Message(..) | Heard::Paused => {}
+                Heard::Began(_) | Heard::Message(..) | Heard::Part(_) | Heard::Paused => {}
             }
         };
         for standing in conversation.superfluous() {

@@ -13,6 +13,7 @@ use vmcp_core::gateway::{self, Streams};
 use vmcp_core::mcp::client::ServerMessage;
 
 use super::client::Client;
+use super::flow::{self, Flow, Form, Gone, Pour};
 use super::sessions::Session;
 use super::stream::{Reader, Resumption, Stream};
 use crate::transport::Cancel;
@@ -26,6 +27,8 @@ pub(super) enum Outcome {
     Whole(gateway::Response),
     /// It comes in events.
     Stream(Reader),
+    /// It comes in parts.
+    Flow(Form, Flow),
     /// Nothing is to be said: the client cancelled the call (2025-11-25, basic/utilities/cancellation).
     Silence,
 }
@@ -150,6 +153,21 @@ impl Outlet {
             }
             stream.end();
         }
+    }
+
+    /// The answer comes in parts, which go there. An error where it cannot be given so: on a stream that can be resumed, a part
+    /// that was lost could not be given again.
+    pub(super) fn pour(&self) -> Result<Pour, Gone> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let form = if first.is_some() && self.streams != Streams::Must { Form::Document } else { Form::Event };
+        let (pour, flow) = flow::begin(form);
+        match (first, self.stream.get()) {
+            // Of a client that is gone, the first part tells.
+            (Some(first), _) => drop(first.send(Outcome::Flow(form, flow))),
+            (None, Some(stream)) => stream.end_with(flow)?,
+            (None, None) => return Err(Gone),
+        }
+        Ok(pour)
     }
 
     fn begin(&self) {

@@ -70,7 +70,7 @@ impl App {
                         asking.answer(response);
                     }
                 }
-                Heard::Began(_) | Heard::Paused => {}
+                Heard::Began(_) | Heard::Part(_) | Heard::Paused => {}
                 Heard::Done(result, _) => {
                     if let Answer::Opened(standing) = result? {
                         era = standing.era();

@@ -195,6 +195,11 @@ impl Cue {
         drop(self.out.shutdown(std::net::Shutdown::Both));
     }
 
+    /// Writes bytes of an answer.
+    pub(crate) fn writes(&mut self, bytes: &[u8]) {
+        self.out.write_all(bytes).unwrap();
+    }
+
     /// Waits until the other side has closed the connection.
     pub(crate) fn is_left(&mut self) {
         self.out.set_read_timeout(Some(PATIENCE)).unwrap();
