@@ -28,8 +28,8 @@ const COMES: [&str; 13] = [
     "the end of the caller's patience",
 ];
 
-/// Problems of which there is no transcript: what makes credentials fails before a call, and long answers that are passed on
-/// while they arrive, cut at every byte, are tried in `core/src/mcp/client/passing.rs`.
+/// Problems that no exchange here finds: what makes credentials for a call fails before it, and no answer is passed on while
+/// it arrives, which `mcp::client::passing` tries.
 const NOT_HERE: [&str; 3] = ["NoCredentials", "LateType", "NotAMessage"];
 
 #[derive(Default)]
