@@ -30,7 +30,7 @@ use alloc::vec::Vec;
 
 pub use asks::{Ask, Hop, OfTask, Subject};
 pub use caller::Caller;
-pub use front::{Headers, Request, Response, STREAM_HEADERS, event};
+pub use front::{Headers, Request, Response, STREAM_HEADERS, begin_event, event};
 pub use links::links;
 pub use listen::Listen;
 pub use lists::{ListItems, PAGE};

@@ -3,6 +3,8 @@
 //! What walks and edits does not validate: [`check`] or [`jsonrpc`](crate::mcp::jsonrpc) has done that. On other text it finds
 //! fewer members, or none, and never panics.
 
+pub mod scan;
+
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

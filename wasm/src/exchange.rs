@@ -87,6 +87,8 @@ impl Conversation {
                 Output::Pause(time) => {
                     json!({ "do": "pause", "milliseconds": u64::try_from(time.as_millis()).unwrap_or(u64::MAX) })
                 }
+                // No call of this page wants its response in parts, or passes on a stream.
+                Output::Part(_) | Output::Primed => continue,
                 Output::Event(message) => json!({ "do": "event", "message": message.text }),
                 Output::Done(Ok(answer)) => answered(answer),
                 Output::Done(Err(why)) => json!({ "do": "error", "message": why.to_string() }),
@@ -137,6 +139,6 @@ fn answered(answer: Answer) -> Value {
             None => json!({ "do": "error", "message": reply.text() }),
         },
         Answer::Listed(listed) => json!({ "do": "answer", "result": format!("[{}]", listed.items.join(",")) }),
-        Answer::Opened(_) | Answer::Ended => json!({ "do": "answer", "result": "null" }),
+        Answer::Opened(_) | Answer::Passed | Answer::Ended => json!({ "do": "answer", "result": "null" }),
     }
 }

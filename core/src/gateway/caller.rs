@@ -6,17 +6,21 @@
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use super::asks::{Ask, Hop, Opened, STATE_LIFETIME, Subject, needs_tasks, respond};
 use super::by_url::{self, NotAskedFirst};
 use super::front::Response;
-use super::modern::{Cached, complete};
+use super::modern::{complete, for_modern};
 use super::task_ids::{self, Names, TaskIds};
 use super::{NO_SUCH_METHOD, ServerInfo, Streams, extensions, relay, shown};
 use crate::aggregate::Owner;
-use crate::mcp::client::{CallError, Freshness, Ran, Reply, ServerMessage};
+use crate::mcp::client::{Cached, CallError, Content, Freshness, Passing, Ran, Remake, Reply, ServerMessage};
 use crate::mcp::{Era, LogLevel, code, json, jsonrpc, meta};
 use crate::seal::Purpose;
+
+/// Bytes of a response that has not ended, from which on it is passed on. In a shorter one links are searched for.
+const LONG: usize = 256 << 10;
 
 /// Who waits for the result of a call, and how it may look. It borrows nothing of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -245,19 +249,46 @@ impl Caller {
                 Some(_) => reply.with_id_and_result(id, result),
                 None => reply.with_id(id),
             },
-            (Era::Legacy, Era::Modern) => reply.with_id_and_result(id, &for_legacy(result)),
+            (Era::Legacy, Era::Modern) => remade(reply, id, result, &Remake::ForLegacy),
             (Era::Modern, era) => {
                 // The same id as long as the task lives: the one that the client has.
                 let own = json::member(result, "taskId").filter(|_| matches!(self.subject, Subject::Task(_)));
                 let with_own = own.map(|own| json::Splice::new(result).replace(own, json::quote(&self.name)).finish());
                 let result = with_own.as_deref().unwrap_or(result);
-                let cached = match (self.subject, self.repeats, era) {
-                    (Subject::Resource, Repeats::First, Era::Modern) => Cached::For(Freshness::read(result)),
-                    (Subject::Resource, ..) => Cached::For(Freshness::STALE),
-                    _ => Cached::No,
-                };
-                reply.with_id_and_result(id, &complete(result, server, cached))
+                remade(reply, id, result, &for_modern(server, self.cached(era)))
             }
+        }
+    }
+
+    /// How a long response is passed on while it arrives; `None` where the gateway has to see all of it first: ids of tasks, and
+    /// of resources that clients know under another URI, stand anywhere in it.
+    #[must_use]
+    pub fn passing(&self, server: &ServerInfo) -> Option<Arc<Passing>> {
+        let content = match self.subject {
+            Subject::Tool => Content::OfTool,
+            Subject::Prompt => Content::OfPrompt,
+            Subject::Resource if self.original.is_none() => Content::OfResource,
+            _ => return None,
+        };
+        if self.names != Names::Nothing {
+            return None;
+        }
+        let (of_legacy, of_modern) = match self.era {
+            Era::Legacy => (Remake::Nothing, Remake::ForLegacy),
+            Era::Modern => {
+                let remake = |backend| for_modern(server, self.cached(backend));
+                (remake(Era::Legacy), remake(Era::Modern))
+            }
+        };
+        Some(Arc::new(Passing { id: self.id.clone(), from: LONG, content, of_legacy, of_modern }))
+    }
+
+    /// Whether its result says how long it may be kept, if it is of a backend of this era.
+    fn cached(&self, era: Era) -> Cached {
+        match (self.subject, self.repeats, era) {
+            (Subject::Resource, Repeats::First, Era::Modern) => Cached::AsSaid,
+            (Subject::Resource, ..) => Cached::For(Freshness::STALE),
+            _ => Cached::No,
         }
     }
 
@@ -411,20 +442,12 @@ impl Caller {
     }
 }
 
-/// A modern result less what a legacy client does not know or may refuse: the fields of the hop, and structured
-/// content that is no object (2025-11-25, schema, CallToolResult).
-fn for_legacy(result: &str) -> String {
-    let names_the_hop = |own_meta: &str| json::member(own_meta, meta::SERVER_INFO).is_some();
-    let own_meta = json::member(result, "_meta").filter(|own_meta| names_the_hop(own_meta));
-    let rest = own_meta.map(|own_meta| json::rewrite(own_meta, |member| member.is(meta::SERVER_INFO), &[]));
-    let goes = |member: &json::Member<'_>| {
-        ["resultType", "ttlMs", "cacheScope"].iter().any(|name| member.is(name))
-            || member.is("_meta") && own_meta.is_some()
-            || member.is("structuredContent") && !member.value.starts_with('{')
-    };
-    // What held nothing but the name of the hop goes with it.
-    let with = rest.as_deref().filter(|rest| *rest != "{}").map(|rest| ("_meta", rest));
-    json::rewrite(result, goes, with.as_slice())
+/// The response with this result, made so.
+fn remade(reply: &Reply, id: &str, result: &str, remake: &Remake) -> String {
+    match reply.result() {
+        Some(own) if core::ptr::eq(own, result) => reply.remade(id, remake),
+        _ => reply.with_id_and_result(id, &remake.apply(result)),
+    }
 }
 
 #[cfg(test)]

@@ -153,6 +153,13 @@ pub fn event(message: &str) -> Vec<u8> {
     out
 }
 
+/// The same for a message that comes in parts: its data is written behind this.
+#[must_use]
+pub fn begin_event(out: &mut Vec<u8>) -> sse::Writing {
+    out.extend_from_slice(b"event: message\n");
+    sse::Writing::begin(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 
 use super::asks::{needs_tasks, open_task};
 use super::front::Response;
-use super::modern::{Cached, complete};
+use super::modern::complete;
 use super::{Asker, Or, ServerInfo, Streams, refuse_params, shown};
 use crate::aggregate::Owner;
-use crate::mcp::client::{Call, List, ServerMessage};
+use crate::mcp::client::{Cached, Call, List, ServerMessage};
 use crate::mcp::{code, json, jsonrpc, meta};
 use crate::seal::Sealer;
 

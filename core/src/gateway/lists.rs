@@ -6,10 +6,10 @@ use alloc::format;
 use alloc::string::String;
 
 use super::front::Response;
-use super::modern::{Cached, complete};
+use super::modern::complete;
 use super::{Asker, Or, ServerInfo, refuse_params};
 use crate::aggregate::Merged;
-use crate::mcp::client::{Freshness, List};
+use crate::mcp::client::{Cached, Freshness, List};
 use crate::mcp::{Era, code, json, jsonrpc};
 use crate::seal::{Purpose, Sealer};
 

@@ -3,7 +3,7 @@
 //! It does not relay what a backend asks meanwhile.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::front::{Headers, Response};
@@ -12,7 +12,7 @@ use super::offering::Offering;
 use super::{
     Asker, Notified, Or, ServerInfo, Serves, Streams, Turn, named, no_level, no_such_method, read_level, refuse, shown,
 };
-use crate::mcp::client::{Freshness, Scope};
+use crate::mcp::client::{Cached, Freshness, Remake};
 use crate::mcp::jsonrpc::{self, Id, Message};
 use crate::mcp::{Era, Revision, code, http, json, meta};
 
@@ -44,33 +44,14 @@ impl Discover<'_> {
     }
 }
 
-/// Whether a result says how long it may be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cached {
-    /// A result of a call.
-    No,
-    /// A list, a description, a resource.
-    For(Freshness),
+/// A result with what every modern result has.
+pub(super) fn complete(result: &str, server: &ServerInfo, cached: Cached) -> String {
+    for_modern(server, cached).apply(result).into_owned()
 }
 
-/// A result with what every modern result has: its type and who answers; a backend's own name goes.
-pub(super) fn complete(result: &str, server: &ServerInfo, cached: Cached) -> String {
-    let info = server.json();
-    let own_meta = json::member(result, "_meta").unwrap_or("{}");
-    let own_meta = json::rewrite(own_meta, |member| member.is(meta::SERVER_INFO), &[(meta::SERVER_INFO, &info)]);
-    let mut with = Vec::with_capacity(4);
-    if json::member(result, "resultType").is_none() {
-        with.push(("resultType", "\"complete\""));
-    }
-    let ttl;
-    if let Cached::For(freshness) = cached {
-        ttl = freshness.ttl_ms.to_string();
-        let scope = if freshness.scope == Scope::Public { "\"public\"" } else { "\"private\"" };
-        with.extend([("ttlMs", ttl.as_str()), ("cacheScope", scope)]);
-    }
-    with.push(("_meta", own_meta.as_str()));
-    let own: &[&str] = if cached == Cached::No { &["_meta"] } else { &["_meta", "ttlMs", "cacheScope"] };
-    json::rewrite(result, |member| own.iter().any(|key| member.is(key)), &with)
+/// How a result gets that.
+pub(super) fn for_modern(server: &ServerInfo, cached: Cached) -> Remake {
+    Remake::ForModern { server: server.json(), cached }
 }
 
 /// Whether a message is meant for the modern revision: its header says so, or its `_meta` has one of the keys that

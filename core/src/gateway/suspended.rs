@@ -11,9 +11,9 @@ use alloc::vec::Vec;
 use super::asks::{Ask, Hop};
 use super::caller::Caller;
 use super::front::Response;
-use super::modern::{Cached, complete};
+use super::modern::complete;
 use super::relay::{self, ASKED_IN_RESULTS, NotAsked};
-use crate::mcp::client::ServerMessage;
+use crate::mcp::client::{Cached, ServerMessage};
 use crate::mcp::{code, json, jsonrpc, meta};
 use crate::seal::Purpose;
 

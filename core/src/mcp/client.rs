@@ -51,8 +51,8 @@
 //!                 exchange.handle(Input::End);
 //!             }
 //!             Output::Learned(standing) => start = Start::Standing(standing),
-//!             Output::Aside(_) | Output::Event(_) | Output::Pause(_) => unreachable!("this backend says nothing by itself"),
 //!             Output::Done(answer) => return (answer.unwrap(), start),
+//!             _ => unreachable!("this backend says nothing by itself"),
 //!         }
 //!     }
 //!     unreachable!("an exchange whose requests are answered ends")
@@ -95,7 +95,9 @@ mod error;
 mod freshness;
 mod goal;
 mod listening;
+mod passing;
 mod reading;
+mod remake;
 mod standing;
 mod wire;
 
@@ -112,6 +114,8 @@ pub use error::{CallError, Class, Problem, Ran};
 pub use freshness::{Freshness, Scope};
 pub use goal::{Asked, Call, Goal, List};
 pub use listening::{Listening, Spoken};
+pub use passing::{Content, Passing};
+pub use remake::{Cached, Remake};
 pub use standing::{Certainty, Declared, Facts, Legacy, Limits, Modern, Settings, Standing, Start};
 
 use super::http::{Input, Request, Sent, Stage, Twice, is_session_id};
@@ -143,6 +147,12 @@ pub enum Output {
     Pause(Duration),
     /// A message of the backend, to be passed on.
     Event(ServerMessage),
+    /// The stream of the response to [`Goal::Call`] has begun with an event that says nothing, as a server does whose streams
+    /// can be resumed (2025-11-25, basic/transports, Sending Messages 6): whoever passes it on as a stream may begin that.
+    Primed,
+    /// A part of the response to [`Goal::Call`], as [`Call::passing`] wants it. If an error follows, what was passed on is to
+    /// be broken off, so that nobody takes it for whole.
+    Part(Vec<u8>),
     /// The conversation has been opened, or opened anew: keep this for the next exchange. Two exchanges that find
     /// the same session gone each open one; the host keeps either and ends the other.
     Learned(Arc<Standing>),
@@ -170,6 +180,8 @@ pub enum Answer {
     Opened(Arc<Standing>),
     /// To [`Goal::Call`]: a result or a JSON-RPC error.
     Reply(Reply),
+    /// To [`Goal::Call`]: a result, all of which came as [`Output::Part`].
+    Passed,
     /// To [`Goal::List`].
     Listed(Listed),
     /// To [`Goal::End`].
@@ -203,6 +215,8 @@ pub struct Exchange {
     open: Option<(u64, Option<String>)>,
     /// The stream that goes on.
     resumed: Option<Resumed>,
+    /// Whether a part of the response has been passed on.
+    passes: Passes,
     listed: Listed,
     listed_bytes: usize,
     cursors: BTreeSet<String>,
@@ -232,6 +246,12 @@ enum State {
     Resuming,
     Ending,
     Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passes {
+    No,
+    Yes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +303,7 @@ impl Exchange {
             queue: VecDeque::new(),
             open: None,
             resumed: None,
+            passes: Passes::No,
             listed: Listed::none(Era::Legacy),
             listed_bytes: 0,
             cursors: BTreeSet::new(),
@@ -352,6 +373,24 @@ impl Exchange {
     fn receive(&mut self, received: Received) {
         match received {
             Received::Message(message) => self.message(message),
+            Received::Primed => {
+                if let (State::Calling, Goal::Call(_)) = (&self.state, &self.goal) {
+                    self.queue.push_back(Output::Primed);
+                }
+            }
+            Received::Part(part) => {
+                self.passes = Passes::Yes;
+                self.queue.push_back(Output::Part(part));
+            }
+            Received::Passed => {
+                self.reading = None;
+                self.done(Ok(Answer::Passed));
+            }
+            // What a resumed stream says again cannot be taken back.
+            Received::Broken(problem) if self.passes == Passes::Yes => {
+                let method = self.method();
+                self.fail(&method, problem, Ran::Maybe);
+            }
             // Of how a server speaks, trouble tells nothing.
             Received::Reply(_, status @ 500..) if !matches!(self.state, State::Calling) => {
                 self.receive(Received::Refused(status));
@@ -557,6 +596,7 @@ impl Exchange {
         };
         let (request, token) = made;
         self.send(State::Calling, request, wait, Due::Response(id), standing.revision());
+        self.pass_on();
         self.open = Some((id, token));
     }
 
@@ -621,6 +661,7 @@ impl Exchange {
         let open = self.open.take();
         self.queue.push_back(Output::Pause(pause));
         self.send(State::Resuming, request, Wait::Call, Due::Response(id), legacy.revision);
+        self.pass_on();
         self.open = open;
         self.resumed = Some(resumed);
         true
@@ -782,6 +823,13 @@ impl Exchange {
         self.queue.push_back(Output::Send { request, wait });
     }
 
+    /// The response to the request that is sent next comes in parts, if it is long and its caller wishes so.
+    fn pass_on(&mut self) {
+        if let Goal::Call(call) = &self.goal {
+            self.next_reading = self.next_reading.take().map(|reading| reading.passes(call.passing.as_ref()));
+        }
+    }
+
     fn fresh_id(&mut self) -> u64 {
         self.next_id = self.next_id.wrapping_add(1);
         self.next_id
@@ -816,7 +864,9 @@ fn problem_of(received: &Received) -> Problem {
     match received {
         Received::Broken(problem) => problem.clone(),
         Received::Refused(status) | Received::Reply(_, status) => Problem::Status(*status),
-        Received::Acknowledged | Received::Message(_) => Problem::Empty,
+        Received::Acknowledged | Received::Primed | Received::Message(_) | Received::Part(_) | Received::Passed => {
+            Problem::Empty
+        }
     }
 }
 

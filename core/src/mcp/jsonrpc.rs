@@ -84,7 +84,7 @@ impl<'a> Id<'a> {
         json::integer(self.0).is_some_and(|id| u64::try_from(id) == Ok(number))
     }
 
-    fn read(text: &'a str) -> Option<Self> {
+    pub(super) fn read(text: &'a str) -> Option<Self> {
         let integer = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
         (text.starts_with('"') || integer).then_some(Self(text))
     }

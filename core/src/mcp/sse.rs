@@ -45,6 +45,8 @@ pub struct Parser {
     event: Event,
     /// `data` has had a line, perhaps an empty one.
     has_data: bool,
+    /// Bytes of `data` that were taken before their event was complete.
+    taken: usize,
     id: Vec<u8>,
     pending_id: Option<Vec<u8>>,
     retry: Option<Duration>,
@@ -86,6 +88,7 @@ impl Parser {
             line: Line::Name(Vec::new()),
             event: Event::default(),
             has_data: false,
+            taken: 0,
             id: Vec::new(),
             pending_id: None,
             retry: None,
@@ -120,12 +123,26 @@ impl Parser {
                 }
                 continue;
             }
-            let length = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len());
+            let length = line_end(bytes);
             let (line, rest) = bytes.split_at(length);
             *bytes = rest;
             self.take(line)?;
         }
         Ok(None)
+    }
+
+    /// The data so far of an event that is not complete, and its kind; never the line feed that may be its last.
+    #[must_use]
+    pub fn part(&self) -> (&[u8], &str) {
+        let data = self.event.data.strip_suffix(b"\n").unwrap_or(&self.event.data);
+        (data, &self.event.kind)
+    }
+
+    /// What [`part`](Self::part) says is taken: the event, once complete, has what comes after it.
+    pub fn take_part(&mut self) {
+        let taken = self.part().0.len();
+        self.taken += taken;
+        self.event.data.drain(..taken);
     }
 
     /// The id of the last event that was complete: what `Last-Event-ID` says on resumption. Empty if there was none.
@@ -161,7 +178,7 @@ impl Parser {
                     self.line = Line::Value(field);
                 }
                 Line::Value(field) => {
-                    let held = self.event.data.len() + self.event.kind.len();
+                    let held = self.taken + self.event.data.len() + self.event.kind.len();
                     let (value, own) = match field {
                         Field::Data => (&mut self.event.data, 0),
                         Field::Event(value) | Field::Id(value) | Field::Retry(value) => {
@@ -189,7 +206,7 @@ impl Parser {
         };
         match field {
             Field::Data => {
-                if self.event.data.len() >= self.limit {
+                if self.taken + self.event.data.len() >= self.limit {
                     return Err(TooLarge { limit: self.limit });
                 }
                 self.event.data.push(b'\n');
@@ -210,6 +227,7 @@ impl Parser {
         if let Some(id) = self.pending_id.clone() {
             self.id = id;
         }
+        self.taken = 0;
         let mut event = core::mem::take(&mut self.event);
         core::mem::take(&mut self.has_data).then(|| {
             event.data.pop();
@@ -246,19 +264,57 @@ pub fn write(out: &mut Vec<u8>, kind: Option<&str>, id: Option<&str>, data: &[u8
         }
     }
     out.reserve(data.len() + 8);
-    let mut rest = data;
-    loop {
-        let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-        let (line, after) = rest.split_at(end.unwrap_or(rest.len()));
+    let mut writing = Writing::begin(out);
+    writing.take(data, out);
+    out.extend_from_slice(Writing::END);
+}
+
+/// The data of an event, written while it comes: behind [`begin`](Self::begin) in any portions, then [`END`](Self::END).
+#[derive(Clone, Debug)]
+pub struct Writing {
+    /// A LF that comes now belongs to the line end before it.
+    after_cr: bool,
+}
+
+impl Writing {
+    /// What ends the event. Until then a reader has none.
+    pub const END: &[u8] = b"\n\n";
+
+    /// Begins it, behind its other fields.
+    #[must_use]
+    pub fn begin(out: &mut Vec<u8>) -> Self {
         out.extend_from_slice(b"data: ");
-        out.extend_from_slice(line);
-        out.push(b'\n');
-        rest = after.strip_prefix(b"\r\n").or_else(|| after.get(1..)).unwrap_or_default();
-        if end.is_none() {
-            break;
+        Self { after_cr: false }
+    }
+
+    /// Appends a portion.
+    pub fn take(&mut self, mut portion: &[u8], out: &mut Vec<u8>) {
+        if self.after_cr && !portion.is_empty() {
+            portion = portion.strip_prefix(b"\n").unwrap_or(portion);
+            self.after_cr = false;
+        }
+        loop {
+            let (line, end) = portion.split_at_checked(line_end(portion)).unwrap_or((portion, &[]));
+            out.extend_from_slice(line);
+            if end.is_empty() {
+                return;
+            }
+            out.extend_from_slice(b"\ndata: ");
+            self.after_cr = end == b"\r";
+            portion = end.strip_prefix(b"\r\n").or_else(|| end.get(1..)).unwrap_or_default();
         }
     }
-    out.push(b'\n');
+}
+
+/// Where the first line ends. A message is one line mostly, and often a long one: many bytes are looked at together.
+fn line_end(bytes: &[u8]) -> usize {
+    const TOGETHER: usize = 64;
+    let ends = |byte: u8| (byte == b'\n') | (byte == b'\r');
+    let (blocks, _) = bytes.as_chunks::<TOGETHER>();
+    let without = blocks.iter().take_while(|block| !block.iter().fold(false, |any, &byte| any | ends(byte))).count();
+    let begun = without * TOGETHER;
+    let rest = bytes.get(begun..).unwrap_or_default();
+    begun + rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len())
 }
 
 /// A line that every reader skips: it opens a stream early and keeps it alive.
@@ -336,6 +392,54 @@ mod tests {
         assert!(parser.next(&mut long_name.as_bytes()).unwrap().is_some());
         let empty_lines = "data\n".repeat(11);
         assert!(Parser::new(10).next(&mut empty_lines.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn data_is_written_alike_however_it_comes() {
+        let data = b"a\r\nb\rc\nd\n\r\r\n\xc3\xa9 ".as_slice();
+        let mut whole = Vec::new();
+        write(&mut whole, None, None, data);
+        for portion in 1..=data.len() {
+            let mut out = Vec::new();
+            let mut writing = Writing::begin(&mut out);
+            data.chunks(portion).for_each(|portion| writing.take(portion, &mut out));
+            out.extend_from_slice(Writing::END);
+            assert_eq!(out, whole, "in portions of {portion}");
+        }
+        for length in 0..200 {
+            let mut bytes = vec![b'y'; 200];
+            assert_eq!(line_end(&bytes), 200);
+            for end in [b'\n', b'\r'] {
+                bytes[length] = end;
+                assert_eq!(line_end(&bytes), length);
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_can_be_taken_before_it_is_complete() {
+        let stream = b"event: message\ndata: {\ndata: \"a\":\r\ndata: 1}\n\ndata: next\n\n".as_slice();
+        for portion in 1..stream.len() {
+            let (mut parser, mut taken, mut events) = (Parser::new(20), Vec::new(), Vec::new());
+            for mut bytes in stream.chunks(portion) {
+                while let Some(event) = parser.next(&mut bytes).unwrap() {
+                    taken.extend(event.data);
+                    events.push(core::mem::take(&mut taken));
+                }
+                let (part, kind) = parser.part();
+                assert!(part.is_empty() || !part.starts_with(b"{") || kind == "message");
+                taken.extend_from_slice(part);
+                parser.take_part();
+            }
+            assert_eq!(events, [b"{\n\"a\":\n1}".as_slice(), b"next"], "in portions of {portion}");
+        }
+        // What was taken counts all the same.
+        let mut parser = Parser::new(10);
+        let mut bytes = b"data: 123456".as_slice();
+        assert_eq!(parser.next(&mut bytes), Ok(None));
+        parser.take_part();
+        assert_eq!(parser.part(), (b"".as_slice(), ""));
+        assert_eq!(parser.next(&mut b"78901".as_slice()), Err(TooLarge { limit: 10 }));
     }
 
     #[test]

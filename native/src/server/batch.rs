@@ -15,6 +15,7 @@ use vmcp_core::gateway::batch::{self, Batch, Part};
 use vmcp_core::identity::Principal;
 
 use super::App;
+use super::flow::BrokenOff;
 use super::reply::{self, Content, Events, Reply, written};
 
 /// A turn that is not over.
@@ -47,9 +48,9 @@ impl App {
                 Part::Message(message) => {
                     let (app, headers, message, who) =
                         (Arc::clone(self), headers.clone(), body.slice_ref(message), who.cloned());
-                    several
-                        .answering
-                        .push(Box::pin(async move { app.turn_of_one("POST", &headers, message, who).await }));
+                    several.answering.push(Box::pin(async move {
+                        reply::collected(app.turn_of_one("POST", &headers, message, who).await).await
+                    }));
                 }
             }
         }
@@ -87,17 +88,17 @@ impl Several {
                     self.documents.extend((!document.is_empty()).then_some(document));
                 }
                 Content::Events(events) => self.streams.push(events),
-                // No part is a batch.
-                Content::Several(_) => {}
+                // No part is a batch, and each was collected.
+                Content::Several(_) | Content::Flow(..) => {}
             }
         }
     }
 
     /// The next event of any part.
-    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         self.poll_turns(cx);
         if let Some(document) = self.documents.pop() {
-            return Poll::Ready(Some(gateway::event(&String::from_utf8_lossy(&document)).into()));
+            return Poll::Ready(Some(Ok(gateway::event(&String::from_utf8_lossy(&document)).into())));
         }
         let mut place = 0;
         while let Some(stream) = self.streams.get_mut(place) {

@@ -23,6 +23,7 @@ use vmcp_core::mcp::{Era, Revision, code};
 
 use super::backends::Refused;
 use super::client::Client;
+use super::course::Course;
 use super::link::Conversation;
 use super::outlet::{Outcome, Outlet};
 use super::reply::{self, Events, KEEP_ALIVE, Reply, bare, written};
@@ -111,6 +112,11 @@ impl App {
         };
         let caller = owners.first().map_or_else(|| ask.caller(), |owner| ask.caller().led_to(owner));
         let (streams, era) = (caller.streams(), caller.era());
+        if let Some(passing) = caller.passing(&self.server).filter(|_| runs == Runs::AtOnce) {
+            for (_, call) in &mut left {
+                call.passing = Some(Arc::clone(&passing));
+            }
+        }
         // What a backend with sessions asks or logs while this call is open can only be told in its answer.
         let suspendable = match left.front_mut() {
             Some((place, call))
@@ -287,6 +293,7 @@ async fn answered(streams: Streams, outcome: oneshot::Receiver<Outcome>, until_c
     match outcome.await {
         Ok(Outcome::Whole(response)) => written(response),
         Ok(Outcome::Stream(events)) => reply::events(Events::new(events, KEEP_ALIVE, until_closed)),
+        Ok(Outcome::Flow(form, flow)) => reply::flowing(form, flow, until_closed),
         Ok(Outcome::Silence) if streams == Streams::No => bare(StatusCode::ACCEPTED),
         Ok(Outcome::Silence) => {
             let nothing = Stream::new(0, Resumption::No);
@@ -379,7 +386,7 @@ impl Errand {
                     Err(error) => {
                         let result = Err(error);
                         log(&served.name, started, &result);
-                        self.finish(&served.name, result);
+                        self.finish(&served.name, result, Course::Unbegun);
                         return Ok(());
                     }
                 }
@@ -395,6 +402,7 @@ impl Errand {
                 let mut rounds =
                     session.map(|session| Rounds::new(&session.state, &self.teller.outlet, &self.cancel, token));
                 let mut mismatch = Mismatch::Unseen;
+                let mut course = Course::Unbegun;
                 let (result, withdrawal) = loop {
                     let modern = conversation.standing().is_some_and(|standing| standing.era() == Era::Modern);
                     let again = (rounds.is_some() || modern || self.runs == Runs::AsTask).then(|| call.clone());
@@ -437,6 +445,13 @@ impl Errand {
                                     }
                                 }
                             }
+                            Heard::Part(part) => {
+                                let era = conversation.standing().map_or(Era::Legacy, |standing| standing.era());
+                                if let Err(gone) = self.teller.part(&mut course, part, era, &self.cancel).await {
+                                    break (Err(gone), None);
+                                }
+                            }
+                            Heard::Primed => self.teller.outlet.prime(),
                             Heard::Paused => self.teller.outlet.pause(),
                             Heard::Began(number) => {
                                 if let Some(session) = session.filter(|_| self.teller.caller.wants_progress()) {
@@ -491,7 +506,7 @@ impl Errand {
                 if let Ok(Answer::Reply(reply)) = &result {
                     self.app.links.spoken_of(place, gateway::links(reply));
                 }
-                self.finish(&served.name, result);
+                self.finish(&served.name, result, course);
                 if let Some(request) = withdrawal {
                     served.send_aside(&request, conversation.who.as_ref()).await;
                 }
@@ -504,8 +519,9 @@ impl Errand {
     }
 
     /// Tells the client, unless another backend may know more.
-    fn finish(mut self, backend: &str, result: Result<Answer, CallError>) {
+    fn finish(mut self, backend: &str, result: Result<Answer, CallError>, course: Course) {
         let elsewhere = match &result {
+            _ if course.has_begun() => false,
             Ok(Answer::Reply(reply)) => self.teller.caller.is_elsewhere(reply),
             Err(error) => error.class() != Class::Cancelled && self.asked + self.left.len() > 1,
             Ok(_) => false,
@@ -526,9 +542,9 @@ impl Errand {
         // The id is free before the client can know that its call is over.
         drop(self.in_flight);
         match (self.trouble, result) {
-            (Some((backend, error)), _) if elsewhere => self.teller.done(&backend, Err(error)),
+            (Some((backend, error)), _) if elsewhere => self.teller.done(&backend, Err(error), course),
             (None, Ok(_)) if elsewhere && self.asked > 1 => self.teller.unknown(),
-            (_, result) => self.teller.done(backend, result),
+            (_, result) => self.teller.done(backend, result, course),
         }
     }
 }
@@ -600,6 +616,16 @@ impl Teller {
         }
     }
 
+    /// A part of the result. The error is that the client is gone, and the rest is for nobody.
+    async fn part(&self, course: &mut Course, part: Vec<u8>, era: Era, cancel: &Cancel) -> Result<(), CallError> {
+        let outlet = || match &self.suspendable {
+            Some(call) => call.answers(),
+            None => Some(Arc::clone(&self.outlet)),
+        };
+        let taken = course.take(part, era, outlet, cancel).await;
+        taken.map_err(|gone| gone.while_answered(self.caller.subject().method()))
+    }
+
     /// Waits for a client that reads slowly.
     async fn make_room(&self) {
         match self.suspendable.as_ref().map(|call| call.hears()) {
@@ -610,7 +636,10 @@ impl Teller {
         }
     }
 
-    fn done(self, backend: &str, result: Result<Answer, CallError>) {
+    fn done(self, backend: &str, result: Result<Answer, CallError>, course: Course) {
+        let Some(result) = course.over(result) else {
+            return self.suspendable.iter().for_each(|call| self.app.suspensions.answered(call));
+        };
         let ended = Ended { backend: backend.to_owned(), result };
         let heard = match &self.suspendable {
             Some(call) => self.app.suspensions.end(call, ended),

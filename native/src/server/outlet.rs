@@ -13,6 +13,7 @@ use vmcp_core::gateway::{self, Streams};
 use vmcp_core::mcp::client::ServerMessage;
 
 use super::client::Client;
+use super::flow::{self, Flow, Form, Gone, Pour};
 use super::sessions::Session;
 use super::stream::{Reader, Resumption, Stream};
 use crate::transport::Cancel;
@@ -26,6 +27,8 @@ pub(super) enum Outcome {
     Whole(gateway::Response),
     /// It comes in events.
     Stream(Reader),
+    /// It comes in parts.
+    Flow(Form, Flow),
     /// Nothing is to be said: the client cancelled the call (2025-11-25, basic/utilities/cancellation).
     Silence,
 }
@@ -122,16 +125,27 @@ impl Outlet {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).is_news(progress)
     }
 
+    /// The backend's stream has begun and can be resumed: so does this one where it can be, too.
+    pub(super) fn prime(&self) {
+        if self.is_resumable() {
+            self.begin();
+        }
+    }
+
     /// Nothing comes for a while, as the backend says by closing its own stream: so may this one where the client can
     /// come back for the rest (2025-11-25, basic/transports, Sending Messages 6).
     pub(super) fn pause(&self) {
-        let resumable = self.session.as_ref().is_some_and(|session| session.state.resumption() == Resumption::ById);
-        if resumable && self.streams != Streams::No {
+        if self.is_resumable() {
             self.begin();
             if let Some(stream) = self.stream.get() {
                 stream.hang_up();
             }
         }
+    }
+
+    fn is_resumable(&self) -> bool {
+        let session = self.session.as_ref();
+        self.streams != Streams::No && session.is_some_and(|session| session.state.resumption() == Resumption::ById)
     }
 
     /// The answer: a document, or the last message of the stream that has begun; `None` says nothing.
@@ -150,6 +164,21 @@ impl Outlet {
             }
             stream.end();
         }
+    }
+
+    /// The answer comes in parts, which go there. An error where it cannot be given so: on a stream that can be resumed, a part
+    /// that was lost could not be given again.
+    pub(super) fn pour(&self) -> Result<Pour, Gone> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let form = if first.is_some() && self.streams != Streams::Must { Form::Document } else { Form::Event };
+        let (pour, flow) = flow::begin(form);
+        match (first, self.stream.get()) {
+            // Of a client that is gone, the first part tells.
+            (Some(first), _) => drop(first.send(Outcome::Flow(form, flow))),
+            (None, Some(stream)) => stream.end_with(flow)?,
+            (None, None) => return Err(Gone),
+        }
+        Ok(pour)
     }
 
     fn begin(&self) {

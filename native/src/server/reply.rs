@@ -3,19 +3,21 @@
 //! It decides nothing; which answer is right is the routes' and the core's.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::batch::Several;
+use super::flow::{BrokenOff, Flow, Form};
+use super::routes::refuse;
 use super::stream::Reader;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use tokio::time::{Instant, Sleep, sleep};
 use vmcp_core::gateway;
+use vmcp_core::mcp::code;
 
 /// Between two comments on a stream that has nothing to say; proxies commonly give up after 60 seconds.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(25);
@@ -31,6 +33,8 @@ pub(super) enum Content {
     Events(Events),
     /// The same of several messages.
     Several(Box<Several>),
+    /// One message, while it comes. The second is dropped when the client is gone, or has all of it.
+    Flow(Flow, Box<dyn Send>),
 }
 
 /// The events of a stream. It ends when the stream does, or when another connection reads it.
@@ -65,7 +69,7 @@ impl Events {
     }
 
     /// The next event, or a comment.
-    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         if self.ends.as_mut().is_some_and(|ends| ends.as_mut().poll(cx).is_ready()) {
             (self.ends, self.over) = (None, true);
         }
@@ -75,10 +79,10 @@ impl Events {
         let event = match Pin::new(&mut self.reader).poll_event(cx) {
             Poll::Ready(event) => event,
             Poll::Pending => {
-                if self.quiet.as_mut().poll(cx).is_pending() {
+                if self.reader.is_amid() || self.quiet.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                Some(Bytes::from_static(b": keep-alive\n\n"))
+                Some(Ok(Bytes::from_static(b": keep-alive\n\n")))
             }
         };
         self.quiet.as_mut().reset(Instant::now() + self.every);
@@ -101,15 +105,16 @@ impl<B: Into<Bytes>> From<B> for Content {
 
 impl Body for Content {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let data = match self.get_mut() {
-            Self::Whole(pieces) => Poll::Ready(pieces.pop_front()),
+            Self::Whole(pieces) => Poll::Ready(pieces.pop_front().map(Ok)),
+            Self::Flow(flow, _) => flow.poll_part(cx),
             Self::Events(events) => events.poll_event(cx),
             Self::Several(several) => several.poll_event(cx),
         };
-        data.map(|data| data.map(|bytes| Ok(Frame::data(bytes))))
+        data.map(|data| data.map(|bytes| bytes.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -119,7 +124,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
-            Self::Events(_) | Self::Several(_) => SizeHint::default(),
+            Self::Events(_) | Self::Several(_) | Self::Flow(..) => SizeHint::default(),
         }
     }
 }
@@ -143,6 +148,32 @@ pub(super) fn bare(status: StatusCode) -> Reply {
 /// An event stream.
 pub(super) fn events(events: Events) -> Reply {
     stream(Content::Events(events))
+}
+
+/// A message while it comes.
+pub(super) fn flowing(form: Form, flow: Flow, until_closed: impl Send + 'static) -> Reply {
+    let content = Content::Flow(flow, Box::new(until_closed));
+    match form {
+        Form::Document => json(StatusCode::OK, content),
+        Form::Event => stream(content),
+    }
+}
+
+/// The same once all of it is there, for who has to put it among others.
+pub(super) async fn collected(reply: Reply) -> Reply {
+    let (head, content) = reply.into_parts();
+    let Content::Flow(mut flow, until_closed) = content else { return Response::from_parts(head, content) };
+    let mut parts = VecDeque::new();
+    while let Some(part) = poll_fn(|cx| flow.poll_part(cx)).await {
+        match part {
+            Ok(part) => parts.push_back(part),
+            Err(broken) => {
+                return refuse(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL, &broken.to_string());
+            }
+        }
+    }
+    drop(until_closed);
+    Response::from_parts(head, Content::Whole(parts))
 }
 
 /// The event stream of several messages.
@@ -178,6 +209,8 @@ pub(super) fn written(response: gateway::Response) -> Reply {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
+    use std::convert::Infallible;
+
     use tokio::sync::mpsc;
 
     use super::super::stream::{Resumption, Stream};

@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use vmcp_core::gateway::{self, relay};
 use vmcp_core::mcp::sse;
 
+use super::flow::{BrokenOff, Flow, Gone};
+
 /// Bytes that are kept of what was read, for whoever resumes, and of what nobody reads.
 const KEPT: usize = 256 << 10;
 /// Events that are kept.
@@ -56,6 +58,8 @@ struct State {
     readers: u64,
     waker: Option<Waker>,
     ended: bool,
+    /// The last event, which comes in parts and is not kept.
+    flow: Option<Flow>,
 }
 
 /// There is nothing that could be resumed there.
@@ -131,6 +135,21 @@ impl Stream {
         let mut state = self.lock();
         state.ended = true;
         wake(state);
+    }
+
+    /// The last event comes in parts, behind what there is; nothing else is said meanwhile. Only for a stream that cannot be
+    /// resumed: a part that was lost could not be given again.
+    ///
+    /// # Errors
+    /// Nobody reads.
+    pub(super) fn end_with(&self, flow: Flow) -> Result<(), Gone> {
+        let mut state = self.lock();
+        if state.reader == 0 || self.resumption != Resumption::No {
+            return Err(Gone);
+        }
+        (state.ended, state.flow) = (true, Some(flow));
+        wake(state);
+        Ok(())
     }
 
     /// Ends the connection that reads; what it has not read waits for the next one.
@@ -260,11 +279,16 @@ impl Reader {
         self
     }
 
-    /// The next event; `None` at the end, and when another connection has taken over.
-    pub(super) fn poll_event(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// Whether an event has begun that has not ended: nothing must come between.
+    pub(super) fn is_amid(&self) -> bool {
+        self.stream.lock().flow.is_some()
+    }
+
+    /// The next event, or a part of it; `None` at the end, and when another connection has taken over.
+    pub(super) fn poll_event(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         let this = self.get_mut();
         if let Some(opening) = this.opening.take() {
-            return Poll::Ready(Some(opening));
+            return Poll::Ready(Some(Ok(opening)));
         }
         let mut state = this.stream.lock();
         if state.reader != this.number {
@@ -272,6 +296,9 @@ impl Reader {
         }
         let place = usize::try_from(state.next - state.first).unwrap_or(usize::MAX);
         let Some(event) = state.kept.get(place).cloned() else {
+            if let Some(flow) = &mut state.flow {
+                return flow.poll_part(cx);
+            }
             if state.ended {
                 return Poll::Ready(None);
             }
@@ -283,7 +310,7 @@ impl Reader {
         this.stream.trim(&mut state);
         drop(state);
         this.stream.read.notify_waiters();
-        Poll::Ready(Some(event))
+        Poll::Ready(Some(Ok(event)))
     }
 }
 
@@ -292,6 +319,7 @@ impl Drop for Reader {
         let mut state = self.stream.lock();
         if state.reader == self.number {
             state.reader = 0;
+            state.flow = None;
             self.stream.trim(&mut state);
         }
         drop(state);
@@ -308,11 +336,13 @@ pub(super) fn read_event_id(id: &str) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::flow;
     use super::*;
+    use crate::transport::Cancel;
 
     fn read(reader: &mut Reader) -> Option<String> {
         match Pin::new(reader).poll_event(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Some(event)) => Some(String::from_utf8(event.to_vec()).unwrap()),
+            Poll::Ready(Some(event)) => Some(String::from_utf8(event.unwrap().to_vec()).unwrap()),
             Poll::Ready(None) => Some("end".to_owned()),
             Poll::Pending => None,
         }
@@ -405,6 +435,31 @@ mod tests {
         assert!(!stream.is_read());
         assert_eq!(read(&mut reader).unwrap(), "end");
         runtime.block_on(stream.make_room(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn the_last_event_may_come_in_parts_and_nothing_between() {
+        let stream = Stream::new(0, Resumption::No);
+        let mut reader = stream.reader();
+        stream.send("a");
+        let (mut pour, flow) = flow::begin(flow::Form::Event);
+        stream.end_with(flow).unwrap();
+        stream.send("lost");
+        assert!(stream.has_ended() && reader.is_amid());
+        assert_eq!(read(&mut reader).unwrap(), "event: message\ndata: a\n\n");
+        assert_eq!(read(&mut reader), None);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(pour.pour(b"{}".to_vec(), &Cancel::new())).unwrap();
+        assert_eq!(read(&mut reader).unwrap(), "event: message\ndata: {}");
+        pour.end();
+        assert_eq!(read(&mut reader).unwrap(), "\n\n");
+        assert_eq!(read(&mut reader).unwrap(), "end");
+        // Where nobody reads, and where it could be resumed, it has to come whole.
+        drop(reader);
+        assert_eq!(stream.end_with(flow::begin(flow::Form::Event).1), Err(Gone));
+        let resumable = Stream::new(0, Resumption::ById);
+        let _reader = resumable.reader();
+        assert_eq!(resumable.end_with(flow::begin(flow::Form::Event).1), Err(Gone));
     }
 
     #[test]

@@ -59,6 +59,8 @@ struct State {
 enum Turn {
     /// The backend; the client hears what it says.
     Backend,
+    /// The same for the rest of an answer that is passed on: nothing can be asked in it any longer.
+    Answering,
     /// The client, which has to come again.
     Client,
     /// The client: the backend has not waited for its answer, and this came of the call.
@@ -103,7 +105,7 @@ pub(super) struct Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         let state = self.call.lock();
-        if state.round == self.round && matches!(state.turn, Turn::Backend) {
+        if state.round == self.round && matches!(state.turn, Turn::Backend | Turn::Answering) {
             self.call.cancel.cancel();
         }
     }
@@ -140,6 +142,12 @@ impl Suspensions {
         state.turn = Turn::Over;
         self.lock().remove(&call.number);
         hears.then(|| (state.caller.clone(), Arc::clone(&state.outlet), ended))
+    }
+
+    /// It is over, and its client has had all that there is.
+    pub(super) fn answered(&self, call: &Suspendable) {
+        call.lock().turn = Turn::Over;
+        self.lock().remove(&call.number);
     }
 
     /// Nobody comes for it any more, unless somebody has since that round.
@@ -180,6 +188,17 @@ impl Suspendable {
         matches!(state.turn, Turn::Backend).then(|| (state.caller.clone(), Arc::clone(&state.outlet)))
     }
 
+    /// The answer begins to arrive: where it goes, if it goes to the connection that the call was made on. Nothing is asked
+    /// from then on.
+    pub(super) fn answers(&self) -> Option<Arc<Outlet>> {
+        let mut state = self.lock();
+        if !matches!(state.turn, Turn::Backend) || state.round > 0 {
+            return None;
+        }
+        state.turn = Turn::Answering;
+        Some(Arc::clone(&state.outlet))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -198,7 +217,7 @@ impl App {
             let standing = Arc::clone(standing.ok_or(NotAsked::Gone)?);
             let mut state = call.lock();
             state.caller.may_be_asked(message)?;
-            if matches!(state.turn, Turn::Late(_) | Turn::Over) {
+            if matches!(state.turn, Turn::Answering | Turn::Late(_) | Turn::Over) {
                 return Err(NotAsked::Gone);
             }
             if state.open.len() >= OPEN {
@@ -237,7 +256,7 @@ impl App {
                 self.tell_end(&caller, &outlet, who.map(Arc::as_ref), *ended);
                 return Ok(Attached { call: Arc::clone(call), round: 0 });
             }
-            turn @ (Turn::Backend | Turn::Over) => {
+            turn @ (Turn::Backend | Turn::Answering | Turn::Over) => {
                 state.turn = turn;
                 return Err(NotAwaited);
             }

@@ -70,16 +70,30 @@ pub(super) struct Pace {
     since: Instant,
     /// Bytes since then.
     bytes: u64,
+    /// Since when nothing is read, because what was read is taken slowly.
+    stopped: Option<Instant>,
 }
 
 impl Pace {
     /// A request has been sent, or a message has come.
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), bytes: 0 }
+        Self { since: Instant::now(), bytes: 0, stopped: None }
     }
 
     pub(super) fn came(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
+    }
+
+    /// A part is passed on: how long that takes is no fault of the backend's.
+    pub(super) fn stops(&mut self) {
+        self.stopped = Some(Instant::now());
+    }
+
+    /// More is read.
+    pub(super) fn goes_on(&mut self) {
+        if let Some(stopped) = self.stopped.take() {
+            self.since += stopped.elapsed();
+        }
     }
 
     /// Why no more of it is waited for. While the backend waits for the client, its silence is no fault.
@@ -101,6 +115,10 @@ pub enum Said {
     Event(ServerMessage),
     /// Keep this for the next exchange.
     Learned(Arc<Standing>),
+    /// The stream of the response has begun with an event that says nothing, and can be resumed.
+    Primed,
+    /// A part of the response, where the call wants it while it arrives.
+    Part(Vec<u8>),
     /// The backend closed the stream of the call; the rest is asked for later.
     Paused,
 }
@@ -164,8 +182,10 @@ impl BackendTransport {
         let mut pace = Pace::new();
         loop {
             while let Some(output) = exchange.poll() {
-                if let Output::Event(_) = output {
-                    pace = Pace::new();
+                match output {
+                    Output::Event(_) => pace = Pace::new(),
+                    Output::Part(_) => pace.stops(),
+                    _ => {}
                 }
                 if matches!(output, Output::Send { .. } | Output::Pause(_) | Output::Done(_)) {
                     // What is left of a short answer is read, so that the connection serves the next request.
@@ -173,6 +193,7 @@ impl BackendTransport {
                     return Some(output);
                 }
                 self.tell(exchange, output, patience, said);
+                pace.goes_on();
             }
             if let Some(failure) = pace.drips(patience.drip, cancel) {
                 exchange.handle(Input::Failed(failure));
@@ -205,6 +226,8 @@ impl BackendTransport {
     ) -> Option<Result<Answer, CallError>> {
         match output {
             Output::Event(message) => said(exchange, Said::Event(message)),
+            Output::Primed => said(exchange, Said::Primed),
+            Output::Part(part) => said(exchange, Said::Part(part)),
             Output::Learned(standing) => said(exchange, Said::Learned(standing)),
             Output::Aside(request) => self.aside(&request, patience),
             Output::Done(end) => return Some(end),

@@ -18,8 +18,8 @@ use vmcp_core::gateway::relay;
 use vmcp_core::gateway::rounds::Round;
 use vmcp_core::gateway::{self, Caller, Headers, Hop, ServerInfo, Serves, Session, SessionState, Turn};
 use vmcp_core::mcp::client::{
-    Answer, Asked, Call, CallError, Declared, Exchange, Goal, Limits, List, Listed, Output, Ran, ServerMessage,
-    Settings, Standing, Start,
+    Answer, Asked, Call, CallError, Declared, Exchange, Goal, Limits, List, Listed, Output, Passing, Ran, Reply,
+    ServerMessage, Settings, Standing, Start,
 };
 use vmcp_core::mcp::http::{Failure, Input, Sent, Stage};
 use vmcp_core::mcp::{Era, Revision};
@@ -38,6 +38,10 @@ const REQUESTS: usize = 40;
 const EVENTS: usize = 20_000;
 const CAPABILITIES: &str = r#"{"elicitation":{}}"#;
 
+fn gateway_info() -> ServerInfo {
+    ServerInfo { name: "n".into(), version: "v".into() }
+}
+
 #[test]
 fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network_does() {
     if let Ok(seed) = std::env::var("VMCP_SIMULATION_SEED") {
@@ -54,7 +58,7 @@ fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network
         all.add(&world.count);
     }
     // Nothing is proved of what did not happen.
-    let Count { results, errors, cancelled, progress, questions, rounds, superfluous, .. } = all;
+    let Count { results, errors, cancelled, progress, questions, rounds, superfluous, passed, .. } = all;
     for (what, count) in [
         ("results", results),
         ("errors", errors),
@@ -63,6 +67,7 @@ fn no_answer_is_lost_doubled_or_delivered_to_another_client_whatever_the_network
         ("questions answered", questions),
         ("rounds", rounds),
         ("superfluous sessions", superfluous),
+        ("results passed on", passed),
         ("suspended calls", all.suspended),
         ("results for which no client was waited", all.late),
         ("calls that were given up while their client was away", all.gone),
@@ -82,6 +87,7 @@ struct Count {
     questions: usize,
     rounds: usize,
     superfluous: usize,
+    passed: usize,
     suspended: usize,
     late: usize,
     gone: usize,
@@ -97,6 +103,7 @@ impl Count {
         self.questions += other.questions;
         self.rounds += other.rounds;
         self.superfluous += other.superfluous;
+        self.passed += other.passed;
         self.suspended += other.suspended;
         self.late += other.late;
         self.gone += other.gone;
@@ -119,6 +126,8 @@ struct Running {
     /// Of the request that was sent last.
     coming: VecDeque<Portion>,
     over: Option<Result<Answer, CallError>>,
+    /// What was passed on of its result.
+    passed: Vec<u8>,
     suspension: Suspension,
 }
 
@@ -317,6 +326,10 @@ impl World {
         let caller = ask.caller().led_to(&owner);
         if self.clients[client] == Era::Modern && caller.can_be_asked() {
             call.asked = Asked::Relay;
+        } else if self.chance.one_in(2) {
+            // Some want what comes as soon as it can be told what it is.
+            let passing = caller.passing(&gateway_info());
+            call.passing = passing.map(|passing| Arc::new(Passing { from: 1, ..(*passing).clone() }));
         }
         let backend = self.backends.iter().position(|backend| backend.name == *owner.backend).unwrap();
         self.say(|| format!("client {client} begins {token}, id {id}, at b{backend}"));
@@ -330,6 +343,7 @@ impl World {
             call,
             coming: VecDeque::new(),
             over: None,
+            passed: Vec::new(),
             suspension: Suspension::of(self.numbers),
         };
         self.begin(running)
@@ -360,7 +374,8 @@ impl World {
                     running.coming = self.backends[running.backend].asked(&request, &mut self.chance);
                 }
                 Output::Aside(request) => self.send_aside(running.backend, &request),
-                Output::Pause(_) => {}
+                Output::Pause(_) | Output::Primed => {}
+                Output::Part(part) => running.passed.extend(part),
                 Output::Event(message) if message.id.is_some() && self.clients[running.client] == Era::Modern => {
                     self.suspend(running, message)?;
                 }
@@ -586,6 +601,10 @@ impl World {
     }
 
     fn told(&mut self, running: Running, outcome: Result<Answer, CallError>) -> Result<(), Fault> {
+        let outcome = match outcome {
+            Ok(Answer::Passed) => Ok(Answer::Reply(self.passed(&running)?)),
+            outcome => outcome,
+        };
         let ran = self.backends.iter().filter_map(|backend| backend.ran.get(&running.token)).sum::<usize>();
         let (message, kind) = match &outcome {
             Ok(Answer::Reply(reply)) => {
@@ -599,7 +618,7 @@ impl World {
                     return Ok(());
                 }
                 let nonce = self.nonce();
-                let server = ServerInfo { name: "n".into(), version: "v".into() };
+                let server = gateway_info();
                 let backend = &self.backends[running.backend].name;
                 let hop = Hop { backend, server: &server, sealer: Sealer::new(&self.keys, "", 0, nonce) };
                 (running.caller.message(reply, hop), "a result")
@@ -649,6 +668,17 @@ impl World {
         self.numbers += 1;
         let number = self.numbers.to_be_bytes();
         std::array::from_fn(|at| number.get(at).copied().unwrap_or_default())
+    }
+
+    /// A result that its client has got already.
+    fn passed(&mut self, running: &Running) -> Result<Reply, Fault> {
+        let text = String::from_utf8(running.passed.clone()).map_err(|_| format!("{} gets no text", running.token))?;
+        let said: Value = serde_json::from_str(&text).map_err(|error| format!("{}: {error}: {text}", running.token))?;
+        ensure(said["id"] == running.id, || format!("{} is answered under another id: {said}", running.token))?;
+        self.count.passed += 1;
+        let standing = self.links.get(&self.key(running.client, running.backend));
+        let era = standing.map_or(Era::Legacy, |standing| standing.era());
+        Reply::read(text, era).ok_or_else(|| format!("{} gets what is no response: {said}", running.token))
     }
 
     fn judge_result(&self, running: &Running, result: &Value, ran: usize) -> Result<(), Fault> {

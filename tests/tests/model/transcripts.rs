@@ -283,6 +283,8 @@ impl Played {
             Output::Aside(request) => {
                 write!(out, "\naside {}\n{}", method(&request), details(&request.headers, &request.body)).unwrap();
             }
+            Output::Part(_) => unreachable!("no call of these wants its response in parts"),
+            Output::Primed => out.push_str("\nprimed\n"),
             Output::Event(message) => {
                 let kind = if message.id.is_some() { "request" } else { "notification" };
                 write!(out, "\nevent {kind} {}\n{}", message.method, details(&[], message.text.as_bytes())).unwrap();
@@ -468,6 +470,7 @@ fn done(outcome: Result<Answer, vmcp_core::mcp::client::CallError>) -> String {
             out.extend(listed.items.iter().map(|item| details(&[], item.as_bytes())));
             out
         }
+        Ok(Answer::Passed) => unreachable!("no call of these wants its response in parts"),
         Ok(Answer::Ended) => "done ended\n".to_owned(),
         Err(error) => {
             states::note_problem(&format!("{:?}", error.problem));

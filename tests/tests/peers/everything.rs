@@ -163,7 +163,7 @@ impl Peer {
                     exchange.answer(response);
                 }
             }
-            Said::Paused => {}
+            Said::Primed | Said::Part(_) | Said::Paused => {}
         });
         answer.unwrap_or_else(|error| panic!("{error}: {:?}", error.problem))
     }

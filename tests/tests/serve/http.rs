@@ -9,6 +9,13 @@ use std::time::Duration;
 /// Nothing here takes longer unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Whole,
+    BrokenOff,
+}
+
 /// An answer whose body is still to be read.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -105,6 +112,25 @@ impl Answer {
         self.connection.read_exact(&mut chunk).ok()?;
         chunk.truncate(size);
         (size > 0).then_some(chunk)
+    }
+
+    /// What is left of a chunked body, and whether it came to its end.
+    pub(crate) fn rest(&mut self) -> (Vec<u8>, End) {
+        let mut body = Vec::new();
+        loop {
+            let mut line = String::new();
+            let read = self.connection.read_line(&mut line);
+            let size = read.ok().and_then(|_| usize::from_str_radix(line.trim_end(), 16).ok());
+            let Some(size) = size else { break (body, End::BrokenOff) };
+            let mut chunk = vec![0; size + 2];
+            if self.connection.read_exact(&mut chunk).is_err() {
+                break (body, End::BrokenOff);
+            }
+            if size == 0 {
+                break (body, End::Whole);
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
     }
 
     /// The connection, for the next request on it.

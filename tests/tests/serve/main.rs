@@ -16,6 +16,7 @@ mod issuer;
 mod kinds;
 mod listener;
 mod logs;
+mod long;
 mod manners;
 mod modern;
 mod outgoing;

@@ -9,6 +9,7 @@ use core::fmt;
 use core::ops::Range;
 
 use super::freshness::Freshness;
+use super::remake::Remake;
 use crate::mcp::jsonrpc::{self, ErrorObject, Message, Outcome, Response};
 use crate::mcp::{Era, json};
 
@@ -95,6 +96,32 @@ impl Reply {
             }
             _ => jsonrpc::result(id, result),
         }
+    }
+
+    /// The whole response with another id (JSON) and its result made so, every other byte as it came.
+    #[must_use]
+    pub fn remade(&self, id: &str, remake: &Remake) -> String {
+        let own_id = match &self.id {
+            Some(range) if !self.is_error => range.clone(),
+            _ => return jsonrpc::result(id, &remake.apply(self.result().unwrap_or("{}"))),
+        };
+        let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
+        let mut out = String::with_capacity(self.text.len() + id.len() + remake.room());
+        let result = self.outcome.clone();
+        if own_id.end <= result.start {
+            out.push_str(part(0..own_id.start));
+            out.push_str(id);
+            out.push_str(part(own_id.end..result.start));
+            remake.write(part(result.clone()), &mut out);
+            out.push_str(part(result.end..self.text.len()));
+        } else {
+            out.push_str(part(0..result.start));
+            remake.write(part(result.clone()), &mut out);
+            out.push_str(part(result.end..own_id.start));
+            out.push_str(id);
+            out.push_str(part(own_id.end..self.text.len()));
+        }
+        out
     }
 
     /// `resultType` of the result (2026-07-28, basic/index, ResultType); absent means `complete`.
@@ -208,6 +235,10 @@ mod tests {
             Reply::read(r#"{ "id" : 7, "x":1e400,"result":{"a": 1},"jsonrpc":"2.0"}"#.into(), Era::Legacy).unwrap();
         assert_eq!(reply.with_id("\"c\""), r#"{ "id" : "c", "x":1e400,"result":{"a": 1},"jsonrpc":"2.0"}"#);
         assert_eq!(reply.with_id_and_result("1", "[]"), r#"{ "id" : 1, "x":1e400,"result":[],"jsonrpc":"2.0"}"#);
+        let remade = reply.remade("1", &Remake::ForLegacy);
+        assert_eq!(remade, r#"{ "id" : 1, "x":1e400,"result":{"a": 1},"jsonrpc":"2.0"}"#);
+        let reversed = Reply::read(r#"{"result":{ "a": 1}, "jsonrpc":"2.0","id":7 }"#.into(), Era::Legacy).unwrap();
+        assert_eq!(reversed.remade("1", &Remake::ForLegacy), r#"{"result":{"a": 1}, "jsonrpc":"2.0","id":1 }"#);
         assert_eq!(reply.result(), Some(r#"{"a": 1}"#));
         assert_eq!(reply.result_type().as_deref(), Some("complete"));
         assert!(Reply::read(r#"{"jsonrpc":"2.0","method":"m"}"#.into(), Era::Legacy).is_none());

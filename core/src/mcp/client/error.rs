@@ -112,6 +112,12 @@ pub enum Problem {
         /// The request.
         id: u64,
     },
+    /// A result was passed on that turns out to be none to pass on (2026-07-28, basic/index, ResultType).
+    #[error("the result has content, and behind it a type other than `complete`; expected one of the two")]
+    LateType,
+    /// An event was passed on that turns out to carry no message.
+    #[error("the event that holds the response says behind its data that it is of another kind than `message`")]
+    NotAMessage,
     /// The stream ended early.
     #[error("the stream ended before the response to request {id}")]
     Truncated {

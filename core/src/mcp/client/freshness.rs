@@ -41,8 +41,13 @@ impl Freshness {
 
     /// As it stands in a result.
     pub(crate) fn read(result: &str) -> Self {
-        let ttl = json::member(result, "ttlMs").and_then(json::integer);
-        let public = json::member(result, "cacheScope").is_some_and(|scope| json::says(scope, "public"));
+        Self::said(json::member(result, "ttlMs"), json::member(result, "cacheScope"))
+    }
+
+    /// As its two members say (JSON).
+    pub(super) fn said(ttl: Option<&str>, scope: Option<&str>) -> Self {
+        let ttl = ttl.and_then(json::integer);
+        let public = scope.is_some_and(|scope| json::says(scope, "public"));
         let scope = if public { Scope::Public } else { Scope::Private };
         Self { ttl_ms: ttl.and_then(|ttl| u64::try_from(ttl).ok()).unwrap_or(0), scope }
     }

@@ -4,8 +4,10 @@
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::passing::Passing;
 use crate::mcp::{Era, LogLevel};
 
 #[cfg(doc)]
@@ -44,6 +46,9 @@ pub struct Call {
     /// How the caller speaks: what only its era knows (`inputResponses` and `requestState`, or `task`) goes to no backend
     /// of the other one.
     pub era: Era,
+    /// Whether a long response comes in parts, as it arrives: [`Output::Part`], and at the end [`Answer::Passed`]. `None`
+    /// collects every response.
+    pub passing: Option<Arc<Passing>>,
 }
 
 impl Call {
@@ -58,6 +63,7 @@ impl Call {
             capabilities: None,
             log_level: None,
             era: Era::Legacy,
+            passing: None,
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! It does not judge what the outcome means for the conversation.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::answer::{Places, Reply, ServerMessage};
 use super::error::{Problem, excerpt};
+use super::passing::{Begun, Passage, Passing};
 use crate::mcp::http::{self, Head, Input, header};
 use crate::mcp::jsonrpc::{self, Fault, Message};
 use crate::mcp::sse::Parser;
@@ -35,8 +38,14 @@ enum Batches {
 /// What came.
 #[derive(Debug)]
 pub(super) enum Received {
+    /// The stream has begun with an event that says nothing.
+    Primed,
     /// A message before the response.
     Message(ServerMessage),
+    /// A part of the response, which is passed on while it arrives.
+    Part(Vec<u8>),
+    /// All of it was passed on. The last thing.
+    Passed,
     /// The response, under this status. The last thing.
     Reply(Reply, u16),
     /// 2xx to what wants no response. The last thing.
@@ -55,6 +64,13 @@ pub(super) struct Reading {
     batches: Batches,
     limit: usize,
     form: Form,
+    /// Whether an event of the stream is its first.
+    begun: Begins,
+    /// Whether a long response is passed on, and how many bytes have to be there before that is looked at.
+    passing: Option<(Arc<Passing>, usize)>,
+    passage: Option<Box<Passage>>,
+    /// Bytes of the message that is passed on.
+    passed: usize,
     /// `Mcp-Session-Id` of the response.
     pub(super) session: Option<String>,
     /// Where a stream ended that did not bring what is due.
@@ -68,6 +84,12 @@ pub(super) struct Ended {
     pub(super) event: Vec<u8>,
     /// How long the stream says to wait.
     pub(super) retry: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    Now,
+    Over,
 }
 
 #[derive(Debug)]
@@ -85,7 +107,25 @@ enum Form {
 impl Reading {
     pub(super) fn new(due: Due, revision: Revision, limit: usize) -> Self {
         let batches = if revision == Revision::V20250326 { Batches::Read } else { Batches::Refused };
-        Self { due, era: revision.era(), batches, limit, form: Form::Head, session: None, ended: Ended::default() }
+        Self {
+            due,
+            era: revision.era(),
+            batches,
+            limit,
+            form: Form::Head,
+            begun: Begins::Now,
+            passing: None,
+            passage: None,
+            passed: 0,
+            session: None,
+            ended: Ended::default(),
+        }
+    }
+
+    /// A long response is passed on so.
+    pub(super) fn passes(mut self, passing: Option<&Arc<Passing>>) -> Self {
+        self.passing = passing.map(|passing| (Arc::clone(passing), passing.from));
+        self
     }
 
     pub(super) fn handle(&mut self, input: Input<'_>, out: &mut Vec<Received>) {
@@ -129,6 +169,11 @@ impl Reading {
 
     fn body(&mut self, mut bytes: &[u8], out: &mut Vec<Received>) {
         match &mut self.form {
+            Form::Json(_) if self.passage.is_some() => {
+                if let Err(problem) = self.pass(bytes, out) {
+                    self.finish(Received::Broken(problem), out);
+                }
+            }
             Form::Json(body) if body.len().saturating_add(bytes.len()) > self.limit => {
                 self.finish(Received::Broken(Problem::TooLarge { limit: self.limit }), out);
             }
@@ -136,16 +181,39 @@ impl Reading {
                 let status = *status;
                 self.finish(Received::Refused(status), out);
             }
-            Form::Json(body) | Form::Refusal(_, body) => body.extend_from_slice(bytes),
+            Form::Json(body) => {
+                body.extend_from_slice(bytes);
+                if let Some(first) = begun(&mut self.passing, self.due, self.era, body) {
+                    self.passed = body.len();
+                    *body = Vec::new();
+                    out.push(Received::Part(first.1));
+                    self.passage = Some(first.0);
+                }
+            }
+            Form::Refusal(_, body) => body.extend_from_slice(bytes),
             Form::Untyped if !bytes.is_empty() => self.finish(Received::Broken(Problem::NoContentType), out),
             Form::Stream(_) => {
                 let Form::Stream(mut parser) = core::mem::replace(&mut self.form, Form::Over) else { return };
                 loop {
                     match parser.next(&mut bytes) {
                         Ok(None) => break,
-                        // An empty one primes resumption; other kinds are no messages.
-                        Ok(Some(event)) if event.data.is_empty() || !event.is_message() => {}
+                        Ok(Some(event)) if self.passage.is_some() => {
+                            let last = match self.pass(&event.data, out) {
+                                Ok(()) if event.is_message() => self.passed(),
+                                Ok(()) => Received::Broken(Problem::NotAMessage),
+                                Err(problem) => Received::Broken(problem),
+                            };
+                            return out.push(last);
+                        }
+                        // Other kinds are no messages.
+                        Ok(Some(event)) if !event.is_message() => {}
+                        Ok(Some(event)) if event.data.is_empty() => {
+                            if core::mem::replace(&mut self.begun, Begins::Over) == Begins::Now {
+                                out.push(Received::Primed);
+                            }
+                        }
                         Ok(Some(event)) => {
+                            self.begun = Begins::Over;
                             if let Some(last) = self.message(event.data, out) {
                                 return out.push(last);
                             }
@@ -155,14 +223,57 @@ impl Reading {
                         }
                     }
                 }
+                if let Err(problem) = self.part(&mut parser, out) {
+                    return out.push(Received::Broken(problem));
+                }
                 self.form = Form::Stream(parser);
             }
             Form::Head | Form::Untyped | Form::Over => {}
         }
     }
 
+    /// What there is of an event that is not complete.
+    fn part(&mut self, parser: &mut Parser, out: &mut Vec<Received>) -> Result<(), Problem> {
+        let (data, kind) = parser.part();
+        if self.passage.is_some() {
+            self.pass(data, out)?;
+        } else {
+            let begun = matches!(kind, "" | "message").then(|| begun(&mut self.passing, self.due, self.era, data));
+            let Some((passage, first)) = begun.flatten() else { return Ok(()) };
+            self.passed = data.len();
+            out.push(Received::Part(first));
+            self.passage = Some(passage);
+        }
+        parser.take_part();
+        Ok(())
+    }
+
+    /// More of the message that is passed on.
+    fn pass(&mut self, bytes: &[u8], out: &mut Vec<Received>) -> Result<(), Problem> {
+        let Some(passage) = &mut self.passage else { return Ok(()) };
+        self.passed = self.passed.saturating_add(bytes.len());
+        if self.passed > self.limit {
+            return Err(Problem::TooLarge { limit: self.limit });
+        }
+        let mut part = Vec::with_capacity(bytes.len() + 64);
+        passage.take(bytes, &mut part)?;
+        if !part.is_empty() {
+            out.push(Received::Part(part));
+        }
+        Ok(())
+    }
+
+    /// It is over.
+    fn passed(&self) -> Received {
+        match self.passage.as_ref().map_or(Ok(()), |passage| passage.end()) {
+            Ok(()) => Received::Passed,
+            Err(problem) => Received::Broken(problem),
+        }
+    }
+
     fn end(&mut self, out: &mut Vec<Received>) {
         let last = match (core::mem::replace(&mut self.form, Form::Over), self.due) {
+            (Form::Json(_), _) if self.passage.is_some() => self.passed(),
             (Form::Json(body), Due::Response(id)) => match self.message(body, out) {
                 Some(last) => last,
                 None => match out.pop() {
@@ -234,6 +345,23 @@ impl Reading {
         self.form = Form::Over;
         out.push(last);
     }
+}
+
+/// The beginning of a long response, if it can be passed on. Each look that does not tell is followed by one at twice as much.
+fn begun(
+    passing: &mut Option<(Arc<Passing>, usize)>,
+    due: Due,
+    era: Era,
+    bytes: &[u8],
+) -> Option<(Box<Passage>, Vec<u8>)> {
+    let Due::Response(due) = due else { return None };
+    let (how, from) = passing.as_mut().filter(|(_, from)| bytes.len() >= *from)?;
+    match Passage::begin(how, due, era, bytes) {
+        Begun::Yes(passage, first) => return Some((passage, first)),
+        Begun::NotYet => *from = bytes.len().saturating_mul(2),
+        Begun::Never => *passing = None,
+    }
+    None
 }
 
 fn malformed(fault: Fault) -> Received {

@@ -57,6 +57,7 @@ impl AsyncTransport {
 impl Walk {
     /// Walks on until something is said, or to the end. After the end, the end again is not to be asked for.
     pub async fn next(&mut self) -> Next {
+        self.pace.goes_on();
         if let Some(pause) = self.pause.take() {
             self.cancel.paused(pause).await;
         }
@@ -71,6 +72,11 @@ impl Walk {
                 Some(Output::Event(message)) => {
                     self.pace = Pace::new();
                     return Next::Said(Said::Event(message));
+                }
+                Some(Output::Primed) => return Next::Said(Said::Primed),
+                Some(Output::Part(part)) => {
+                    self.pace.stops();
+                    return Next::Said(Said::Part(part));
                 }
                 Some(Output::Learned(standing)) => return Next::Said(Said::Learned(standing)),
                 Some(Output::Aside(request)) => self.aside(request),
