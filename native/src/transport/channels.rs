@@ -168,10 +168,28 @@ pub(super) struct Channel {
     state: Mutex<State>,
 }
 
+/// What a request is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// A client's call, in which the server may ask something.
+    Call,
+    /// The conversation: lists, levels, subscriptions. Nobody can be asked anything there.
+    Conversation,
+}
+
+impl Of {
+    fn method(method: &str) -> Self {
+        match method {
+            "tools/call" | "prompts/get" | "resources/read" | "completion/complete" | "tasks/result" => Self::Call,
+            _ => Self::Conversation,
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// Requests that wait for their answers, by id.
-    asked: Vec<(u64, Arc<Inbox>)>,
+    asked: Vec<(u64, Arc<Inbox>, Of)>,
     listener: Option<Arc<Inbox>>,
     /// For whoever comes next.
     left: VecDeque<Vec<u8>>,
@@ -229,7 +247,7 @@ impl Channel {
     }
 
     /// Waits for the answer to a request that is about to be posted.
-    pub(super) fn expect(self: &Arc<Self>, id: u64, opens: Option<Weak<Open>>) -> InboxReader {
+    pub(super) fn expect(self: &Arc<Self>, id: u64, method: &str, opens: Option<Weak<Open>>) -> InboxReader {
         let inbox = Arc::new(Inbox::default());
         let mut state = lock(&self.state);
         // What nobody listened for goes to the first who can hear it.
@@ -239,7 +257,7 @@ impl Channel {
         if state.ended {
             inbox.end("the stream has ended");
         }
-        state.asked.push((id, Arc::clone(&inbox)));
+        state.asked.push((id, Arc::clone(&inbox), Of::method(method)));
         drop(state);
         InboxReader { inbox, channel: Arc::clone(self), id: Some(id), opens }
     }
@@ -270,7 +288,7 @@ impl Channel {
         let mut state = lock(&self.state);
         match spoken {
             Spoken::Response(id, text) => {
-                if let Some((_, inbox)) = state.asked.iter().find(|(asked, _)| Some(*asked) == id) {
+                if let Some((_, inbox, _)) = state.asked.iter().find(|(asked, ..)| Some(*asked) == id) {
                     inbox.put(event(&text.0));
                 }
             }
@@ -280,9 +298,10 @@ impl Channel {
                     .then(|| json::integer(json::member(message.params()?, "progressToken")?))
                     .flatten()
                     .and_then(|token| u64::try_from(token).ok());
-                let of_token = state.asked.iter().find(|(asked, _)| Some(*asked) == token);
-                let latest = of_token.or(state.asked.last()).map(|(_, inbox)| inbox);
-                match latest.or(state.listener.as_ref()) {
+                let of_token = state.asked.iter().find(|(asked, ..)| Some(*asked) == token);
+                let call = of_token.or(state.asked.iter().rev().find(|(.., of)| *of == Of::Call));
+                let latest = || state.asked.last().map(|(_, inbox, _)| inbox);
+                match call.map(|(_, inbox, _)| inbox).or(state.listener.as_ref()).or_else(latest) {
                     Some(inbox) if inbox.len() < WAITING => inbox.put(event(&message.text)),
                     Some(_) => {}
                     None => {
@@ -300,7 +319,7 @@ impl Channel {
     fn end(&self) {
         let mut state = lock(&self.state);
         state.ended = true;
-        for inbox in state.asked.iter().map(|(_, inbox)| inbox).chain(&state.listener) {
+        for inbox in state.asked.iter().map(|(_, inbox, _)| inbox).chain(&state.listener) {
             inbox.end("the stream has ended");
         }
     }
@@ -407,7 +426,7 @@ impl Drop for InboxReader {
     fn drop(&mut self) {
         let mut state = lock(&self.channel.state);
         match self.id {
-            Some(id) => state.asked.retain(|(asked, _)| *asked != id),
+            Some(id) => state.asked.retain(|(asked, ..)| *asked != id),
             None => {
                 if state.listener.as_ref().is_some_and(|own| Arc::ptr_eq(own, &self.inbox)) {
                     state.listener = None;

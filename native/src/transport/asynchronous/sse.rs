@@ -60,7 +60,7 @@ impl AsyncTransport {
             // The transport is older than what is asked, or the stream is gone.
             (None, _) => return (Ok(Response::bare(404, Arc::clone(call))), Observed::default()),
         };
-        let reader = id.map(|id| channel.expect(id, opens));
+        let reader = id.map(|id| channel.expect(id, &method, opens));
         let posted = channels::posted(request);
         let (answer, observed) = self.follow(channel.target.clone(), &posted, timeouts, call.cancel()).await;
         let answer = match (answer, reader) {
