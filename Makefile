@@ -174,15 +174,17 @@ tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peer
 # The WebAssembly module with its JavaScript, for Node and for browsers. All of it together is an npm package.
 .PHONY: .module .exchange
 MODULE := target/$(WASM)/wasm/vmcp_wasm.wasm
+# What the page loads only when it is asked for: the exports that are not needed to judge a configuration at a keystroke.
+LATE := validate $(addprefix session_,check compare giveFile giveVariables names settings takeFile)
 BINDGEN = cargo run --locked --quiet --package vmcp-bindgen -- pack
 .module: .setup-rust .setup-node
 	$(call STEP,WebAssembly package: build)
-	cargo build --locked --package vmcp-wasm --lib --target $(WASM) --profile wasm
+	cargo rustc --locked --package vmcp-wasm --lib --target $(WASM) --profile wasm -- -C link-arg=--emit-relocs
 	cargo build --locked --package vmcp-wasm --example beside
 
 $(PACK)/nodejs $(PACK)/web: .module
 	rm -rf $@
-	$(BINDGEN) $(@F) $(MODULE) $@
+	$(BINDGEN) $(@F) $(MODULE) $@ $(if $(filter web,$(@F)),$(LATE))
 	target/debug/examples/beside types >$@/preview.d.ts
 	target/debug/examples/beside words >$@/words.txt
 	target/debug/examples/beside schema >$@/schema.json
@@ -200,6 +202,6 @@ $(PACK)/npm: $(PACK)/web $(PACK)/nodejs $(PACK)/exchange
 	cp wasm/package.json wasm/README.md LICENSE $(PACK)/web/words.txt $(PACK)/web/schema.json $@/
 	cp -r $(PACK)/web $@/web && cp -r $(PACK)/nodejs $@/node
 	cp -r $(PACK)/exchange-web $@/exchange/web && cp -r $(PACK)/exchange $@/exchange/node
-	rm $@/web/{words.txt,schema.json} $@/node/{words.txt,schema.json}
+	rm $@/web/{words.txt,schema.json,first.wasm,rest.wasm} $@/node/{words.txt,schema.json}
 	for folder in web exchange/web; do echo '{ "type": "module" }' >$@/$$folder/package.json; done
 	for folder in node exchange/node; do echo '{ "type": "commonjs" }' >$@/$$folder/package.json; done

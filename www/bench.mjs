@@ -4,6 +4,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { browser, open, serve, write } from "./test/browser.mjs";
 
 const ROUNDS = 60;
+const LOADS = 15;
 const root = new URL("../target/", import.meta.url);
 // As budgets are written: a kB is 1000 bytes.
 const kb = (bytes) => `${(bytes / 1000).toFixed(0)} kB`;
@@ -14,14 +15,16 @@ const weigh = (name, files) => {
   const sum = (pack) => kb(parts.reduce((total, part) => total + pack(part).length, 0));
   console.log(`| ${name} | ${sum((part) => part)} | ${sum(gzipSync)} | ${sum(brotliCompressSync)} |`);
 };
-weigh("the module (budget 150 kB brotli)", ["pack/web/vmcp_bg.wasm"]);
+weigh("the module that every visitor loads (budget 150 kB brotli)", ["pack/web/first.wasm"]);
+weigh("the part of it that is loaded when it is needed", ["pack/web/rest.wasm"]);
 weigh("the long texts beside it", ["pack/web/words.txt"]);
-weigh("the page with everything (budget 400 kB brotli)", ["www/index.html", "www/main.js", "www/style.css"]);
+weigh("what every visitor loads", ["www/index.html", "www/main.js", "www/style.css"]);
+weigh("the page with everything (budget 400 kB brotli)", ["www/index.html", "www/main.js", "www/rest.js", "www/style.css"]);
 
 const [chromium, server] = [await browser(), await serve()];
 const context = await chromium.newContext();
 console.log("\nFrom a keystroke to its findings, in Chromium\n\n| text | median | p99 | budget |\n|---:|---:|---:|---|");
-let page = await open(context, server.url);
+const page = await open(context, server.url);
 for (const [backends, rounds, budget] of [[3, ROUNDS, ""], [400, ROUNDS, "16 ms median"], [4000, ROUNDS / 3, "100 ms median"]]) {
   const text = configuration(backends);
   await write(page, text);
@@ -35,11 +38,30 @@ for (const [backends, rounds, budget] of [[3, ROUNDS, ""], [400, ROUNDS, "16 ms 
   const at = (part) => `${times[Math.min(times.length - 1, Math.floor(times.length * part))].toFixed(1)} ms`;
   console.log(`| ${kb(text.length)} | ${at(0.5)} | ${at(0.99)} | ${budget} |`);
 }
-page = await open(context, server.url);
-const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0);
-console.log(`\nFirst paint: ${paint.toFixed(0)} ms\n`);
+const paints = [];
+for (let round = 0; round < LOADS; round += 1) {
+  // Nothing of an earlier visit is kept.
+  const cold = await chromium.newContext();
+  const visitor = await cold.newPage();
+  await visitor.goto(server.url);
+  paints.push(await visitor.evaluate(firstPaint));
+  await cold.close();
+}
+paints.sort((a, b) => a - b);
+const spread = [paints[0], paints[paints.length >> 1], paints[paints.length - 1]].map((one) => `${one.toFixed(0)} ms`);
+console.log(`\nFirst contentful paint of a cold load from loopback, ${LOADS} times: least ${spread[0]}, median ${spread[1]}, most ${spread[2]}\n`);
 await chromium.close();
 server.stop();
+
+/** Since the navigation began, in milliseconds; runs in the page. The entry comes after the frame, so it is waited for. */
+function firstPaint() {
+  return new Promise((done, fail) => {
+    setTimeout(() => fail(new Error("nothing was painted for 30 s")), 30_000);
+    new PerformanceObserver((list) => {
+      for (const { startTime } of list.getEntriesByName("first-contentful-paint")) done(startTime);
+    }).observe({ type: "paint", buffered: true });
+  });
+}
 
 function configuration(backends) {
   let text = "name: demo\ngroupRef: demo\nincomingAuth: {type: anonymous}\noutgoingAuth: {source: inline}\naggregation:\n  conflictResolution: prefix\n  conflictResolutionConfig: {prefixFormat: '{workload}_'}\nbackends:\n";

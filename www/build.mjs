@@ -48,12 +48,17 @@ const sha = (text) => `'sha256-${createHash("sha256").update(text).digest("base6
 const policy = (script, style) =>
   `default-src 'none'; script-src ${script} 'wasm-unsafe-eval'; style-src ${style}; img-src data: blob:; connect-src 'none'; worker-src blob:${script === "'self'" ? " 'self'" : ""}; base-uri 'none'; form-action 'none'`;
 
+/** A part of the module as a string of a script. */
+const wasm = (part) => `"${toText(readFileSync(path.join(pack, `${part}.wasm`)))}"`;
+
 const worker = await script("worker.ts", {});
 // Nothing in it may end the element that the single file puts it in.
-const main = (await script("main.ts", { "virtual:wasm": "%WASM%", "virtual:worker": worker, "virtual:words": readFileSync(path.join(pack, "words.txt"), "utf8"), "virtual:samples": samples() }))
+const main = (await script("main.ts", { "virtual:first": "%FIRST%", "virtual:worker": worker, "virtual:words": readFileSync(path.join(pack, "words.txt"), "utf8"), "virtual:samples": samples() }))
   .replaceAll("</script", "<\\/script")
   .replaceAll("<!--", "<\\!--")
-  .replace(/(["'`])%WASM%\1/, () => `"${toText(readFileSync(path.join(pack, "vmcp_bg.wasm")))}"`);
+  .replace(/(["'`])%FIRST%\1/, () => wasm("first"));
+// What most visitors do not need is a script of its own.
+const rest = `vmcpRest=${wasm("rest")};`;
 const style = read("src/style.css");
 
 const { labels } = await import(`data:text/javascript,${encodeURIComponent(await script("texts.ts", {}, "es"))}`);
@@ -70,8 +75,9 @@ const files = {
     STYLE: '<link rel="stylesheet" href="style.css" />', SCRIPT: '<script defer src="main.js"></script>',
   }),
   "main.js": main,
+  "rest.js": rest,
   "style.css": style,
-  "vmcp-preview.html": page({ POLICY: policy(sha(main), sha(style)), META: "", STYLE: `<style>${style}</style>`, SCRIPT: `<script>${main}</script>` }),
+  "vmcp-preview.html": page({ POLICY: policy(`${sha(rest)} ${sha(main)}`, sha(style)), META: "", STYLE: `<style>${style}</style>`, SCRIPT: `<script>${rest}</script><script>${main}</script>` }),
 };
 const version = createHash("sha256").update(Object.values(files).join("\0")).digest("hex").slice(0, 16);
 files["sw.js"] = read("sw.js").replace("%VERSION%", version);

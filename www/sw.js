@@ -1,6 +1,6 @@
 // Keeps the page for when there is no network. It fetches the files of one build, once, and nothing else.
 const NAME = "vmcp-preview-%VERSION%";
-const FILES = ["./", "main.js", "style.css"];
+const FILES = ["./", "main.js", "rest.js", "style.css"];
 
 addEventListener("install", (event) => {
   event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(FILES)).then(() => skipWaiting()));

@@ -77,6 +77,11 @@ fn decode_into(root: Option<Node<'_, '_>>, findings: &mut Findings<'_>) -> Confi
             });
             Config { origin: Origin::blank(span, span), ..Config::default() }
         }
-        Some(given) => Config::read(&given, &Path::TOP, findings).unwrap_or_else(|_| Config::blank(&given)),
+        Some(given) => {
+            let mut config = Config::default();
+            // What could not be read of it is among the findings.
+            let _ = config.read(&given, &Path::TOP, findings);
+            config
+        }
     }
 }

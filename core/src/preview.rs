@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 use crate::auth::{Applied, AuthSource, Trust};
 use crate::compare;
-use crate::config::{BackendAuthStrategy, Config, Text, Tree, hints, unenforced};
+use crate::config::{AuthStrategy, BackendAuthStrategy, Config, Text, Tree, hints, unenforced};
 use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
 use crate::discovery::{Needs, Presence};
 use crate::endpoint::{Endpoint, Scheme};
@@ -86,7 +86,6 @@ impl Preview {
             made = Some(rendered.yaml());
             self.judgement = Judgement::from(rendered);
         }
-        self.units = Units::new(self.judgement.text.as_str().to_owned());
         let mut bundles = BTreeMap::new();
         let mut certificates = Vec::new();
         for (path, bytes) in &self.files {
@@ -104,16 +103,39 @@ impl Preview {
                 sha256: one.fingerprint.to_string(),
             }));
             let pins = trusted.iter().any(|one| matches!(one.role, Role::Pin(_)));
-            bundles.insert(path.as_str(), Bundle { usable: bundle.is_some(), pins, findings });
+            bundles.insert(path.clone(), Bundle { usable: bundle.is_some(), pins, findings });
         }
+        self.view(&bundles, certificates, made)
+    }
+
+    /// As [`check`](Self::check), where that takes neither rendering nor reading of certificates, which a page can load later:
+    /// nothing for custom resources, and nothing while there are files.
+    pub fn glance(&mut self, text: &str) -> Option<View> {
+        if !self.files.is_empty() {
+            return None;
+        }
+        self.judgement = judge(text.as_bytes());
+        (!self.judgement.resources).then(|| self.view(&BTreeMap::new(), Vec::new(), None))
+    }
+
+    /// What there is to see of the text that was judged last.
+    fn view(
+        &mut self,
+        bundles: &BTreeMap<String, Bundle>,
+        certificates: Vec<CertificateView>,
+        made: Option<String>,
+    ) -> View {
+        self.units = Units::new(self.judgement.text.as_str().to_owned());
         let mut diagnostics = self.judgement.diagnostics.clone();
         diagnostics.extend(self.judgement.documents.iter().flat_map(|document| document.findings.iter().cloned()));
         diagnostic::sort(&mut diagnostics);
         let mut findings: Vec<Found> = diagnostics.iter().map(|one| self.found(one)).collect();
         findings.extend(bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
-        let documents = self.judgement.documents.iter().map(|document| self.document(document, &bundles)).collect();
+        let documents = self.judgement.documents.iter().map(|document| self.document(document, bundles)).collect();
+        let configs = self.judgement.documents.iter().map(|document| &document.config);
+        let matchers = configs.flat_map(matchers).map(|span| self.units.region(span)).collect();
         let secrets = u32::try_from(self.judgement.secrets.len()).unwrap_or(u32::MAX);
-        View { findings, documents, certificates, secrets, made }
+        View { findings, documents, certificates, matchers, secrets, made }
     }
 
     /// The effective configuration of a document but for its backends.
@@ -280,7 +302,7 @@ impl Preview {
         TextEdit { at: self.units.region(edit.span), insert: edit.replacement.clone() }
     }
 
-    fn document(&self, document: &Document, bundles: &BTreeMap<&str, Bundle>) -> DocumentView {
+    fn document(&self, document: &Document, bundles: &BTreeMap<String, Bundle>) -> DocumentView {
         let config = &document.config;
         // Of several documents nobody tells which one a finding about a pod is about.
         let about_input = self.judgement.diagnostics.iter();
@@ -328,7 +350,7 @@ impl Preview {
         config: &Config,
         index: usize,
         errors: &Errors<'_>,
-        bundles: &BTreeMap<&str, Bundle>,
+        bundles: &BTreeMap<String, Bundle>,
     ) -> Option<BackendView> {
         let written = config.backends.get(index)?;
         let auth = Applied::of(config, index, written);
@@ -406,6 +428,23 @@ impl<'d> Errors<'d> {
         let strategy = strategy.filter(|_| auth.scope != Scope::Entry(index));
         own.into_iter().chain(strategy).flatten().copied()
     }
+}
+
+/// Where expressions stand that choose a role.
+fn matchers(config: &Config) -> Vec<Span> {
+    let outgoing = config.outgoing_auth.as_ref();
+    let shared = outgoing
+        .into_iter()
+        .flat_map(|outgoing| outgoing.default.iter().chain(outgoing.backends.iter().map(|(_, strategy)| strategy)));
+    let own = config.backends.iter().filter_map(|backend| backend.auth.as_deref());
+    let mut found = Vec::new();
+    for strategy in shared.chain(own) {
+        if let Some(AuthStrategy::AwsSts(sts)) = strategy.strategy() {
+            let matchers = sts.role_mappings.iter().filter_map(|mapping| mapping.matcher.as_ref());
+            found.extend(matchers.filter(|matcher| !matcher.is_empty()).map(|matcher| matcher.span));
+        }
+    }
+    found
 }
 
 /// What keeps the server from starting.
@@ -621,11 +660,31 @@ spec: {groupRef: {name: g}, incomingAuth: {type: anonymous}, outgoingAuth: {sour
     }
 
     #[test]
+    fn a_glance_sees_all_that_takes_neither_files_nor_rendering() {
+        let mut preview = Preview::new();
+        let view = preview.check(SOUND, now());
+        assert_eq!(preview.glance(SOUND), Some(view));
+        assert_eq!(preview.glance("apiVersion: toolhive.stacklok.dev/v1beta1\nkind: VirtualMCPServer\n"), None);
+        preview.give_file("/ca/a.crt", b"nothing");
+        assert_eq!(preview.glance(SOUND), None);
+        preview.take_file("/ca/a.crt");
+        assert!(preview.glance(SOUND).is_some());
+    }
+
+    #[test]
     fn fixes_come_with_their_edits() {
         let view = Preview::new().check(&SOUND.replace("groupRef", "gruopRef"), now());
         let finding = view.findings.iter().find(|finding| !finding.edits.is_empty()).unwrap();
         assert_eq!((finding.safe, finding.edits[0].insert.as_str()), (false, "groupRef"));
         assert_eq!(finding.edits[0].at, Region { line: 2, column: 1, end_line: 2, end_column: 9 });
+    }
+
+    #[test]
+    fn matchers_that_only_the_program_can_judge_are_pointed_at() {
+        let strategy = "a: {type: aws_sts, awsSts: {region: eu-central-1, roleMappings: [{matcher: 'x y', roleArn: r}, {claim: c, roleArn: r}]}}";
+        let view = Preview::new().check(&SOUND.replace("a: {type", &format!("{strategy}\n    b: {{type")), now());
+        assert_eq!(view.matchers, [Region { line: 7, column: 80, end_line: 7, end_column: 85 }]);
+        assert_eq!(Preview::new().check(SOUND, now()).matchers, []);
     }
 
     #[test]

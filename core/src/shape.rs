@@ -59,7 +59,14 @@ impl Shape for bool {
 
 impl Shape for u32 {
     fn write(&self, out: &mut String) {
-        i64::from(*self).write(out);
+        // Places are most of what is written, and formatting is made for more than digits.
+        let (mut digits, mut rest) = ([0; 10], *self);
+        for digit in digits.iter_mut().rev() {
+            *digit = rest % 10;
+            rest /= 10;
+        }
+        let zeros = digits.iter().take(9).take_while(|digit| **digit == 0).count();
+        out.extend(digits.iter().skip(zeros).filter_map(|digit| char::from_digit(*digit, 10)));
     }
 
     fn typescript() -> String {
@@ -119,7 +126,7 @@ impl<T: Shape> Shape for Vec<T> {
 pub(crate) fn quoted(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(|c| c < ' ' || c == '"' || c == '\\') {
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
         let (plain, special) = rest.split_at(at);
         out.push_str(plain);
         let mut characters = special.chars();
@@ -145,13 +152,15 @@ pub(crate) fn member(out: &mut String, name: &'static str) {
         out.push(',');
     }
     out.push('"');
-    let mut letters = name.trim_start_matches("r#").chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '_' => out.extend(letters.next().map(|letter| letter.to_ascii_uppercase())),
-            letter => out.push(letter),
-        }
+    let mut rest = name.strip_prefix("r#").unwrap_or(name);
+    while let Some(at) = rest.bytes().position(|byte| byte == b'_') {
+        let (word, next) = rest.split_at(at);
+        out.push_str(word);
+        let mut letters = next.chars().skip(1);
+        out.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        rest = next.get(2..).unwrap_or_default();
     }
+    out.push_str(rest);
     out.push_str("\":");
 }
 
@@ -257,6 +266,8 @@ mod tests {
             pub r#kind: Option<Word>,
             /// Numbers.
             pub numbers_of_it: Vec<i64>,
+            /// Others.
+            pub places: Vec<u32>,
             /// Yes or no.
             pub ready: bool,
         }
@@ -272,8 +283,9 @@ mod tests {
     fn the_json_is_that_of_serde() {
         let all: String = (0..0x300).filter_map(char::from_u32).chain(['\u{2028}', '😀']).collect();
         for (some_text, kind) in [(all.as_str(), None), ("", Some(Word::Yes)), ("{", None)] {
-            let sample =
-                Sample { some_text, kind, numbers_of_it: Vec::from([i64::MIN, 0, 7]), ready: some_text.is_empty() };
+            let numbers_of_it = Vec::from([i64::MIN, 0, 7]);
+            let places = Vec::from([0, 7, 10, 1_234_567_890, u32::MAX]);
+            let sample = Sample { some_text, kind, numbers_of_it, places, ready: some_text.is_empty() };
             assert_eq!(sample.to_json(), serde_json::to_string(&sample).unwrap());
         }
     }

@@ -87,8 +87,8 @@ impl Conversation {
                 Output::Pause(time) => {
                     json!({ "do": "pause", "milliseconds": u64::try_from(time.as_millis()).unwrap_or(u64::MAX) })
                 }
-                // No call of this page wants its response in parts.
-                Output::Part(_) => continue,
+                // No call of this page wants its response in parts, or passes on a stream.
+                Output::Part(_) | Output::Primed => continue,
                 Output::Event(message) => json!({ "do": "event", "message": message.text }),
                 Output::Done(Ok(answer)) => answered(answer),
                 Output::Done(Err(why)) => json!({ "do": "error", "message": why.to_string() }),

@@ -84,6 +84,13 @@ impl Session {
         self.0.check(text, UnixTime::since_unix_epoch(Duration::try_from_secs_f64(now).unwrap_or_default())).to_json()
     }
 
+    /// A `View` as `check` gives it, or `null` if it takes more than texts alone tell: custom resources, or files that were
+    /// given. A page that is made of two parts asks this first, since the first part can answer it.
+    #[wasm_bindgen(unchecked_return_type = "Json<View | null>")]
+    pub fn glance(&mut self, text: &str) -> String {
+        self.0.glance(text).to_json()
+    }
+
     /// The effective configuration of a document of the text: `Setting[]`.
     #[wasm_bindgen(unchecked_return_type = "Json<Setting[]>")]
     #[must_use]

@@ -53,7 +53,8 @@ test("the module imports nothing that could reach the world", () => {
   assert.deepEqual(imports.map((name) => name.replace(/_[0-9a-f]{16}$/, "")).sort(), ["__wbg___wbindgen_throw", "__wbindgen_init_externref_table"]);
 });
 
-test("the module stays small enough to load with a page", () => {
-  const [packed, limit] = [brotliCompressSync(bytes).length, 260_000];
+// The page loads it in two parts; what each may weigh is a test of the page.
+test("the module as a whole stays small", () => {
+  const [packed, limit] = [brotliCompressSync(bytes).length, 235_000];
   assert.ok(packed <= limit, `${packed} bytes; at most ${limit}`);
 });

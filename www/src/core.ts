@@ -1,5 +1,5 @@
 // The core in its worker: questions, answers, and a fresh worker when one is stuck or has failed.
-import wasm from "virtual:wasm";
+import first from "virtual:first";
 import source from "virtual:worker";
 import words from "virtual:words";
 import { toBytes } from "./bytes.mjs";
@@ -12,7 +12,10 @@ type Waiting = { resolve: (answer: any) => void; reject: (why: Error) => void };
 
 export class Core {
   #url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  #module = new WebAssembly.Module(toBytes(wasm));
+  #first = new WebAssembly.Module(toBytes(first));
+  /** The second part of the module: rendering, certificates, comparison and tables. It is loaded when it is needed first. */
+  #rest: WebAssembly.Module | null = null;
+  #loading: Promise<void> | null = null;
   #worker!: Worker;
   #waiting = new Map<number, Waiting>();
   #next = 0;
@@ -40,26 +43,26 @@ export class Core {
     });
   }
 
-  settings = (document: number): Promise<Setting[]> => this.#question("settings", document);
+  settings = (document: number): Promise<Setting[]> => this.#late("settings", document);
   hover = (line: number, column: number): Promise<KeyHover | null> => this.#question("hover", line, column);
   choices = (text: string, line: number, column: number): Promise<Choices | null> => this.#question("choices", text, line, column);
-  compare = (old: string, document: number): Promise<Comparison> => this.#question("compare", old, document);
-  names = (document: number, backend: string, pasted: string): Promise<Naming> => this.#question("names", document, backend, pasted);
+  compare = (old: string, document: number): Promise<Comparison> => this.#late("compare", old, document);
+  names = (document: number, backend: string, pasted: string): Promise<Naming> => this.#late("names", document, backend, pasted);
   explain = (code: string): Promise<Explanation | null> => this.#question("explain", code);
 
   giveFile(path: string, bytes: Uint8Array): void {
     this.#files.set(path, bytes);
-    void this.#ask("giveFile", path, bytes).catch(() => {});
+    this.#give("giveFile", path, bytes);
   }
 
   takeFile(path: string): void {
     this.#files.delete(path);
-    void this.#ask("takeFile", path).catch(() => {});
+    this.#give("takeFile", path);
   }
 
   giveVariables(names: string): void {
     this.#variables = names;
-    void this.#ask("giveVariables", names).catch(() => {});
+    this.#give("giveVariables", names);
   }
 
   get files(): ReadonlyMap<string, Uint8Array> {
@@ -79,13 +82,54 @@ export class Core {
       then();
       this.#check();
     };
-    this.#ask("check", text, Date.now() / 1000).then(
+    this.#judge(text).then(
       (view) => done(() => {
         this.#judged = text;
         waiting.resolve(this.#later === null ? view : null);
       }),
       (why: Error) => done(() => (why.message === "given up" ? waiting.resolve(null) : waiting.reject(why))),
     );
+  }
+
+  /** Judges a text with the first part of the module, if that is enough and the second is not on its way. */
+  async #judge(text: string): Promise<View> {
+    const worker = this.#worker;
+    if (this.#loading === null) {
+      const view = await this.#ask("glance", text);
+      if (view !== null) return view;
+    }
+    await this.#load();
+    if (worker !== this.#worker) throw new Error("given up");
+    return this.#ask("check", text, Date.now() / 1000);
+  }
+
+  #load(): Promise<void> {
+    this.#loading ??= rest().then((text) => {
+      this.#rest = new WebAssembly.Module(toBytes(text));
+      this.#complete();
+    });
+    this.#loading.catch(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  /** Gives a worker the second part, and what only that can take. */
+  #complete(): void {
+    if (this.#rest === null) return;
+    void this.#ask("rest", this.#rest).catch(() => {});
+    for (const [path, bytes] of this.#files) this.#give("giveFile", path, bytes);
+    if (this.#variables !== "") this.#give("giveVariables", this.#variables);
+  }
+
+  /** Tells the second part something; if it is not there yet, it will be told all there is. */
+  #give(method: string, ...given: unknown[]): void {
+    if (this.#rest !== null) void this.#ask(method, ...given).catch(() => {});
+    else void this.#load().catch(() => {});
+  }
+
+  /** A question to the second part. */
+  async #late(method: string, ...given: unknown[]): Promise<any> {
+    await this.#load();
+    return this.#question(method, ...given);
   }
 
   /** Asks, and once more if a check was given up meanwhile. */
@@ -114,7 +158,8 @@ export class Core {
       } else waiting?.resolve(JSON.parse(answer as string));
     };
     worker.onerror = (event) => this.#replace(event.message);
-    void this.#ask("start", this.#module, words).catch(() => {});
+    void this.#ask("start", this.#first, words).catch(() => {});
+    this.#complete();
   }
 
   #replace(why: string): void {
@@ -124,9 +169,25 @@ export class Core {
     const lost = [...this.#waiting.values()];
     this.#waiting.clear();
     this.#start();
-    for (const [path, bytes] of this.#files) this.giveFile(path, bytes);
-    if (this.#variables !== "") this.giveVariables(this.#variables);
-    if (this.#judged !== null) void this.#ask("check", this.#judged, Date.now() / 1000).catch(() => {});
+    if (this.#judged !== null) void this.#ask(this.#rest === null ? "glance" : "check", this.#judged, Date.now() / 1000).catch(() => {});
     for (const { reject } of lost) reject(new Error(why));
   }
+}
+
+declare global {
+  /** What `rest.js` holds. */
+  var vmcpRest: string | undefined;
+}
+
+/** The second part of the module as text: it stands in the page, or in a script beside it. */
+function rest(): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const given = () => (globalThis.vmcpRest === undefined ? reject(new Error("rest.js holds nothing")) : resolve(globalThis.vmcpRest));
+    if (globalThis.vmcpRest !== undefined) return given();
+    const script = document.createElement("script");
+    script.src = "rest.js";
+    script.onload = given;
+    script.onerror = () => reject(new Error("rest.js cannot be loaded"));
+    document.head.append(script);
+  });
 }

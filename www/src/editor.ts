@@ -1,12 +1,13 @@
 // The text: CodeMirror in a shadow root, where its styles work without relaxing the page's policy.
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, type CompletionContext } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
-import { yaml } from "@codemirror/lang-yaml";
-import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { yamlLanguage } from "@codemirror/lang-yaml";
+import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, LanguageSupport, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, setDiagnostics, type Diagnostic } from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, StateEffect, StateField, type ChangeSpec, type Text, type Transaction, type TransactionSpec } from "@codemirror/state";
 import { Decoration, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, hoverTooltip, keymap, lineNumbers } from "@codemirror/view";
+import { parseMixed } from "@lezer/common";
 import { tags } from "@lezer/highlight";
 import type { Found, Region, TextEdit } from "../../target/pack/web/preview.d.ts";
 import type { Core } from "./core.ts";
@@ -55,11 +56,20 @@ const theme = EditorView.theme({
   ".cm-foldPlaceholder": { backgroundColor: "var(--active)", color: "var(--ink)" },
 });
 
+/** YAML, and YAML inside of the block under `config.yaml` of a ConfigMap. */
+const nested = yamlLanguage.configure({
+  wrap: parseMixed((node, input) => {
+    if (node.name !== "BlockLiteralContent") return null;
+    const key = node.node.parent?.parent?.getChild("Key");
+    return key && /^["']?config\.yaml["']?$/.test(input.read(key.from, key.to)) ? { parser: yamlLanguage.parser } : null;
+  }),
+});
+
 export class Editor {
   view: EditorView;
   #separator = new Compartment();
   #language = new Compartment();
-  #yaml = yaml();
+  #yaml = new LanguageSupport(nested);
   #mark = "";
 
   constructor(

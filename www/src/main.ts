@@ -18,7 +18,7 @@ const verdict = byId("verdict");
 const which = byId<HTMLSelectElement>("which");
 const places = { go: (at: Region) => editor.go(at), point: (at: Region | null) => editor.point(at) };
 
-let view: View = { findings: [], documents: [], certificates: [], secrets: 0, made: null };
+let view: View = { findings: [], documents: [], certificates: [], matchers: [], secrets: 0, made: null };
 let shownFindings = FINDINGS;
 /** What the page shows now, for its tests and for the console. */
 const shown = { text: "", view, milliseconds: 0 };
@@ -95,6 +95,8 @@ function showFindings(): void {
   const rest = view.findings.length - shownFindings;
   if (rest > 0) list.push(h("li", {}, h("button", { type: "button", onclick: () => { shownFindings += FINDINGS; showFindings(); } }, texts.more(rest))));
   byId("findings").replaceChildren(...list);
+  byId("matchers").textContent = texts.matchers(view.matchers.map(({ line }) => line));
+  byId("matchers").hidden = view.matchers.length === 0;
   byId("no-findings").hidden = view.findings.length > 0 || editor.view.state.doc.length === 0;
 }
 

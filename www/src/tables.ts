@@ -24,6 +24,7 @@ export class Table {
     this.#more = h("button", { type: "button", onclick: () => { this.#shown += STEP; this.#draw(); } });
     const table = h("table", {}, h("caption", {}, caption), h("thead", {}, this.#head), this.#body);
     this.element = h("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption }, table, this.#more);
+    this.#draw();
   }
 
   show(rows: Row[]): void {

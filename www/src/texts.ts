@@ -65,6 +65,10 @@ export const texts = {
     "stream: streamable-http · CA: own bundle · pin: pinned · roots: system roots · http: no TLS",
     "–: no credentials · rejected ones come first; hover for all of it, click for the text",
   ],
+  matchers: (lines: number[]) => {
+    const places = lines.slice(0, 5).join(", ") + (lines.length > 5 ? ", …" : "");
+    return `${lines.length === 1 ? `The matcher on line ${places} is` : `The matchers on lines ${places} are`} not judged here: only the program reads CEL, so ask vmcp validate too.`;
+  },
   served: "served",
   rejected: "rejected",
   tables: {

@@ -1,14 +1,14 @@
-// A page whose module traps where a test wants it to: what a bug in the module would do.
+// A page whose module traps where a test wants it to: what a bug in the module would do. The first part has all exports.
 import { readFileSync } from "node:fs";
 import { toText } from "../src/bytes.mjs";
 
-const pack = new URL("../../target/pack/web/vmcp_bg.wasm", import.meta.url);
+const pack = new URL("../../target/pack/web/first.wasm", import.meta.url);
 
 /** The script of the page with `unreachable` in place of what an export does. */
 export function trapping(script, name) {
   const bytes = readFileSync(pack);
   const [before, after] = [toText(bytes), toText(broken(bytes, name))];
-  if (!script.includes(before)) throw new Error("the script does not hold the module");
+  if (!script.includes(before)) throw new Error("the script does not hold the first part of the module");
   return script.replace(before, () => after);
 }
 

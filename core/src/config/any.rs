@@ -156,8 +156,9 @@ impl AnyMap {
 impl Field for AnyValue {
     const KIND: Kind = Kind::Plain;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
-        Any::read(given, path, findings).map(Some)
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
+        *self = Some(Any::read(given, path, findings)?);
+        Ok(())
     }
 
     fn describe() -> Type {
@@ -168,9 +169,9 @@ impl Field for AnyValue {
 impl Field for AnyMap {
     const KIND: Kind = Kind::Plain;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
         match given.shape {
-            Shape::Mapping(_) => Any::read(given, path, findings).map(|any| Self(Some(any))),
+            Shape::Mapping(_) => self.0.read(given, path, findings),
             _ => Err(wrong_type(given, "a mapping", path, findings)),
         }
     }

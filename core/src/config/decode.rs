@@ -15,7 +15,7 @@ use super::source::{List, Map, Origin, Present, Spanned};
 use crate::diagnostic::{Edit, code, nearest};
 use crate::secret::Secret;
 use crate::text::Span;
-use crate::yaml::{Entries, Node, Scalar, Shape, Value};
+use crate::yaml::{Entries, Items, Node, Scalar, Shape, Value};
 
 /// In a mapping with more keys than this, no key is guessed.
 const KEYS_COMPARED: usize = 256;
@@ -66,34 +66,81 @@ pub(crate) enum Kind {
     Struct,
 }
 
-/// A kind of value in the model.
-pub(crate) trait Field: Sized + Default {
+/// A kind of value in the model, each with its empty one, into which it is read.
+pub(crate) trait Field: Default {
     /// What becomes of it in a list or map when it cannot be read.
     const KIND: Kind;
 
-    /// Reads a value that is not null.
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported>;
+    /// Reads a value that is not null into this place, where nothing was read before. What cannot be read stays empty; a struct is
+    /// [`blank`](Self::blank) then.
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported>;
 
-    /// The empty value at this place, about which validators stay silent.
-    fn blank(given: &Given<'_, '_>) -> Self {
+    /// Makes it the empty value at this place, about which validators stay silent.
+    fn blank(&mut self, given: &Given<'_, '_>) {
         let _ = given;
-        Self::default()
     }
 
     /// Its type, as data.
     fn describe() -> Type;
 }
 
-/// A place in the model that can be read into, whatever its type: what keeps one reader of structs for all of them.
+/// A place in the model that can be read into, whatever its type: what keeps one reader of structs, lists and maps for all of them.
 pub(crate) trait Slot {
-    /// [`read_slot`].
+    /// [`Field::read`].
     fn fill(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported>;
+
+    /// [`Field::blank`].
+    fn clear(&mut self, given: &Given<'_, '_>);
+}
+
+impl<T: Field> Slot for T {
+    fn fill(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
+        self.read(given, path, findings)
+    }
+
+    fn clear(&mut self, given: &Given<'_, '_>) {
+        self.blank(given);
+    }
+}
+
+/// A list or a map that grows while it is read.
+trait Places {
+    /// A new place at the end, under a key if this is a map.
+    fn add(&mut self, key: Spanned<String>) -> Option<&mut dyn Slot>;
+
+    /// Takes the last place away again.
+    fn withdraw(&mut self);
+}
+
+impl<T: Field> Places for Vec<T> {
+    fn add(&mut self, _: Spanned<String>) -> Option<&mut dyn Slot> {
+        self.push(T::default());
+        self.last_mut().map(|place| place as &mut dyn Slot)
+    }
+
+    fn withdraw(&mut self) {
+        self.pop();
+    }
+}
+
+impl<T: Field> Places for Vec<(Spanned<String>, T)> {
+    fn add(&mut self, key: Spanned<String>) -> Option<&mut dyn Slot> {
+        self.push((key, T::default()));
+        self.last_mut().map(|(_, place)| place as &mut dyn Slot)
+    }
+
+    fn withdraw(&mut self) {
+        self.pop();
+    }
 }
 
 /// A struct by the positions of its keys.
 pub(crate) trait Slots {
     /// Where the value of the key at `position` of the struct's table goes.
     fn slot(&mut self, position: usize) -> Option<&mut dyn Slot>;
+
+    /// Where it is written.
+    fn origin_mut(&mut self) -> &mut Origin;
 }
 
 /// A scalar that decides by itself what it takes.
@@ -209,8 +256,9 @@ impl FromScalar for Duration {
 impl<T: FromScalar> Field for Option<Spanned<T>> {
     const KIND: Kind = Kind::Plain;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
-        Spanned::read(given, path, findings).map(Some)
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
+        *self = Some(read_scalar(given, path, findings)?);
+        Ok(())
     }
 
     fn describe() -> Type {
@@ -221,19 +269,13 @@ impl<T: FromScalar> Field for Option<Spanned<T>> {
 impl<T: FromScalar> Field for Spanned<T> {
     const KIND: Kind = Kind::Plain;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
-        let Shape::Scalar(scalar) = given.shape else {
-            return Err(wrong_type(given, T::EXPECTED, path, findings));
-        };
-        T::from_scalar(&scalar).map(|value| Self { value, span: given.span }).map_err(|fault| match fault {
-            Fault::Type => wrong_type(given, T::EXPECTED, path, findings),
-            Fault::Range { min, max } => out_of_range(&scalar, min, max, given.span, path, findings),
-            Fault::Duration(error) => bad_duration(&scalar, &error, given.span, path, findings),
-        })
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
+        *self = read_scalar(given, path, findings)?;
+        Ok(())
     }
 
-    fn blank(given: &Given<'_, '_>) -> Self {
-        Self { value: T::default(), span: given.span }
+    fn blank(&mut self, given: &Given<'_, '_>) {
+        self.span = given.span;
     }
 
     fn describe() -> Type {
@@ -244,8 +286,9 @@ impl<T: FromScalar> Field for Spanned<T> {
 impl<T: FromScalar> Field for Present<T> {
     const KIND: Kind = Kind::Plain;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
-        Spanned::read(given, path, findings).map(|value| Self(Some(value)))
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
+        self.0 = Some(read_scalar(given, path, findings)?);
+        Ok(())
     }
 
     fn describe() -> Type {
@@ -253,15 +296,49 @@ impl<T: FromScalar> Field for Present<T> {
     }
 }
 
+/// Reads a scalar and remembers its place.
+pub(crate) fn read_scalar<T: FromScalar>(
+    given: &Given<'_, '_>,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) -> Result<Spanned<T>, Reported> {
+    let Shape::Scalar(scalar) = given.shape else {
+        return Err(wrong_type(given, T::EXPECTED, path, findings));
+    };
+    match T::from_scalar(&scalar) {
+        Ok(value) => Ok(Spanned { value, span: given.span }),
+        Err(fault) => Err(not_taken(&fault, &scalar, given, T::EXPECTED, path, findings)),
+    }
+}
+
+fn not_taken(
+    fault: &Fault,
+    scalar: &Scalar<'_>,
+    given: &Given<'_, '_>,
+    expected: &'static str,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) -> Reported {
+    match fault {
+        Fault::Type => wrong_type(given, expected, path, findings),
+        Fault::Range { min, max } => out_of_range(scalar, *min, *max, given.span, path, findings),
+        Fault::Duration(error) => bad_duration(scalar, error, given.span, path, findings),
+    }
+}
+
 impl<T: Field> Field for Option<Box<T>> {
     const KIND: Kind = T::KIND;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
-        T::read(given, path, findings).map(|value| Some(Box::new(value)))
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
+        let read = self.get_or_insert_default().read(given, path, findings);
+        if read.is_err() && T::KIND == Kind::Plain {
+            *self = None;
+        }
+        read
     }
 
-    fn blank(given: &Given<'_, '_>) -> Self {
-        Some(Box::new(T::blank(given)))
+    fn blank(&mut self, given: &Given<'_, '_>) {
+        self.get_or_insert_default().blank(given);
     }
 
     fn describe() -> Type {
@@ -272,20 +349,14 @@ impl<T: Field> Field for Option<Box<T>> {
 impl<T: Field> Field for List<T> {
     const KIND: Kind = Kind::Plain;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
         let Shape::Sequence(nodes) = given.shape else {
             return Err(wrong_type(given, "a list", path, findings));
         };
-        let nodes = nodes.iter();
-        let mut items = Vec::with_capacity(nodes.len());
-        for (index, node) in nodes.enumerate() {
-            let item = Given::item(node);
-            if item.is_null() && T::KIND == Kind::Plain {
-                continue;
-            }
-            items.extend(read_item(&item, &path.index(index), findings));
-        }
-        Ok(Self { items, origin: Origin::new(given.key, given.span) })
+        self.items.reserve_exact(nodes.iter().len());
+        read_list(&mut self.items, T::KIND, nodes, path, findings);
+        self.origin = Origin::new(given.key, given.span);
+        Ok(())
     }
 
     fn describe() -> Type {
@@ -293,26 +364,26 @@ impl<T: Field> Field for List<T> {
     }
 }
 
+fn read_list(places: &mut dyn Places, kind: Kind, nodes: Items<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) {
+    for (index, node) in nodes.iter().enumerate() {
+        let item = Given::item(node);
+        if !(item.is_null() && kind == Kind::Plain) {
+            read_item(places, Spanned::default(), kind, &item, &path.index(index), findings);
+        }
+    }
+}
+
 impl<T: Field> Field for Map<T> {
     const KIND: Kind = Kind::Plain;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
         let Shape::Mapping(nodes) = given.shape else {
             return Err(wrong_type(given, "a mapping", path, findings));
         };
-        let nodes = nodes.iter();
-        let mut entries = Vec::with_capacity(nodes.len());
-        for (key, node) in nodes {
-            let Some(name) = key_text(key, path, findings) else { continue };
-            let value = Given::new(key.span(), node);
-            let item = if value.is_null() && T::KIND == Kind::Plain {
-                Some(T::blank(&value))
-            } else {
-                read_item(&value, &path.key(name), findings)
-            };
-            entries.extend(item.map(|item| (Spanned { value: name.to_owned(), span: key.span() }, item)));
-        }
-        Ok(Self::new(entries, Origin::new(given.key, given.span)))
+        let mut entries: Vec<(Spanned<String>, T)> = Vec::with_capacity(nodes.iter().len());
+        read_map(&mut entries, T::KIND, nodes, path, findings);
+        *self = Self::new(entries, Origin::new(given.key, given.span));
+        Ok(())
     }
 
     fn describe() -> Type {
@@ -320,32 +391,33 @@ impl<T: Field> Field for Map<T> {
     }
 }
 
-/// Reads an item of a list or the value of a map's key.
-fn read_item<T: Field>(item: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Option<T> {
-    if item.is_null() {
-        findings.report(code::CONFIG_NULL_ENTRY, item.key, path, || {
-            format!("{} has nothing in it; expected a mapping", path.last())
-        });
-        return Some(T::blank(item));
-    }
-    match T::read(item, path, findings) {
-        Ok(value) => Some(value),
-        Err(Reported) => (T::KIND == Kind::Struct).then(|| T::blank(item)),
+fn read_map(places: &mut dyn Places, kind: Kind, nodes: Entries<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) {
+    for (key, node) in nodes.iter() {
+        let Some(name) = key_text(key, path, findings) else { continue };
+        let place = Spanned { value: name.to_owned(), span: key.span() };
+        read_item(places, place, kind, &Given::new(key.span(), node), &path.key(name), findings);
     }
 }
 
-impl<T: Field> Slot for T {
-    fn fill(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
-        match T::read(given, path, findings) {
-            Ok(value) => *self = value,
-            Err(Reported) => {
-                if T::KIND == Kind::Struct {
-                    *self = T::blank(given);
-                }
-                return Err(Reported);
-            }
+/// Reads an item of a list or the value of a map's key into a place of its own.
+fn read_item(
+    places: &mut dyn Places,
+    key: Spanned<String>,
+    kind: Kind,
+    item: &Given<'_, '_>,
+    path: &Path<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let Some(place) = places.add(key) else { return };
+    if item.is_null() {
+        place.clear(item);
+        if kind == Kind::Struct {
+            findings.report(code::CONFIG_NULL_ENTRY, item.key, path, || {
+                format!("{} has nothing in it; expected a mapping", path.last())
+            });
         }
-        Ok(())
+    } else if place.fill(item, path, findings).is_err() && kind == Kind::Plain {
+        places.withdraw();
     }
 }
 
@@ -360,14 +432,15 @@ pub(crate) fn read_slot(
     if given.is_null() { Ok(()) } else { slot.fill(given, path, findings) }
 }
 
-/// Reads each key of a struct into its slot. Gives where it is written, with the keys that could not be read.
+/// Reads each key of a struct into its slot, and where it is written, with the keys that could not be read.
 pub(crate) fn read_struct(
     slots: &mut dyn Slots,
     table: &'static Table,
     given: &Given<'_, '_>,
     path: &Path<'_>,
     findings: &mut Findings<'_>,
-) -> Result<Origin, Reported> {
+) -> Result<(), Reported> {
+    *slots.origin_mut() = Origin::blank(given.key, given.span);
     let entries = entries(given, path, findings)?;
     let mut origin = match given.truncated {
         false => Origin::new(given.key, given.span),
@@ -390,7 +463,8 @@ pub(crate) fn read_struct(
             origin.mark_unread(position);
         }
     }
-    Ok(origin)
+    *slots.origin_mut() = origin;
+    Ok(())
 }
 
 /// The entries of a mapping that is to be a struct.

@@ -124,6 +124,7 @@ impl<'d> Findings<'d> {
     }
 
     /// Whether a finding would be kept; counts it if not.
+    #[inline(never)] // Here and below: one function, not one for each rule.
     fn admits(&mut self, code: Code) -> bool {
         let tally = self.tally(code);
         let room = tally.kept < limits::DIAGNOSTICS;
@@ -132,6 +133,7 @@ impl<'d> Findings<'d> {
     }
 
     /// Keeps a draft.
+    #[inline(never)]
     pub(crate) fn push(&mut self, draft: Diagnostic) {
         self.tally(draft.code).kept += 1;
         self.kept.push(draft);
@@ -140,8 +142,13 @@ impl<'d> Findings<'d> {
     /// Both in one, for a finding without help.
     pub(crate) fn report(&mut self, code: Code, span: Span, path: &Path<'_>, message: impl FnOnce() -> String) {
         if self.admits(code) {
-            self.push(drafted(code, span, path, message()));
+            self.admitted(code, span, path, message());
         }
+    }
+
+    #[inline(never)]
+    fn admitted(&mut self, code: Code, span: Span, path: &Path<'_>, message: String) {
+        self.push(drafted(code, span, path, message));
     }
 
     /// Keeps a finding that was made elsewhere, if there is room.
@@ -182,7 +189,6 @@ impl<'d> Findings<'d> {
     }
 }
 
-// Called for every finding of every rule: one function, not one for each rule.
 #[inline(never)]
 fn drafted(code: Code, span: Span, path: &Path<'_>, message: String) -> Diagnostic {
     let mut draft = Diagnostic::new(code, message).at(span).path(path.pointer());

@@ -214,21 +214,17 @@ macro_rules! model {
             const KIND: $crate::config::decode::Kind = $crate::config::decode::Kind::Struct;
 
             fn read(
+                &mut self,
                 given: &$crate::config::decode::Given<'_, '_>,
                 path: &$crate::config::findings::Path<'_>,
                 findings: &mut $crate::config::findings::Findings<'_>,
-            ) -> Result<Self, $crate::config::decode::Reported> {
-                let mut value = Self::default();
+            ) -> Result<(), $crate::config::decode::Reported> {
                 let table = <Self as $crate::config::model::Described>::table();
-                value.origin = $crate::config::decode::read_struct(&mut value, table, given, path, findings)?;
-                Ok(value)
+                $crate::config::decode::read_struct(self, table, given, path, findings)
             }
 
-            fn blank(given: &$crate::config::decode::Given<'_, '_>) -> Self {
-                Self {
-                    origin: $crate::config::source::Origin::blank(given.key, given.span),
-                    ..Self::default()
-                }
+            fn blank(&mut self, given: &$crate::config::decode::Given<'_, '_>) {
+                self.origin = $crate::config::source::Origin::blank(given.key, given.span);
             }
 
             fn describe() -> $crate::config::model::Type {
@@ -240,15 +236,16 @@ macro_rules! model {
             const KIND: $crate::config::decode::Kind = $crate::config::decode::Kind::Struct;
 
             fn read(
+                &mut self,
                 given: &$crate::config::decode::Given<'_, '_>,
                 path: &$crate::config::findings::Path<'_>,
                 findings: &mut $crate::config::findings::Findings<'_>,
-            ) -> Result<Self, $crate::config::decode::Reported> {
-                <$name as $crate::config::decode::Field>::read(given, path, findings).map(Some)
+            ) -> Result<(), $crate::config::decode::Reported> {
+                $crate::config::decode::Field::read(self.get_or_insert_default(), given, path, findings)
             }
 
-            fn blank(given: &$crate::config::decode::Given<'_, '_>) -> Self {
-                Some(<$name as $crate::config::decode::Field>::blank(given))
+            fn blank(&mut self, given: &$crate::config::decode::Given<'_, '_>) {
+                $crate::config::decode::Field::blank(self.get_or_insert_default(), given);
             }
 
             fn describe() -> $crate::config::model::Type {
@@ -265,6 +262,10 @@ macro_rules! model {
                     }
                 )*
                 None
+            }
+
+            fn origin_mut(&mut self) -> &mut $crate::config::source::Origin {
+                &mut self.origin
             }
         }
 

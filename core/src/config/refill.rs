@@ -5,11 +5,9 @@
 use alloc::vec::Vec;
 
 use super::decode::{Field, Given, Kind, Reported, entries, key_text, read_slot, unknown_key};
-use super::duration::Duration;
 use super::emit::{Emitted, Tree};
 use super::findings::{Findings, Path};
 use super::model::{Emit as Written, Key, Table, Time, Type};
-use super::source::Spanned;
 use crate::words::kept;
 use crate::yaml::Shape;
 
@@ -35,9 +33,9 @@ static TABLE: Table = Table {
 impl Field for Refill {
     const KIND: Kind = Kind::Plain;
 
-    fn read(given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<Self, Reported> {
+    fn read(&mut self, given: &Given<'_, '_>, path: &Path<'_>, findings: &mut Findings<'_>) -> Result<(), Reported> {
         if !matches!(given.shape, Shape::Mapping(_)) {
-            return Spanned::<Duration>::read(given, path, findings).map(|period| Self(Some(period)));
+            return self.0.read(given, path, findings);
         }
         let mut period = Time::None;
         let entries = entries(given, path, findings)?;
@@ -53,7 +51,8 @@ impl Field for Refill {
                 }
             }
         }
-        Ok(Self(period))
+        self.0 = period;
+        Ok(())
     }
 
     fn describe() -> Type {

@@ -77,7 +77,9 @@ struct Walk {
 
 impl Walk {
     fn value(&mut self, node: Node<'_, '_>, ty: Type, depth: usize) {
-        if depth == 0 || !self.seen.insert(node.id()) {
+        // Most values are neither a credential nor can hold one.
+        let concerned = matches!(ty, Type::Secret | Type::List(_) | Type::Map(_) | Type::Struct(_));
+        if !concerned || depth == 0 || !self.seen.insert(node.id()) {
             return;
         }
         match (ty, node.shape()) {
@@ -96,10 +98,8 @@ impl Walk {
             (Type::Struct(table), Shape::Mapping(entries)) => {
                 let table = table();
                 for (key, node) in entries.iter() {
-                    match key.shape() {
-                        Shape::Scalar(name) => self.value(node, type_of(table, name.text), depth - 1),
-                        _ => self.value(node, Type::Secret, depth - 1),
-                    }
+                    let ty = key.text().map_or(Type::Secret, |name| type_of(table, name));
+                    self.value(node, ty, depth - 1);
                 }
             }
             _ => {}

@@ -20,8 +20,8 @@ use alloc::vec::Vec;
 use super::decode::shown;
 use super::duration::Duration;
 use super::findings::{Findings, Path};
-use super::model::{Config, Described, Text};
-use super::source::Spanned;
+use super::model::{Config, Described, Table, Text};
+use super::source::{Origin, Spanned};
 use crate::diagnostic::{Code, Diagnostic, Edit, Place, code, nearest};
 use crate::order;
 use crate::text::Span;
@@ -97,12 +97,16 @@ impl Findings<'_> {
     ) -> Option<&'c Spanned<String>> {
         match text {
             Some(text) if !text.is_empty() => return Some(text),
-            Some(text) => self.report(code::CONFIG_MISSING_KEY, text.span, &path.key(key), || {
-                format!("`{key}` is empty; expected {expected}")
-            }),
+            Some(text) => self.empty(key, text.span, expected, path),
             None => self.missing(owner, key, expected, path),
         }
         None
+    }
+
+    fn empty(&mut self, key: &'static str, span: Span, expected: &str, path: &Path<'_>) {
+        self.report(code::CONFIG_MISSING_KEY, span, &path.key(key), || {
+            format!("`{key}` is empty; expected {expected}")
+        });
     }
 
     /// A block that must be there.
@@ -121,11 +125,22 @@ impl Findings<'_> {
 
     /// A key that is not there, unless it is and could not be read.
     fn missing<S: Described>(&mut self, owner: &S, key: &'static str, expected: &str, path: &Path<'_>) {
-        if owner.is_unread(key) {
+        self.missing_from(S::table(), owner.origin(), key, expected, path);
+    }
+
+    fn missing_from(
+        &mut self,
+        table: &'static Table,
+        origin: &Origin,
+        key: &'static str,
+        expected: &str,
+        path: &Path<'_>,
+    ) {
+        if table.position(key).is_some_and(|position| origin.is_unread(position)) {
             return;
         }
-        self.report(code::CONFIG_MISSING_KEY, owner.origin().key, path, || {
-            format!("{} has no `{key}`; expected {expected}", S::table().noun)
+        self.report(code::CONFIG_MISSING_KEY, origin.key, path, || {
+            format!("{} has no `{key}`; expected {expected}", table.noun)
         });
     }
 

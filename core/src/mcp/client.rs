@@ -51,8 +51,8 @@
 //!                 exchange.handle(Input::End);
 //!             }
 //!             Output::Learned(standing) => start = Start::Standing(standing),
-//!             Output::Aside(_) | Output::Event(_) | Output::Pause(_) => unreachable!("this backend says nothing by itself"),
 //!             Output::Done(answer) => return (answer.unwrap(), start),
+//!             _ => unreachable!("this backend says nothing by itself"),
 //!         }
 //!     }
 //!     unreachable!("an exchange whose requests are answered ends")
@@ -147,6 +147,9 @@ pub enum Output {
     Pause(Duration),
     /// A message of the backend, to be passed on.
     Event(ServerMessage),
+    /// The stream of the response to [`Goal::Call`] has begun with an event that says nothing, as a server does whose streams
+    /// can be resumed (2025-11-25, basic/transports, Sending Messages 6): whoever passes it on as a stream may begin that.
+    Primed,
     /// A part of the response to [`Goal::Call`], as [`Call::passing`] wants it. If an error follows, what was passed on is to
     /// be broken off, so that nobody takes it for whole.
     Part(Vec<u8>),
@@ -370,6 +373,11 @@ impl Exchange {
     fn receive(&mut self, received: Received) {
         match received {
             Received::Message(message) => self.message(message),
+            Received::Primed => {
+                if let (State::Calling, Goal::Call(_)) = (&self.state, &self.goal) {
+                    self.queue.push_back(Output::Primed);
+                }
+            }
             Received::Part(part) => {
                 self.passes = Passes::Yes;
                 self.queue.push_back(Output::Part(part));
@@ -856,7 +864,9 @@ fn problem_of(received: &Received) -> Problem {
     match received {
         Received::Broken(problem) => problem.clone(),
         Received::Refused(status) | Received::Reply(_, status) => Problem::Status(*status),
-        Received::Acknowledged | Received::Message(_) | Received::Part(_) | Received::Passed => Problem::Empty,
+        Received::Acknowledged | Received::Primed | Received::Message(_) | Received::Part(_) | Received::Passed => {
+            Problem::Empty
+        }
     }
 }
 

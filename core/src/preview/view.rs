@@ -197,6 +197,8 @@ shapes! {
         pub documents: Vec<DocumentView>,
         /// Certificates of the files that were given.
         pub certificates: Vec<CertificateView>,
+        /// Matchers of role mappings: whether they are CEL, only the program can tell.
+        pub matchers: Vec<Region>,
         /// How many literal secrets stand in the text.
         pub secrets: u32,
         /// What custom resources in the text become: ConfigMaps and the pods that they need, as YAML; `null` if there are none.

@@ -2,6 +2,7 @@
 //!
 //! It writes no anchors, tags, comments or flow collections (but for empty ones), and never folds a line.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::{Display, Write as _};
 
@@ -296,19 +297,35 @@ fn double_quoted(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// A number as `core` would write it, but by the digits that JSON has: formatting of floats there weighs more than all of this file.
 fn float(value: f64) -> String {
-    let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = if value.is_nan() {
-        write!(out, ".nan")
-    } else if value.is_infinite() {
-        write!(out, "{}", if value > 0.0 { ".inf" } else { "-.inf" })
-    } else if value != 0.0 && !(1e-4..1e21).contains(&value.abs()) {
-        write!(out, "{value:e}")
-    } else {
-        write!(out, "{value}")
+    let Some(number) = serde_json::Number::from_f64(value) else {
+        let infinite = if value > 0.0 { ".inf" } else { "-.inf" };
+        return if value.is_nan() { ".nan" } else { infinite }.into();
     };
-    out
+    let json = number.to_string();
+    let (sign, json) = json.strip_prefix('-').map_or(("", json.as_str()), |rest| ("-", rest));
+    let (mantissa, exponent) = json.split_once('e').unwrap_or((json, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let leading = all.bytes().take_while(|byte| *byte == b'0').count();
+    let digits = all.trim_matches('0');
+    // Where the point stands: so many digits are before it.
+    let point = i64::try_from(whole.len()).unwrap_or_default() - i64::try_from(leading).unwrap_or_default()
+        + exponent.parse::<i64>().unwrap_or_default();
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or_default());
+    let missing = point - i64::try_from(digits.len()).unwrap_or_default();
+    match digits.split_at_checked(usize::try_from(point).unwrap_or_default()) {
+        _ if digits.is_empty() => format!("{sign}0"),
+        _ if !(-3..=21).contains(&point) => {
+            let (first, others) = digits.split_at_checked(1).unwrap_or_default();
+            let dot = if others.is_empty() { "" } else { "." };
+            format!("{sign}{first}{dot}{others}e{}", point - 1)
+        }
+        _ if point <= 0 => format!("{sign}0.{}{digits}", zeros(-point)),
+        Some((before, after)) if !after.is_empty() => format!("{sign}{before}.{after}"),
+        _ => format!("{sign}{digits}{}", zeros(missing)),
+    }
 }
 
 macro_rules! numbers {
@@ -608,6 +625,16 @@ backends:
 
     #[test]
     fn numbers_read_back_as_the_same_numbers() {
+        for mantissa in [1.0, 1.5, -9.999_999_999_999_9, 123_456.789, 5e-324, 0.1 + 0.2] {
+            for exponent in -330..310 {
+                let value: f64 = mantissa * format!("1e{exponent}").parse::<f64>().unwrap();
+                let large = value != 0.0 && !(1e-4..1e21).contains(&value.abs());
+                assert_eq!(
+                    float(value),
+                    if large { format!("{value:e}") } else { format!("{value}") }.replace("inf", ".inf")
+                );
+            }
+        }
         for value in [0.0, 1.0, -2.5, 1e300, 1e-300, 123_456_789.125, f64::INFINITY, f64::NEG_INFINITY] {
             let text = emit(&value).unwrap();
             let found = match resolve::resolve(None, true, text.trim_end()) {

@@ -48,15 +48,26 @@ enum Timestamps {
 }
 
 fn implicit(text: &str, timestamps: Timestamps) -> Value {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Value::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Value::Float(f64::NEG_INFINITY),
-        ".nan" | ".NaN" | ".NAN" => return Value::Float(f64::NAN),
-        _ => {}
+    word(text).unwrap_or_else(|| number(text, timestamps))
+}
+
+/// What some words mean; none of them is long.
+fn word(text: &str) -> Option<Value> {
+    if text.len() > 5 {
+        return None;
     }
+    Some(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Value::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => Value::Float(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => Value::Float(f64::NAN),
+        _ => return None,
+    })
+}
+
+fn number(text: &str, timestamps: Timestamps) -> Value {
     match text.as_bytes().first() {
         Some(b'.') => dotted_float(text).map_or(Value::Text, Value::Float),
         Some(b'0'..=b'9' | b'+' | b'-') => {

@@ -45,7 +45,7 @@ impl App {
                         session.state.replay(place, &served, &standing, &stop).await;
                         app.listen_to(&session, place).stands().await;
                     }
-                    Heard::Began(_) | Heard::Part(_) | Heard::Paused => {}
+                    Heard::Began(_) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
                     Heard::Done(result, withdrawal) => break (result, withdrawal),
                 }
             };

@@ -451,6 +451,7 @@ impl Errand {
                                     break (Err(gone), None);
                                 }
                             }
+                            Heard::Primed => self.teller.outlet.prime(),
                             Heard::Paused => self.teller.outlet.pause(),
                             Heard::Began(number) => {
                                 if let Some(session) = session.filter(|_| self.teller.caller.wants_progress()) {

@@ -224,7 +224,7 @@ impl Served {
             match asking.next(self, &mut conversation).await {
                 Heard::Opened(standing) => ear.opened(&standing).await,
                 Heard::Done(result, _) => break result,
-                Heard::Began(_) | Heard::Message(..) | Heard::Part(_) | Heard::Paused => {}
+                Heard::Began(_) | Heard::Message(..) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
             }
         };
         for standing in conversation.superfluous() {
@@ -256,7 +256,7 @@ impl Ear for ClientEar {
     async fn opened(&self, standing: &Arc<Standing>) {
         self.session.state.lists_anew(self.place);
         if let Some(served) = self.app.backends.at(self.place) {
-            self.session.state.replay(self.place, served, standing, &Cancel::new()).await;
+            self.app.said_anew(&self.session, served, self.place, standing, &Cancel::new()).await;
         }
     }
 

@@ -226,7 +226,7 @@ impl Changes {
                     }
                     return Err(result);
                 }
-                Heard::Began(_) | Heard::Opened(_) | Heard::Part(_) | Heard::Paused => {}
+                Heard::Began(_) | Heard::Opened(_) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
             }
         }
     }

@@ -125,16 +125,27 @@ impl Outlet {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).is_news(progress)
     }
 
+    /// The backend's stream has begun and can be resumed: so does this one where it can be, too.
+    pub(super) fn prime(&self) {
+        if self.is_resumable() {
+            self.begin();
+        }
+    }
+
     /// Nothing comes for a while, as the backend says by closing its own stream: so may this one where the client can
     /// come back for the rest (2025-11-25, basic/transports, Sending Messages 6).
     pub(super) fn pause(&self) {
-        let resumable = self.session.as_ref().is_some_and(|session| session.state.resumption() == Resumption::ById);
-        if resumable && self.streams != Streams::No {
+        if self.is_resumable() {
             self.begin();
             if let Some(stream) = self.stream.get() {
                 stream.hang_up();
             }
         }
+    }
+
+    fn is_resumable(&self) -> bool {
+        let session = self.session.as_ref();
+        self.streams != Streams::No && session.is_some_and(|session| session.state.resumption() == Resumption::ById)
     }
 
     /// The answer: a document, or the last message of the stream that has begun; `None` says nothing.

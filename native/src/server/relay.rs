@@ -81,15 +81,13 @@ impl Client {
         None
     }
 
-    /// A conversation with a backend was opened: what the client has said once for all of it is said there too.
+    /// A session at a backend was opened: what the client has said once for all of it is said there too.
     pub(super) async fn replay(&self, place: usize, served: &Served, standing: &Arc<Standing>, cancel: &Cancel) {
         let who = self.who();
         if let Some(level) = self.log_level() {
             served.wants_logs(standing, who.as_ref(), level, cancel).await;
         }
-        // Where there are no sessions, the gateway listens instead.
-        let subscriptions = if standing.era() == Era::Legacy { self.subscriptions(place) } else { Vec::new() };
-        for uri in subscriptions {
+        for uri in self.subscriptions(place) {
             let params = format!(r#"{{"uri":{}}}"#, json::quote(&uri));
             served.ask_in(standing, who.as_ref(), Call::new("resources/subscribe", Some(params)), cancel).await;
         }

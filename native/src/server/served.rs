@@ -41,6 +41,8 @@ pub(super) enum Heard {
     Message(ServerMessage, Option<Arc<Standing>>),
     /// The conversation was opened; the request that is wanted has not been sent yet.
     Opened(Arc<Standing>),
+    /// The backend's stream has begun, and can be resumed.
+    Primed,
     /// A part of the response, which is passed on while it arrives.
     Part(Vec<u8>),
     /// The backend closed the stream of the call, and is asked for the rest later.
@@ -435,6 +437,7 @@ impl Asking {
                         return Heard::Opened(standing);
                     }
                 }
+                Next::Said(Said::Primed) => return Heard::Primed,
                 Next::Said(Said::Part(part)) => return Heard::Part(part),
                 Next::Said(Said::Paused) => return Heard::Paused,
                 Next::Done(Err(error)) if self.again.is_some() && served.is_refused(way, &error) => {

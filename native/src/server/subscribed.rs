@@ -70,7 +70,7 @@ impl App {
                         asking.answer(response);
                     }
                 }
-                Heard::Began(_) | Heard::Part(_) | Heard::Paused => {}
+                Heard::Began(_) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
                 Heard::Done(result, _) => {
                     if let Answer::Opened(standing) = result? {
                         era = standing.era();
@@ -91,11 +91,25 @@ impl App {
         cancel: &Cancel,
     ) {
         session.state.lists_anew(place);
-        session.state.replay(place, served, standing, cancel).await;
+        self.said_anew(session, served, place, standing, cancel).await;
+        self.listen_to(session, place).stands().await;
+    }
+
+    /// Says there what the client has said once for all conversations with this backend, as the backend speaks now.
+    pub(super) async fn said_anew(
+        &self,
+        session: &Arc<Session<Client>>,
+        served: &Arc<Served>,
+        place: usize,
+        standing: &Arc<Standing>,
+        cancel: &Cancel,
+    ) {
         match standing.era() {
-            Era::Legacy => self.listen_to(session, place).stands().await,
+            Era::Legacy => session.state.replay(place, served, standing, cancel).await,
             Era::Modern if session.state.has_subscriptions(place) => {
                 self.hear_subscriptions(session, served, place).await;
+                // What was said before that was not heard.
+                session.state.all_updated(place);
             }
             Era::Modern => {}
         }

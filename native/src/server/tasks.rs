@@ -133,8 +133,11 @@ impl App {
             tasks.extend(page);
             cursor = next;
             if cursor.is_none() {
-                break;
+                return tasks;
             }
+        }
+        if cursor.is_some() {
+            tracing::warn!(backend = name, pages = TASK_PAGES, "backend has more tasks than are listed");
         }
         tasks
     }

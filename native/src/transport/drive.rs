@@ -115,6 +115,8 @@ pub enum Said {
     Event(ServerMessage),
     /// Keep this for the next exchange.
     Learned(Arc<Standing>),
+    /// The stream of the response has begun with an event that says nothing, and can be resumed.
+    Primed,
     /// A part of the response, where the call wants it while it arrives.
     Part(Vec<u8>),
     /// The backend closed the stream of the call; the rest is asked for later.
@@ -224,6 +226,7 @@ impl BackendTransport {
     ) -> Option<Result<Answer, CallError>> {
         match output {
             Output::Event(message) => said(exchange, Said::Event(message)),
+            Output::Primed => said(exchange, Said::Primed),
             Output::Part(part) => said(exchange, Said::Part(part)),
             Output::Learned(standing) => said(exchange, Said::Learned(standing)),
             Output::Aside(request) => self.aside(&request, patience),

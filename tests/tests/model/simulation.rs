@@ -374,7 +374,7 @@ impl World {
                     running.coming = self.backends[running.backend].asked(&request, &mut self.chance);
                 }
                 Output::Aside(request) => self.send_aside(running.backend, &request),
-                Output::Pause(_) => {}
+                Output::Pause(_) | Output::Primed => {}
                 Output::Part(part) => running.passed.extend(part),
                 Output::Event(message) if message.id.is_some() && self.clients[running.client] == Era::Modern => {
                     self.suspend(running, message)?;

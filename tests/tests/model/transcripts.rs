@@ -284,6 +284,7 @@ impl Played {
                 write!(out, "\naside {}\n{}", method(&request), details(&request.headers, &request.body)).unwrap();
             }
             Output::Part(_) => unreachable!("no call of these wants its response in parts"),
+            Output::Primed => out.push_str("\nprimed\n"),
             Output::Event(message) => {
                 let kind = if message.id.is_some() { "request" } else { "notification" };
                 write!(out, "\nevent {kind} {}\n{}", message.method, details(&[], message.text.as_bytes())).unwrap();

@@ -162,7 +162,7 @@ impl Peer {
                     exchange.answer(response);
                 }
             }
-            Said::Part(_) | Said::Paused => {}
+            Said::Primed | Said::Part(_) | Said::Paused => {}
         });
         answer.unwrap_or_else(|error| panic!("{error}: {:?}", error.problem))
     }

@@ -505,6 +505,33 @@ fn the_first_wish_to_hear_of_a_resource_finds_out_how_its_backend_speaks() {
 }
 
 #[test]
+fn a_wish_to_hear_of_a_resource_outlives_the_sessions_of_its_backend() {
+    let stage = Stage::with_streams(json!({"tools": {}, "resources": {"subscribe": true}}));
+    let server = serve(&stage);
+    let address = server.address();
+    known(address);
+    let session = open(address, "2025-06-18", json!({}));
+    let mut own = get(address, &session, None);
+    assert_eq!(rpc(address, &session, 3, "resources/subscribe", json!({"uri": "x://r"})).json()["result"], json!({}));
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let updated = tells("notifications/resources/updated", json!({"uri": "x://r"}));
+    standing.say(&updated);
+    assert_eq!(own.event(), Some(updated.clone()));
+    // It is another program now, as the next call finds out.
+    stage.becomes_modern();
+    let answer = begin(address, &session, 4, json!({}));
+    let mut others = Vec::new();
+    let mut heard = listening(&stage, &json!({"resourceSubscriptions": ["x://r"]}), &mut others);
+    assert_eq!(own.event(), Some(updated.clone()), "it may have changed meanwhile");
+    stage.cue("tools/call").result(json!({"resultType": "complete", "content": []}));
+    assert_eq!(answer().json()["id"], 4);
+    tell(&mut heard, "notifications/resources/updated", json!({"uri": "x://r"}));
+    assert_eq!(own.event(), Some(updated));
+    assert_eq!(stage.seen("resources/subscribe").len(), 1);
+}
+
+#[test]
 fn what_a_modern_backend_asks_to_open_no_longer_is_done() {
     let stage = Stage::modern(json!({"tools": {}}));
     let server = serve(&stage);

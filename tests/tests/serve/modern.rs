@@ -300,8 +300,7 @@ fn a_question_of_a_backend_with_sessions_becomes_a_result_and_the_retry_feeds_th
     let answer = begin(address, 2, "tools/call", call.clone());
     let mut cue = stage.cue("tools/call");
     // Its session is its own, and says what it can do.
-    let told = stage.seen("initialize").last().unwrap()["params"]["capabilities"]["elicitation"].clone();
-    assert_eq!(told, json!({"form": {}}));
+    assert_eq!(stage.declared_for(&cue)["elicitation"], json!({"form": {}}));
     cue.stream();
     let params = json!({"message": "m", "requestedSchema": {"type": "object"}});
     cue.say(&json!({"jsonrpc": "2.0", "id": "theirs", "method": "elicitation/create", "params": params}));

@@ -23,7 +23,7 @@ pub(crate) struct Stage(Arc<Shared>);
 struct Shared {
     address: SocketAddr,
     capabilities: Value,
-    era: Era,
+    era: Mutex<Era>,
     sessions: AtomicUsize,
     /// Sessions below this number are no longer known.
     forgotten: AtomicUsize,
@@ -69,7 +69,7 @@ impl Stage {
         let shared = Arc::new(Shared {
             address: listener.local_addr().unwrap(),
             capabilities,
-            era,
+            era: Mutex::new(era),
             sessions: AtomicUsize::new(0),
             forgotten: AtomicUsize::new(0),
             waiting: Mutex::default(),
@@ -99,6 +99,13 @@ impl Stage {
         stage
     }
 
+    /// From now on it has no sessions (2026-07-28): it knows none of those that were opened, and none on standing streams.
+    pub(crate) fn becomes_modern(&self) {
+        *self.0.era.lock().unwrap() = Era::Modern;
+        self.0.streams.store(false, Ordering::SeqCst);
+        self.forget();
+    }
+
     /// From now on it has a tool `asks` for clients that declare elicitation.
     pub(crate) fn varies(&self) {
         self.0.varies.store(true, Ordering::SeqCst);
@@ -116,6 +123,13 @@ impl Stage {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.0.address)
+    }
+
+    /// What the session of a request was opened with: the client's capabilities.
+    pub(crate) fn declared_for(&self, cue: &Cue) -> Value {
+        let session = cue.header("mcp-session-id").unwrap();
+        let declared = self.0.declared.lock().unwrap();
+        declared.iter().find(|(id, _)| id == session).unwrap().1.clone()
     }
 
     /// The next request of this method: `tools/call`, `GET`, or `response` for what answers a request of this server.
@@ -240,6 +254,10 @@ impl Cue {
 }
 
 impl Shared {
+    fn era(&self) -> Era {
+        *self.era.lock().unwrap()
+    }
+
     fn connection(&self, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
         while let Some((verb, headers, body)) = request(&mut stream) {
@@ -262,7 +280,7 @@ impl Shared {
             let known = number.is_some_and(|number| number >= self.forgotten.load(Ordering::SeqCst));
             let out = stream.get_mut();
             let done = match method.as_str() {
-                "initialize" if self.era == Era::Modern => plain(out, 404, None, ""),
+                "initialize" if self.era() == Era::Modern => plain(out, 404, None, ""),
                 "initialize" => {
                     let id = format!("s{}", self.sessions.fetch_add(1, Ordering::SeqCst));
                     self.declared.lock().unwrap().push((id.clone(), body["params"]["capabilities"].clone()));
@@ -270,13 +288,15 @@ impl Shared {
                         "serverInfo": {"name": "stage", "version": "1"}});
                     plain(out, 200, Some(&id), &answer(&body, "result", result))
                 }
-                "server/discover" if self.era == Era::Modern => {
+                "server/discover" if self.era() == Era::Modern => {
                     let result = json!({"resultType": "complete", "supportedVersions": ["2026-07-28"],
                         "capabilities": self.capabilities, "ttlMs": 0, "cacheScope": "private"});
                     plain(out, 200, None, &answer(&body, "result", result))
                 }
                 "server/discover" => plain(out, 400, None, ""),
-                _ if !known && self.era == Era::Legacy => plain(out, 404, None, ""),
+                // A session is named, and there are none.
+                _ if self.era() == Era::Modern && session.is_some() => plain(out, 404, None, ""),
+                _ if !known && self.era() == Era::Legacy => plain(out, 404, None, ""),
                 "DELETE" => plain(out, 200, None, ""),
                 "GET" if !self.streams.load(Ordering::SeqCst) => plain(out, 405, None, ""),
                 "tools/list" => {

@@ -64,9 +64,8 @@ fn a_question_reaches_the_client_on_the_stream_of_its_call_and_the_answer_comes_
     let answer = begin(address, &session, 7, json!({}));
     let mut call = stage.cue("tools/call");
     // The backend is told what the client declared, but for what is not relayed.
-    let declared = stage.seen("initialize").pop().unwrap()["params"]["capabilities"].clone();
     assert_eq!(
-        declared,
+        stage.declared_for(&call),
         json!({"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": true}, "tasks": {}})
     );
     call.stream();
@@ -467,4 +466,32 @@ fn a_subscription_is_heard_and_outlives_a_restart_of_the_backend() {
     assert_eq!(next["method"], "notifications/x", "it no longer wants to hear of the other");
     // What a backend does not know is its own error.
     assert_eq!(subscribe(&other, 3, "nothing")["error"]["code"], -32601);
+}
+
+#[test]
+fn a_stream_that_can_be_resumed_begins_where_the_backends_does_and_no_other() {
+    let stage = Stage::start(json!({"tools": {}}));
+    let server = serve(&stage);
+    let address = server.address();
+    let done = json!({"content": []});
+    let session = open(address, "2025-11-25", json!({}));
+    let answer = begin(address, &session, 1, json!({}));
+    let mut call = stage.cue("tools/call");
+    call.stream();
+    call.raw("id: 1\ndata:\n\n");
+    let mut answer = answer();
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"), "before the backend has answered");
+    answer.primed();
+    call.say_result(done.clone());
+    assert_eq!(answer.event().unwrap()["result"], done);
+    // A client whose revision cannot come back for the rest has only the answer to read.
+    let session = open(address, "2025-06-18", json!({}));
+    let answer = begin(address, &session, 2, json!({}));
+    let mut call = stage.cue("tools/call");
+    call.stream();
+    call.raw("id: 1\ndata:\n\n");
+    call.say_result(done.clone());
+    let mut answer = answer();
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.json()["result"], done);
 }

@@ -113,8 +113,7 @@ fn a_task_of_a_client_is_known_to_the_backend_it_was_made_for() {
     let answer = begin(address, &session, 1, json!({}));
     let mut call = stage.cue("tools/call");
     // Its tasks are those of several backends: none may list them.
-    let told = stage.seen("initialize").pop().unwrap()["params"]["capabilities"]["tasks"].clone();
-    assert_eq!(told, json!({"cancel": {}, "requests": {"elicitation": {"create": {}}}}));
+    assert_eq!(stage.declared_for(&call)["tasks"], json!({"cancel": {}, "requests": {"elicitation": {"create": {}}}}));
     call.stream();
     call.say(&asks(json!(1), "elicitation/create", json!({"message": "m", "task": {"ttl": 5}})));
     let mut answer = answer();

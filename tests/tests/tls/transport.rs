@@ -647,7 +647,9 @@ fn an_exchange_is_walked_to_its_end_over_one_connection() {
         let answer = transport.run(exchange, &Patience::default(), &Cancel::new(), |said| match said {
             Said::Learned(standing) => start = Start::Standing(standing),
             Said::Event(_) => events += 1,
-            Said::Part(_) | Said::Paused => unreachable!("this backend closes no stream before it has answered"),
+            Said::Primed | Said::Part(_) | Said::Paused => {
+                unreachable!("this backend closes no stream before it has answered")
+            }
         });
         let Ok(Answer::Reply(reply)) = answer else { panic!("{answer:?}") };
         assert_eq!((reply.result(), events), (Some(r#"{"content":[]}"#), 1));

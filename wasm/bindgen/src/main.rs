@@ -4,34 +4,40 @@
 //! measures nothing: tests of the page have their own program.
 //!
 //! ```text
-//! vmcp-bindgen pack nodejs|web MODULE.wasm DIRECTORY     JavaScript and types around a module
-//! vmcp-bindgen test MODULE.wasm [FILTER] [--list]        what cargo calls after building tests for wasm32
+//! vmcp-bindgen pack nodejs|web MODULE.wasm DIRECTORY [EXPORT...]
+//!     JavaScript and types around a module; and the module in two parts, of which one has what only those exports need
+//! vmcp-bindgen test MODULE.wasm [FILTER] [--list]
+//!     what cargo calls after building tests for wasm32
 //! ```
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
+
+mod links;
+mod split;
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use walrus::Module;
 use wasm_bindgen_cli_support::Bindgen;
 
 /// Runs the exported tests of one module inside Node.
 const RUNNER: &str = include_str!("run.cjs");
 
-type Outcome = Result<ExitCode, Box<dyn Error>>;
+type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
-        ["pack", flavour @ ("nodejs" | "web"), module, directory] => {
-            pack(flavour, Path::new(module), Path::new(directory))
+        ["pack", flavour @ ("nodejs" | "web"), module, directory, late @ ..] => {
+            pack(flavour, Path::new(module), Path::new(directory), late)
         }
         ["test", module, rest @ ..] => test(Path::new(module), rest),
         _ => {
-            Err("usage: vmcp-bindgen pack nodejs|web MODULE.wasm DIRECTORY | test MODULE.wasm [FILTER] [--list]".into())
+            Err("usage: vmcp-bindgen pack nodejs|web MODULE.wasm DIRECTORY [EXPORT...] | test MODULE.wasm [FILTER] [--list]".into())
         }
     };
     outcome.unwrap_or_else(|error| {
@@ -40,20 +46,31 @@ fn main() -> ExitCode {
     })
 }
 
-/// Writes `vmcp.js`, `vmcp.d.ts` and `vmcp_bg.wasm` into `directory`.
-fn pack(flavour: &str, module: &Path, directory: &Path) -> Outcome {
+/// Writes `vmcp.js`, `vmcp.d.ts` and `vmcp_bg.wasm` into `directory`; with `late`, `first.wasm` and `rest.wasm` too.
+fn pack(flavour: &str, module: &Path, directory: &Path, late: &[&str]) -> Outcome<ExitCode> {
+    let (links, plain) = links::read(&fs::read(module)?)?;
+    let mut linked = Module::from_buffer(&plain)?;
+    split::number_functions(&mut linked);
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(module).out_name("vmcp").typescript(true).remove_producers_section(true);
+    bindgen.input_module("vmcp", linked).out_name("vmcp").typescript(true).remove_producers_section(true);
     match flavour {
         "nodejs" => bindgen.nodejs(true)?,
         _ => bindgen.web(true)?,
     };
     bindgen.generate(directory)?;
+    let whole = directory.join("vmcp_bg.wasm");
+    let module = fs::read(&whole)?;
+    fs::write(whole, split::unnamed(&module)?)?;
+    if !late.is_empty() {
+        let (first, rest) = split::split(&module, &links, late)?;
+        fs::write(directory.join("first.wasm"), first)?;
+        fs::write(directory.join("rest.wasm"), rest)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lists the tests of a module, or runs those whose name contains the filter.
-fn test(module: &Path, options: &[&str]) -> Outcome {
+fn test(module: &Path, options: &[&str]) -> Outcome<ExitCode> {
     let list = options.contains(&"--list");
     let filter = options.iter().find(|option| !option.starts_with('-')).copied().unwrap_or_default();
 

@@ -87,7 +87,11 @@ fn check_tool(tool: &CompositeToolConfig, path: &Path<'_>, findings: &mut Findin
 
 /// Ids of all steps, unless one is missing or could not be read.
 fn step_ids(steps: &List<WorkflowStepConfig>) -> Option<BTreeMap<&str, usize>> {
-    steps.iter().enumerate().map(|(index, step)| Some((step.id.as_ref()?.value.as_str(), index))).collect()
+    let mut ids = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        ids.insert(step.id.as_ref()?.as_str(), index);
+    }
+    Some(ids)
 }
 
 /// Arguments are an object: JSON Schema with `type: object`.

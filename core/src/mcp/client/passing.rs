@@ -678,6 +678,7 @@ mod tests {
         let headers = vec![("content-type".to_string(), http::EVENT_STREAM.to_string())];
         exchange.handle(Input::Head(Head { status: 200, headers }));
         exchange.handle(Input::Body(b"id: 1\ndata: \n\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":["));
+        assert!(matches!(exchange.poll(), Some(Output::Primed)));
         let Some(Output::Part(part)) = exchange.poll() else { panic!("nothing is passed on") };
         assert_eq!(part, b"{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"result\":{\"content\":[");
         let failure = Failure { stage: Stage::Body, sent: Sent::Maybe, message: String::new() };

@@ -38,6 +38,8 @@ enum Batches {
 /// What came.
 #[derive(Debug)]
 pub(super) enum Received {
+    /// The stream has begun with an event that says nothing.
+    Primed,
     /// A message before the response.
     Message(ServerMessage),
     /// A part of the response, which is passed on while it arrives.
@@ -62,6 +64,8 @@ pub(super) struct Reading {
     batches: Batches,
     limit: usize,
     form: Form,
+    /// Whether an event of the stream is its first.
+    begun: Begins,
     /// Whether a long response is passed on, and how many bytes have to be there before that is looked at.
     passing: Option<(Arc<Passing>, usize)>,
     passage: Option<Box<Passage>>,
@@ -80,6 +84,12 @@ pub(super) struct Ended {
     pub(super) event: Vec<u8>,
     /// How long the stream says to wait.
     pub(super) retry: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    Now,
+    Over,
 }
 
 #[derive(Debug)]
@@ -103,6 +113,7 @@ impl Reading {
             batches,
             limit,
             form: Form::Head,
+            begun: Begins::Now,
             passing: None,
             passage: None,
             passed: 0,
@@ -194,9 +205,15 @@ impl Reading {
                             };
                             return out.push(last);
                         }
-                        // An empty one primes resumption; other kinds are no messages.
-                        Ok(Some(event)) if event.data.is_empty() || !event.is_message() => {}
+                        // Other kinds are no messages.
+                        Ok(Some(event)) if !event.is_message() => {}
+                        Ok(Some(event)) if event.data.is_empty() => {
+                            if core::mem::replace(&mut self.begun, Begins::Over) == Begins::Now {
+                                out.push(Received::Primed);
+                            }
+                        }
                         Ok(Some(event)) => {
+                            self.begun = Begins::Over;
                             if let Some(last) = self.message(event.data, out) {
                                 return out.push(last);
                             }

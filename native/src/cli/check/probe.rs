@@ -193,8 +193,14 @@ impl Probe {
                 }
                 Some(Output::Done(Ok(Answer::Opened(standing)))) => return (Ok(standing), failure, network),
                 Some(Output::Done(Err(error))) => return (Err(error), failure, network),
-                Some(Output::Aside(_) | Output::Event(_) | Output::Part(_) | Output::Learned(_) | Output::Pause(_)) => {
-                }
+                Some(
+                    Output::Aside(_)
+                    | Output::Event(_)
+                    | Output::Primed
+                    | Output::Part(_)
+                    | Output::Learned(_)
+                    | Output::Pause(_),
+                ) => {}
                 Some(Output::Done(Ok(_))) | None => exchange.handle(Input::Failed(Failure {
                     stage: Stage::Body,
                     sent: Sent::Maybe,

@@ -164,7 +164,7 @@ impl Client {
             self.transport.run(&mut exchange, &Patience::of(PATIENCE), &Cancel::new(), |_, said| match said {
                 Said::Event(_) => events += 1,
                 Said::Learned(standing) => drop(self.standing.set(standing)),
-                Said::Part(_) | Said::Paused => {}
+                Said::Primed | Said::Part(_) | Said::Paused => {}
             })?;
         Ok((answer, events))
     }

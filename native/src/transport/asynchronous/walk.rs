@@ -73,6 +73,7 @@ impl Walk {
                     self.pace = Pace::new();
                     return Next::Said(Said::Event(message));
                 }
+                Some(Output::Primed) => return Next::Said(Said::Primed),
                 Some(Output::Part(part)) => {
                     self.pace.stops();
                     return Next::Said(Said::Part(part));
