@@ -2,11 +2,8 @@
 //!
 //! What they offer is written in `tests/peers/fixtures`.
 
-use std::process::Command;
-
-use serde_json::Value;
-
-use super::processes::{Process, node, peers, python, rust_peer};
+use super::at::At;
+use super::processes::Process;
 use super::suite::{Report, Revision};
 
 /// A server for the suite.
@@ -28,7 +25,7 @@ pub(crate) enum Fixture {
 
 /// One that runs.
 pub(crate) struct Server {
-    port: u64,
+    url: String,
     _process: Process,
 }
 
@@ -45,31 +42,16 @@ impl Fixture {
     }
 
     pub(crate) fn start(self) -> Server {
-        let program = |mut command: Command, file: &str| {
-            command.arg(peers().join("fixtures").join(file));
-            command
+        let at = match self {
+            Self::Python => At::Python2,
+            Self::TypeScript => At::TypeScript2,
+            Self::Rust => At::Rust,
+            Self::Older => At::Python1,
+            Self::Everything => At::Everything,
+            Self::Newer => At::TypeScript2Modern,
         };
-        let mut command = match self {
-            Self::Python => program(python(2), "python.py"),
-            Self::TypeScript => program(node(), "typescript.mjs"),
-            Self::Rust => rust_peer("fixture-rmcp"),
-            Self::Older => program(python(1), "python1.py"),
-            Self::Everything => {
-                let mut command = node();
-                command.arg("--require").arg(peers().join("servers/loopback.cjs"));
-                command.arg(peers().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js"));
-                command.arg("streamableHttp");
-                command
-            }
-            Self::Newer => {
-                let mut command = program(node(), "typescript.mjs");
-                command.arg("modern");
-                command
-            }
-        };
-        let process = Process::start(self.name(), &mut command);
-        let port = process.wait_for("its port", |line| serde_json::from_str::<Value>(line).ok()?.get("port")?.as_u64());
-        Server { port, _process: process }
+        let (process, url) = at.start();
+        Server { url, _process: process }
     }
 
     /// Holds the reference itself to what the SDK's own team reaches: all, but for the tasks extension where the SDK has
@@ -95,7 +77,7 @@ impl Fixture {
 }
 
 impl Server {
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/mcp", self.port)
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 }

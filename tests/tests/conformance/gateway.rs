@@ -2,10 +2,7 @@
 //!
 //! It is only started, stopped and listened to.
 
-use std::process::Command;
-
-use serde_json::Value;
-use vmcp_tests::{Scratch, program};
+use vmcp_tests::Scratch;
 
 use super::processes::Process;
 
@@ -42,14 +39,7 @@ impl Gateway {
                  - {{name: fixture, url: \"{backend}\", transport: streamable-http, type: entry}}\n"
             ),
         );
-        let mut command = Command::new(program());
-        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--log-format", "json", "--config"]);
-        command.arg(scratch.path().join("config.yaml")).args(arguments).env_clear();
-        let process = Process::start("vmcp", &mut command);
-        let address = process.wait_for("where it listens", |line| {
-            let said: Value = serde_json::from_str(line).ok()?;
-            (said["msg"] == "listening").then(|| said["address"].as_str().map(str::to_owned))?
-        });
+        let (process, address) = Process::serve(&scratch.path().join("config.yaml"), arguments, &[]);
         Self { process, address }
     }
 

@@ -6,6 +6,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../peers/at.rs"]
+#[expect(dead_code, reason = "the suite asks some of them")]
+mod at;
 mod expected;
 mod fixtures;
 mod gateway;
@@ -41,11 +44,11 @@ fn the_rust_sdk_passes_through_the_gateway_what_it_passes_without() {
 fn passes_what_passes_without(fixture: Fixture) {
     let scratch = Scratch::new();
     let server = fixture.start();
-    let gateway = Gateway::start(&scratch, &server.url());
+    let gateway = Gateway::start(&scratch, server.url());
     let expected = Expected::read();
     let mut faults = String::new();
     for revision in REVISIONS {
-        let direct = suite::judge(&server.url(), revision, &scratch, "direct");
+        let direct = suite::judge(server.url(), revision, &scratch, "direct");
         let through = suite::judge(&gateway.url(), revision, &scratch, "through");
         show(&table(fixture, revision, &direct, &through));
         fixture.check_reference(revision, &direct);
@@ -73,7 +76,7 @@ fn a_server_without_the_older_revisions_passes_their_requirements_as_far_as_the_
 fn passes_across(fixture: Fixture, revision: Revision) {
     let scratch = Scratch::new();
     let server = fixture.start();
-    let gateway = Gateway::start(&scratch, &server.url());
+    let gateway = Gateway::start(&scratch, server.url());
     let through = suite::judge(&gateway.url(), revision, &scratch, "across");
     show(&one_table(fixture.name(), revision, &through));
     let faults = Expected::read().faults(fixture.name(), revision, &through.troubles());
@@ -86,10 +89,10 @@ fn two_replicas_behind_a_proxy_that_takes_turns_pass_what_passes_without() {
     let scratch = Scratch::new();
     let fixture = Fixture::Rust;
     let server = fixture.start();
-    let replicas = [(); 2].map(|()| Gateway::replica(&scratch, &server.url()));
+    let replicas = [(); 2].map(|()| Gateway::replica(&scratch, server.url()));
     let proxy = Rotation::over(replicas.iter().map(|replica| replica.address().to_owned()).collect());
     let revision = Revision::Modern;
-    let direct = suite::judge(&server.url(), revision, &scratch, "direct");
+    let direct = suite::judge(server.url(), revision, &scratch, "direct");
     let through = suite::judge(&proxy.url(), revision, &scratch, "through");
     show(&table(fixture, revision, &direct, &through));
     let faults = Expected::read().faults(fixture.name(), revision, &suite::losses(&direct, &through));

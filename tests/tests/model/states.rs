@@ -28,8 +28,9 @@ const COMES: [&str; 13] = [
     "the end of the caller's patience",
 ];
 
-/// Problems that no exchange finds: what makes credentials for a call fails before it.
-const NOT_HERE: [&str; 1] = ["NoCredentials"];
+/// Problems that no exchange here finds: what makes credentials for a call fails before it, and no answer is passed on while
+/// it arrives, which `mcp::client::passing` tries.
+const NOT_HERE: [&str; 3] = ["NoCredentials", "LateType", "NotAMessage"];
 
 #[derive(Default)]
 struct Seen {

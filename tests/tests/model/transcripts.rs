@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vmcp_core::aggregate::{self, Merged, Offered, Owner, Policy};
+use vmcp_core::gateway::extensions::has_own;
 use vmcp_core::gateway::{self, Ask, Headers, Hop, Offering, ServerInfo, Serves, Session, SessionState, Subject, Turn};
 use vmcp_core::mcp::client::{
     Answer, Asked, Call, Declared, Exchange, Facts, Freshness, Goal, Limits, List, Listed, Output, Reply, Scope,
@@ -422,6 +423,7 @@ fn failure(text: &str) -> Failure {
         "send" => Stage::Send,
         "first-byte" => Stage::FirstByte,
         "body" => Stage::Body,
+        "lost" => Stage::Lost,
         "cancelled" => Stage::Cancelled,
         other => panic!("stage `{other}`"),
     };
@@ -563,7 +565,7 @@ fn turn(given: &[Block]) -> String {
                             out.push_str(&response_text(&refused));
                             continue;
                         }
-                        let Some(owner) = ask.task_owner().or_else(|| owner(&merged, &ask)) else {
+                        let Some(owner) = ask.task_owner().or_else(|| owner(&merged, &facts, &ask)) else {
                             out.push_str(&response_text(&ask.unknown()));
                             continue;
                         };
@@ -654,14 +656,18 @@ impl Lists {
     }
 }
 
-fn owner(merged: &Merged, ask: &Ask<'_>) -> Option<Owner> {
+fn owner(merged: &Merged, facts: &[(String, Facts)], ask: &Ask<'_>) -> Option<Owner> {
     match ask.subject {
         Subject::Tool => merged.owner(List::Tools, &ask.name),
         Subject::Prompt | Subject::PromptArgument => merged.owner(List::Prompts, &ask.name),
         Subject::Resource | Subject::TemplateVariable | Subject::Subscription | Subject::EndOfSubscription => {
             merged.resource(&ask.name)
         }
-        Subject::Task(_) | Subject::Extension => None,
+        Subject::Extension => {
+            let backend = &facts.iter().find(|(_, facts)| has_own(facts))?.0;
+            Some(Owner { backend: backend.as_str().into(), original: ask.name.to_string() })
+        }
+        Subject::Task(_) => None,
     }
 }
 

@@ -22,10 +22,11 @@ use vmcp_core::mcp::{Era, base64, json};
 use vmcp_native::transport::{BackendTransport, Cancel, Patience, Said, Timeouts};
 use vmcp_tests::Scratch;
 
+use super::at::At;
 use super::gateway::Gateway;
 use super::lossless::transport;
 use super::processes::PATIENCE;
-use super::steps::{At, without_uuids};
+use super::steps::without_uuids;
 
 /// Members of a result that each hop says for itself, and why.
 const OF_THE_HOP: &[(&str, &str)] = &[

@@ -3,10 +3,9 @@
 //! It is only started, stopped and listened to.
 
 use std::fmt::Write as _;
-use std::process::Command;
 
 use serde_json::Value;
-use vmcp_tests::{Scratch, program};
+use vmcp_tests::Scratch;
 
 use super::processes::Process;
 
@@ -80,15 +79,8 @@ impl Gateway {
 
     fn reading(scratch: &Scratch, config: &str, variables: &[(&str, &str)]) -> Self {
         scratch.write("configmap.yaml", config);
-        let mut command = Command::new(program());
-        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--debug", "--log-format", "json", "--config"]);
-        command.arg(scratch.path().join("configmap.yaml"));
-        command.env_clear().envs(variables.iter().copied());
-        let process = Process::start("vmcp", &mut command);
-        let address = process.wait_for("where it listens", |line| {
-            let said: Value = serde_json::from_str(line).ok()?;
-            (said["msg"] == "listening").then(|| said["address"].as_str().map(str::to_owned))?
-        });
+        let config = scratch.path().join("configmap.yaml");
+        let (process, address) = Process::serve(&config, &["--debug"], variables);
         Self { process, address }
     }
 

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use vmcp_core::mcp::Era;
 use vmcp_tests::Scratch;
 
+use super::at::At;
 use super::clients::{Call, Told, name, output, text};
 use super::gateway::Gateway;
 use super::processes::peers;
-use super::steps::{At, leave_out_the_hop};
+use super::steps::leave_out_the_hop;
 
 /// Lists every tool, and makes the calls one after another.
 pub(crate) fn drive(url: &str, calls: &[Call]) -> Told {

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod at;
 mod certificates;
 mod clients;
 mod everything;
@@ -21,12 +22,13 @@ mod steps;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use at::At;
 use certificates::{Authority, Certificate, days};
 use clients::{Client, call};
 use gateway::{Backend, Gateway, Log};
 use lossless::End;
 use servers::{Kind, Server};
-use steps::{At, CAPABILITIES, Pair};
+use steps::{CAPABILITIES, Pair};
 use vmcp_core::mcp::Era;
 use vmcp_tests::Scratch;
 

@@ -4,12 +4,15 @@
 //! shows everything it did say.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use vmcp_tests::program;
 
 /// A loaded machine starts Python slowly; nothing takes this long unless it is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -75,6 +78,20 @@ impl Process {
             });
         }
         Self { name: name.to_owned(), child, lines, said }
+    }
+
+    /// Starts `vmcp serve` with this configuration on a free port of loopback; of variables it sees only those given. The second
+    /// part is where it listens.
+    pub(crate) fn serve(config: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> (Self, String) {
+        let mut command = Command::new(program());
+        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--log-format", "json", "--config"]);
+        command.arg(config).args(arguments).env_clear().envs(variables.iter().copied());
+        let process = Self::start("vmcp", &mut command);
+        let address = process.wait_for("where it listens", |line| {
+            let said: Value = serde_json::from_str(line).ok()?;
+            (said["msg"] == "listening").then(|| said["address"].as_str().map(str::to_owned))?
+        });
+        (process, address)
     }
 
     /// The first thing that `found` makes of a line.
