@@ -601,9 +601,14 @@ impl Exchange {
     }
 
     fn called(&mut self, received: Received, ended: &Ended) {
-        if let Received::Broken(Problem::Truncated { id }) = received
-            && self.resume(id, ended)
-        {
+        let cut = match &received {
+            Received::Broken(Problem::Truncated { id }) => Some(*id),
+            Received::Broken(Problem::NoAnswer { failure }) if failure.stage == Stage::Lost => {
+                self.open.as_ref().map(|(id, _)| *id)
+            }
+            _ => None,
+        };
+        if cut.is_some_and(|id| self.resume(id, ended)) {
             return;
         }
         if self.is_mismatch(&received) {
@@ -677,7 +682,9 @@ impl Exchange {
             Received::Refused(429 | 502..=504) if self.resume(id, ended) => return,
             // The same. Silence is waited for once.
             Received::Broken(Problem::NoAnswer { failure })
-                if failure.sent == Sent::Nothing && failure.stage != Stage::Cancelled && self.resume(id, ended) =>
+                if (failure.sent == Sent::Nothing && failure.stage != Stage::Cancelled
+                    || failure.stage == Stage::Lost)
+                    && self.resume(id, ended) =>
             {
                 return;
             }

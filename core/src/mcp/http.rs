@@ -230,6 +230,9 @@ pub enum Stage {
     FirstByte,
     /// Reading the answer.
     Body,
+    /// The same, and the connection is lost: it is neither late nor refused, and may be there for another request.
+    #[serde(rename = "body")]
+    Lost,
     /// Stopped by the caller.
     Cancelled,
 }

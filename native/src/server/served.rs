@@ -446,7 +446,10 @@ impl Asking {
                 Next::Done(result) => {
                     let withdrawal = match &result {
                         Err(CallError { problem: Problem::NoAnswer { failure }, ran: Ran::Maybe, .. })
-                            if matches!(failure.stage, Stage::Cancelled | Stage::FirstByte | Stage::Body) =>
+                            if matches!(
+                                failure.stage,
+                                Stage::Cancelled | Stage::FirstByte | Stage::Body | Stage::Lost
+                            ) =>
                         {
                             walk.withdraw()
                         }

@@ -481,11 +481,11 @@ impl Call {
         let message = match stage {
             Stage::Send => format!("sending the request to {peer}: {words}"),
             Stage::FirstByte => format!("waiting for the answer of {peer}: {words}"),
-            Stage::Body => format!("reading the answer of {peer}: {words}"),
+            Stage::Body | Stage::Lost => format!("reading the answer of {peer}: {words}"),
             Stage::Tls => format!("TLS with {peer}: {words}"),
             Stage::Resolve | Stage::Connect | Stage::Cancelled => format!("connecting to {peer}: {words}"),
         };
-        self.failure(stage, message)
+        self.failure(if stage == Stage::Body { Stage::Lost } else { stage }, message)
     }
 
     /// The words for a deadline that has passed.
@@ -497,14 +497,14 @@ impl Call {
             Stage::Tls => format!("the TLS handshake with {peer} took"),
             Stage::Send => format!("{peer} took no more of the request for"),
             Stage::FirstByte => format!("{peer} gave no answer for"),
-            Stage::Body => format!("{peer} sent no more of its answer for"),
+            Stage::Body | Stage::Lost => format!("{peer} sent no more of its answer for"),
         };
         match (until.bound, stage) {
-            (Bound::Stage, Stage::Send | Stage::FirstByte | Stage::Body) => format!("{what} {limit:?}"),
+            (Bound::Stage, Stage::Send | Stage::FirstByte | Stage::Body | Stage::Lost) => format!("{what} {limit:?}"),
             (Bound::Stage, _) => format!("{what} more than {limit:?}"),
             (Bound::Total, Stage::Send) => format!("the call took more than {limit:?}; {peer} had not taken all of it"),
             (Bound::Total, Stage::FirstByte) => format!("the call took more than {limit:?}; {peer} had not answered"),
-            (Bound::Total, Stage::Body) => {
+            (Bound::Total, Stage::Body | Stage::Lost) => {
                 format!("the call took more than {limit:?}; the answer of {peer} had not ended")
             }
             (Bound::Total, _) => format!("the call took more than {limit:?}; {what} too long"),

@@ -206,7 +206,8 @@ pub(super) fn incomplete(call: &Call, taken: u64, error: &ureq::Error) -> Failur
         }
         error => format!("reading the answer of {peer} after {taken} bytes: {error}"),
     };
-    call.failure(Stage::Body, message)
+    let lost = matches!(error, ureq::Error::Io(_));
+    call.failure(if lost { Stage::Lost } else { Stage::Body }, message)
 }
 
 /// Whether a request may be made once more on a new connection.

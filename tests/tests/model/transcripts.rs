@@ -423,6 +423,7 @@ fn failure(text: &str) -> Failure {
         "send" => Stage::Send,
         "first-byte" => Stage::FirstByte,
         "body" => Stage::Body,
+        "lost" => Stage::Lost,
         "cancelled" => Stage::Cancelled,
         other => panic!("stage `{other}`"),
     };

@@ -15,7 +15,7 @@ use vmcp_native::server::Options;
 use crate::backend::{Backend, answer, plain, request};
 use crate::modern::{begin_as, known};
 use crate::stage::Stage;
-use crate::streams::{asks, get, tells};
+use crate::streams::{asks, begin, get, open, tells};
 use crate::{call, eventually, offer, open_session, rpc, serve_all, tools};
 
 /// What a backend writes in place of an answer to the request of this id.
@@ -264,13 +264,13 @@ fn a_client_without_sessions_that_is_gone_takes_its_call_with_it_at_a_backend_of
         let list = begin_as(address, 1, "tools/list", json!({}), json!({}))().json();
         list["result"]["tools"].as_array().is_some_and(|tools| tools.len() == 2)
     });
-    let begin = |tool: &str| {
+    let call = |tool: &str| {
         let params = json!({"name": tool, "arguments": {}, "_meta": {"progressToken": "p"}});
         begin_as(address, 2, "tools/call", params, json!({}))
     };
     for streams in [false, true] {
         for (stage, tool) in [(&old, "old_t"), (&new, "new_t")] {
-            let answer = begin(tool);
+            let answer = call(tool);
             let mut cue = stage.cue("tools/call");
             if streams {
                 cue.stream();
@@ -312,4 +312,33 @@ fn a_client_that_is_gone_after_it_has_answered_takes_its_call_with_it() {
     drop(answer);
     assert_eq!(stage.cue("notifications/cancelled").body["params"]["requestId"], cue.body["id"]);
     cue.is_left();
+}
+
+#[test]
+fn a_call_whose_stream_is_lost_at_the_backend_goes_on_after_its_last_event() {
+    let stage = Stage::with_streams(json!({"tools": {}}));
+    let server = serve_all(offer(&[("b", &stage.url())], ""), Options::default());
+    let address = server.address();
+    let session = open(address, "2025-06-18", json!({}));
+    let answer = begin(address, &session, 7, json!({}));
+    let mut cue = stage.cue("tools/call");
+    let id = cue.body["id"].clone();
+    cue.stream();
+    cue.raw("id: e1\nretry: 100\ndata: \n\n");
+    // In the middle of an event.
+    cue.breaks_off_after(b"99\r\ndata: {");
+    let mut rest = stage.cue("GET");
+    assert_eq!(rest.header("last-event-id"), Some("e1"));
+    rest.stream();
+    rest.say(&result(&id));
+    let said = answer().json();
+    assert_eq!((&said["id"], &said["result"]["content"][0]["text"]), (&json!(7), &json!("said")));
+    assert_eq!(stage.seen("tools/call").len(), 1);
+    // Where events have no names, nobody knows.
+    let answer = begin(address, &session, 8, json!({}));
+    let mut cue = stage.cue("tools/call");
+    cue.stream();
+    cue.breaks_off_after(b"99\r\ndata: {");
+    let message = answer().json()["error"]["message"].clone();
+    assert_eq!(message, "backend `b`: tools/call: the answer broke off; whether the tool ran is unknown");
 }

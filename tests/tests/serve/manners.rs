@@ -131,3 +131,19 @@ fn a_client_that_is_slow_to_ask_makes_no_other_wait() {
         assert_eq!(Answer::read(BufReader::new(connection)).status, 200, "{place}");
     }
 }
+
+#[test]
+fn a_stream_on_which_nothing_is_said_is_kept_open_for_proxies_and_its_session_with_it() {
+    let server = serve(Options { session_ttl: Duration::from_secs(1), ..Options::default() });
+    let session = open_session(server.address());
+    let mut connection = http::connect(server.address());
+    // They give up after a minute, most of them.
+    connection.set_read_timeout(Some(Duration::from_secs(50))).unwrap();
+    let headers = [("accept", "text/event-stream"), ("mcp-session-id", session.as_str())];
+    http::write(&mut connection, "GET", "/mcp", &headers, b"");
+    let mut stream = Answer::read(BufReader::new(connection));
+    assert_eq!((stream.status, stream.header("cache-control")), (200, Some("no-cache, no-transform")));
+    assert_eq!(stream.chunk().as_deref(), Some(&b": ok\n\n"[..]));
+    assert_eq!(stream.chunk().as_deref(), Some(&b": keep-alive\n\n"[..]));
+    assert_eq!(ping(&server, &session, &[]).0, 200);
+}

@@ -65,6 +65,7 @@ const OTHER: &str = r#"{"jsonrpc":"2.0","id":987654321,"result":{"tools":[]}}"#;
 const LATE: &str = "no answer came: the call took more than 150ms; HOST:PORT had not answered";
 const UNENDED: &str = "the answer broke off: the call took more than 150ms; the answer of HOST:PORT had not ended";
 /// So long nothing is sent by a backend that drips.
+const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private"}"#;
 const MOMENT: Duration = Duration::from_millis(2);
 
 fn faults() -> Vec<Fault> {
@@ -294,7 +295,9 @@ fn whatever_a_backend_does_a_request_ends_with_what_was_wrong_and_the_next_is_an
     let mut wrong = String::new();
     for fault in faults() {
         let call = Call::new("tools/call", Some(r#"{"name":"x"}"#.to_owned()));
-        for (goal, method) in [(Goal::Call(call), "tools/call"), (Goal::List(List::Tools), "tools/list")] {
+        let goals = [(Goal::Call(call), "tools/call"), (Goal::List(List::Tools), "tools/list")];
+        let eras = [Era::Legacy, Era::Modern];
+        for ((goal, method), era) in goals.iter().flat_map(|goal| eras.map(|era| (goal.clone(), era))) {
             // A list has its time as a whole.
             let comes = fault.comes.map_err(|text| match (fault.waits, method) {
                 (Waits::Silence, "tools/list") if text.starts_with("no answer") => LATE,
@@ -307,6 +310,10 @@ fn whatever_a_backend_does_a_request_ends_with_what_was_wrong_and_the_next_is_an
             let server = Server::new(None, move |stream, head, body| {
                 let message: Value = serde_json::from_str(body).unwrap_or_default();
                 let (id, method) = (message["id"].to_string(), message["method"].as_str().unwrap_or_default());
+                if method == "server/discover" && era == Era::Modern {
+                    say(stream, &document(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{DISCOVERED}}}"#)));
+                    return Then::Next;
+                }
                 if !matches!(method, "tools/call" | "tools/list") {
                     // What withdraws a call too.
                     return match method.starts_with("notifications/") {
@@ -331,7 +338,10 @@ fn whatever_a_backend_does_a_request_ends_with_what_was_wrong_and_the_next_is_an
                 Waits::Silence => Patience { call: SHORT, list: SHORT, ..all },
                 Waits::Drip => Patience { drip: SHORT, ..all },
             };
-            let mut start = Start::Remembered(Era::Legacy);
+            let mut start = match era {
+                Era::Legacy => Start::Remembered(Era::Legacy),
+                Era::Modern => Start::Unknown,
+            };
             let mut run = |number, patience: &Patience| {
                 let exchange = Exchange::new(goal.clone(), start.clone(), number, Arc::clone(&settings));
                 transport.run(exchange, patience, &Cancel::new(), |said| {
@@ -342,7 +352,7 @@ fn whatever_a_backend_does_a_request_ends_with_what_was_wrong_and_the_next_is_an
             };
             let came = came(run(0, &patience), &server);
             if came != expected {
-                wrong += &format!("{}, {method}\n  expected {expected:?}\n  came     {came:?}\n", fault.what);
+                wrong += &format!("{}, {era:?}, {method}\n  expected {expected:?}\n  came     {came:?}\n", fault.what);
             }
             is_well.store(true, Ordering::SeqCst);
             let next = run(1, &all);

@@ -511,7 +511,7 @@ fn an_answer_without_its_length_ends_by_the_closure_alert_alone() {
     assert_eq!(
         failure(cut, port),
         (
-            Stage::Body,
+            Stage::Lost,
             Sent::Maybe,
             "reading the answer of 127.0.0.1:PORT: the connection was closed without TLS's closure alert, so the answer \
              may be cut off"

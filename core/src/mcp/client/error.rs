@@ -199,7 +199,7 @@ impl fmt::Display for Ended {
             Stage::Tls => "no TLS connection to the backend",
             Stage::Send => "the request was not sent to its end",
             Stage::FirstByte => "no answer came",
-            Stage::Body => "the answer broke off",
+            Stage::Body | Stage::Lost => "the answer broke off",
             Stage::Cancelled => "the caller gave up",
         })
     }
@@ -268,6 +268,7 @@ mod tests {
             (Stage::Send, "the request was not sent to its end"),
             (Stage::FirstByte, "no answer came"),
             (Stage::Body, "the answer broke off"),
+            (Stage::Lost, "the answer broke off"),
             (Stage::Cancelled, "the caller gave up"),
         ] {
             assert_eq!(text(failure(stage)), expected);

@@ -86,6 +86,12 @@ pub(super) struct Ended {
     pub(super) retry: Option<Duration>,
 }
 
+impl Ended {
+    fn of(parser: &Parser) -> Self {
+        Self { event: parser.last_event_id().to_vec(), retry: parser.retry() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Begins {
     Now,
@@ -134,6 +140,9 @@ impl Reading {
             Input::Body(bytes) => self.body(bytes, out),
             Input::End => self.end(out),
             Input::Failed(failure) if !matches!(self.form, Form::Over) => {
+                if let Form::Stream(parser) = &self.form {
+                    self.ended = Ended::of(parser);
+                }
                 self.finish(Received::Broken(Problem::NoAnswer { failure }), out);
             }
             Input::Failed(_) => {}
@@ -285,7 +294,7 @@ impl Reading {
                 },
             },
             (Form::Stream(parser), Due::Response(id)) => {
-                self.ended = Ended { event: parser.last_event_id().to_vec(), retry: parser.retry() };
+                self.ended = Ended::of(&parser);
                 Received::Broken(Problem::Truncated { id })
             }
             (Form::Refusal(status, body), Due::Response(id)) => match String::from_utf8(body).ok() {
