@@ -352,7 +352,15 @@ pub fn integer(text: &str) -> Option<i64> {
 /// Text as a JSON string.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    if text.bytes().any(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+        return serde_json::Value::from(text).to_string();
+    }
+    // Most need no escapes: names, methods.
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+    out
 }
 
 /// Replaces parts of a text and copies every other byte.
@@ -642,6 +650,16 @@ mod tests {
                         assert_eq!(string(&text).map(Cow::into_owned), serde_json::from_str(&text).ok(), "{text}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_is_what_the_library_quotes() {
+        for code in (0..0x300).chain([0x7f, 0xffff, 0x1f600]) {
+            let Some(c) = char::from_u32(code) else { continue };
+            for text in [alloc::format!("{c}"), alloc::format!("a{c}b")] {
+                assert_eq!(quote(&text), serde_json::Value::from(text.as_str()).to_string());
             }
         }
     }

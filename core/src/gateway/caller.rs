@@ -20,7 +20,7 @@ use crate::mcp::{Era, LogLevel, code, json, jsonrpc, meta};
 use crate::seal::Purpose;
 
 /// Bytes of a response that has not ended, from which on it is passed on. In a shorter one links are searched for.
-const LONG: usize = 256 << 10;
+const LONG: usize = 128 << 10;
 
 /// Who waits for the result of a call, and how it may look. It borrows nothing of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -276,8 +276,10 @@ impl Caller {
         let (of_legacy, of_modern) = match self.era {
             Era::Legacy => (Remake::Nothing, Remake::ForLegacy),
             Era::Modern => {
-                let remake = |backend| for_modern(server, self.cached(backend));
-                (remake(Era::Legacy), remake(Era::Modern))
+                let (server, [of_legacy, of_modern]) =
+                    (server.json(), [Era::Legacy, Era::Modern].map(|era| self.cached(era)));
+                let remake = |server, cached| Remake::ForModern { server, cached };
+                (remake(server.clone(), of_legacy), remake(server, of_modern))
             }
         };
         Some(Arc::new(Passing { id: self.id.clone(), from: LONG, content, of_legacy, of_modern }))

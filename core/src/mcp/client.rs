@@ -824,7 +824,12 @@ impl Exchange {
         self.open = None;
         self.reading = None;
         self.next_reading = Some(Reading::new(due, revision, self.settings.limits.answer_bytes));
-        if matches!(wait, Wait::Handshake | Wait::List) {
+        let only_reads = match wait {
+            Wait::Handshake | Wait::List => true,
+            Wait::Call => matches!(&self.goal, Goal::Call(call) if call.only_reads()),
+            Wait::Acknowledgement => false,
+        };
+        if only_reads {
             request.twice = Twice::Harmless;
         }
         self.queue.push_back(Output::Send { request, wait });

@@ -65,7 +65,7 @@ pub struct Request {
 /// What it means to a backend to get a message twice, because the connection of the first one closed before an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Twice {
-    /// Nothing: it opens or ends a conversation, opens a stream, or asks for a list.
+    /// Nothing: it opens or ends a conversation, opens a stream, asks for a list, or only reads.
     Harmless,
     /// It may do again what was done already.
     Acts,

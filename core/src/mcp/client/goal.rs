@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::passing::Passing;
-use crate::mcp::{Era, LogLevel};
+use crate::mcp::{Era, LogLevel, json};
 
 #[cfg(doc)]
 use super::{Answer, Exchange, Output};
@@ -65,6 +65,24 @@ impl Call {
             era: Era::Legacy,
             passing: None,
         }
+    }
+
+    /// Whether a backend that gets it twice does nothing twice: it only reads, or says again how something is to be. What
+    /// brings answers along may be wanted once only.
+    pub(super) fn only_reads(&self) -> bool {
+        let reads = matches!(
+            self.method.as_str(),
+            "resources/read"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
+                | "prompts/get"
+                | "completion/complete"
+                | "logging/setLevel"
+                | "tasks/get"
+                | "tasks/list"
+        );
+        let brings = |key| self.params.as_deref().is_some_and(|params| json::member(params, key).is_some());
+        reads && !brings("inputResponses") && !brings("requestState")
     }
 }
 
@@ -142,6 +160,21 @@ mod tests {
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn what_only_reads_may_be_sent_twice() {
+        let reads = |method, params: &str| Call::new(method, Some(params.to_owned())).only_reads();
+        assert!(reads("resources/read", r#"{"uri":"x://r"}"#) && Call::new("tasks/list", None).only_reads());
+        for (method, params) in [
+            ("tools/call", "{}"),
+            ("tasks/cancel", "{}"),
+            ("prompts/get", r#"{"name":"p","requestState":"s"}"#),
+            ("resources/read", r#"{"uri":"x://r","inputResponses":{}}"#),
+            ("x/read", "{}"),
+        ] {
+            assert!(!reads(method, params), "{method} {params}");
+        }
+    }
 
     #[test]
     fn a_call_does_not_show_its_parameters() {
