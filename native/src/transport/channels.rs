@@ -439,3 +439,47 @@ impl Drop for InboxReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What came for a reader.
+    fn got(reader: &InboxReader) -> Vec<String> {
+        let mut state = lock(&reader.inbox.state);
+        let next = || match state.take() {
+            Poll::Ready(Got::Event(event)) => Some(String::from_utf8(event).unwrap()),
+            Poll::Ready(Got::End(_)) | Poll::Pending => None,
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn what_a_server_asks_reaches_a_call_whatever_else_is_asked_on_its_stream() {
+        let endpoint = Endpoint::parse("http://127.0.0.1:9/sse").unwrap();
+        let target = (endpoint.clone(), endpoint.to_url().parse().unwrap());
+        let streams = Streams::new(1);
+        let channel = Channel::open(&streams, 1, target, Cancel::new());
+        let (mut listening, mut spoken) = (Listening::new(1000), Vec::new());
+        let mut says = |id: u32| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"elicitation/create","params":{{}}}}"#);
+            let event = format!("data: {text}\n\n");
+            assert!(channel.heard(&mut listening, event.as_bytes(), &mut spoken));
+            vec![event]
+        };
+        // Nobody is there: it waits for whoever comes first.
+        let event = says(1);
+        let list = channel.expect(1, "tools/list", None);
+        assert_eq!(got(&list), event);
+        let event = says(2);
+        assert_eq!(got(&list), event, "there is nobody else");
+        let call = channel.expect(2, "tools/call", None);
+        let later = channel.expect(3, "tools/list", None);
+        let event = says(3);
+        assert_eq!((got(&call), got(&list), got(&later)), (event, vec![], vec![]));
+        drop(call);
+        let listener = channel.listen();
+        let event = says(4);
+        assert_eq!((got(&listener), got(&list), got(&later)), (event, vec![], vec![]));
+    }
+}
