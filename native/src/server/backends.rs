@@ -571,9 +571,7 @@ impl Question {
             }
         }
         drop(self);
-        for standing in conversation.superfluous() {
-            served.end(standing, conversation.who.as_ref()).await;
-        }
+        served.end_superfluous(&mut conversation).await;
     }
 }
 

@@ -51,6 +51,16 @@ pub(super) enum Heard {
     Done(Result<Answer, CallError>, Option<http::Request>),
 }
 
+/// The same for who passes no stream of a call on to a client.
+pub(super) enum Word {
+    /// As [`Heard::Message`].
+    Message(ServerMessage, Option<Arc<Standing>>),
+    /// As [`Heard::Opened`].
+    Opened(Arc<Standing>),
+    /// As [`Heard::Done`].
+    Done(Result<Answer, CallError>, Option<http::Request>),
+}
+
 /// An exchange that runs.
 pub(super) struct Asking {
     /// What is to be begun, once there is a way.
@@ -282,6 +292,13 @@ impl Served {
         }
     }
 
+    /// Ends what an exchange has opened and nobody keeps.
+    pub(super) async fn end_superfluous(&self, conversation: &mut Conversation) {
+        for standing in conversation.superfluous() {
+            self.end(standing, conversation.who.as_ref()).await;
+        }
+    }
+
     /// Asks something in a conversation that is open, and returns whether it was done.
     pub(super) async fn ask_in(
         &self,
@@ -457,6 +474,19 @@ impl Asking {
                     };
                     return Heard::Done(result, withdrawal);
                 }
+            }
+        }
+    }
+
+    /// What is said next, and the end; after [`Word::Done`] nothing.
+    pub(super) async fn word(&mut self, served: &Served, conversation: &mut Conversation) -> Word {
+        loop {
+            match self.next(served, conversation).await {
+                Heard::Message(message, standing) => return Word::Message(message, standing),
+                Heard::Opened(standing) => return Word::Opened(standing),
+                Heard::Done(result, withdrawal) => return Word::Done(result, withdrawal),
+                // These concern the stream of a client's call.
+                Heard::Began(_) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
             }
         }
     }

@@ -504,31 +504,51 @@ fn the_first_wish_to_hear_of_a_resource_finds_out_how_its_backend_speaks() {
     assert!(stage.seen("resources/subscribe").is_empty(), "it is no request there");
 }
 
-#[test]
-fn a_wish_to_hear_of_a_resource_outlives_the_sessions_of_its_backend() {
-    let stage = Stage::with_streams(json!({"tools": {}, "resources": {"subscribe": true}}));
+/// A wish to hear of a resource, of which a backend with sessions is told; then it is another program, which has none.
+/// `begin` makes the request of this method by which that is known, and `result` is what it answers there.
+fn outlives<F: FnOnce() -> Answer>(method: &str, begin: impl FnOnce(SocketAddr, &str) -> F, result: Value) {
+    let stage = Stage::with_streams(
+        json!({"tools": {}, "resources": {"subscribe": true}, "tasks": {"list": {}, "cancel": {}}}),
+    );
     let server = serve(&stage);
     let address = server.address();
     known(address);
-    let session = open(address, "2025-06-18", json!({}));
+    let session = open(address, "2025-11-25", json!({}));
     let mut own = get(address, &session, None);
+    own.primed();
     assert_eq!(rpc(address, &session, 3, "resources/subscribe", json!({"uri": "x://r"})).json()["result"], json!({}));
     let mut standing = stage.cue("GET");
     standing.stream();
     let updated = tells("notifications/resources/updated", json!({"uri": "x://r"}));
     standing.say(&updated);
     assert_eq!(own.event(), Some(updated.clone()));
-    // It is another program now, as the next call finds out.
     stage.becomes_modern();
-    let answer = begin(address, &session, 4, json!({}));
+    let answer = begin(address, &session);
     let mut others = Vec::new();
     let mut heard = listening(&stage, &json!({"resourceSubscriptions": ["x://r"]}), &mut others);
     assert_eq!(own.event(), Some(updated.clone()), "it may have changed meanwhile");
-    stage.cue("tools/call").result(json!({"resultType": "complete", "content": []}));
+    stage.cue(method).result(result);
     assert_eq!(answer().json()["id"], 4);
     tell(&mut heard, "notifications/resources/updated", json!({"uri": "x://r"}));
     assert_eq!(own.event(), Some(updated));
     assert_eq!(stage.seen("resources/subscribe").len(), 1);
+}
+
+#[test]
+fn a_wish_to_hear_of_a_resource_outlives_the_sessions_of_its_backend() {
+    let done = json!({"resultType": "complete", "content": []});
+    outlives("tools/call", |address, session| begin(address, session, 4, json!({})), done);
+}
+
+#[test]
+fn a_wish_to_hear_of_a_resource_outlives_them_also_where_no_call_finds_that_out() {
+    let ask = |address, session: &str| {
+        let mut connection = http::connect(address);
+        let body = asks(json!(4), "tasks/list", json!({})).to_string();
+        http::write(&mut connection, "POST", "/mcp", &[JSON, ACCEPT, ("mcp-session-id", session)], body.as_bytes());
+        || Answer::read(std::io::BufReader::new(connection))
+    };
+    outlives("tasks/list", ask, json!({"resultType": "complete", "tasks": []}));
 }
 
 #[test]
