@@ -18,7 +18,7 @@ use vmcp_core::mcp::client::{
 use vmcp_core::mcp::http::Stage;
 use vmcp_core::mcp::{Era, http};
 
-use super::known::Known;
+use super::known::{Known, News};
 use super::link::{Conversation, Link};
 use super::ways::{Asker, Granted, given_up, no_way};
 use super::whose::Whose;
@@ -368,9 +368,15 @@ impl Served {
         self.own.standing().filter(|standing| standing.facts().is_some())
     }
 
-    /// As [`Known::is_outdated`].
-    pub(super) fn is_outdated(&self, kind: List) -> bool {
-        self.known.of(kind).borrow().is_outdated()
+    /// As [`Known::misses`].
+    pub(super) fn misses(&self, kind: List) -> bool {
+        let mut misses = false;
+        self.known.of(kind).send_if_modified(|known| {
+            misses = known.misses();
+            // Nobody waits for that.
+            false
+        });
+        misses
     }
 
     /// How a conversation for a client with a session begins: in one too, if the backend has sessions, whatever else
@@ -416,10 +422,10 @@ impl Served {
 
     /// Keeps what came of a question, nothing if it failed. If anything is different now, `changed` is called before
     /// anybody can see it: who waits for the answer must not find what was merged before.
-    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant, changed: impl FnOnce()) {
+    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant, changed: impl FnOnce(News)) {
         self.known.of(kind).send_modify(|known| {
-            if known.answered(answer, now) {
-                changed();
+            if let Some(news) = known.answered(answer, now) {
+                changed(news);
             }
         });
     }

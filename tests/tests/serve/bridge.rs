@@ -362,6 +362,63 @@ fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
     }
 }
 
+/// Who is answered first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    TheGateway,
+    TheSession,
+}
+
+#[test]
+fn a_change_that_is_said_in_a_session_and_seen_by_the_gateway_is_told_once() {
+    for first in [First::TheGateway, First::TheSession] {
+        // It does not declare that it tells of changes, as servers on the Python SDK do not.
+        let stage = Stage::with_streams(json!({"tools": {}}));
+        let server = serve(&stage);
+        let address = server.address();
+        let (mine, other) = (open(address, "2025-06-18", json!({})), open(address, "2025-06-18", json!({})));
+        eventually("the backend is listed", || tools(address, &mine) == ["b_t"]);
+        let (mut hears, mut elsewhere) = (get(address, &mine, None), get(address, &other, None));
+        let answer = begin(address, &mine, 2, json!({}));
+        let mut standing = stage.cue("GET");
+        standing.stream();
+        let call = stage.cue("tools/call");
+        let session = call.header("mcp-session-id").map(str::to_owned);
+        call.result(json!({"content": []}));
+        answer();
+        stage.holds_tools();
+        let changed = tells("notifications/tools/list_changed", json!({}));
+        standing.say(&changed);
+        let (one, two) = (stage.cue("tools/list"), stage.cue("tools/list"));
+        let of_session = |cue: &Cue| cue.header("mcp-session-id") == session.as_deref();
+        let (gateways, sessions) = if of_session(&one) { (two, one) } else { (one, two) };
+        assert!(of_session(&sessions) && !of_session(&gateways));
+        let tool = |name: &str| json!({"name": name, "inputSchema": {"type": "object"}});
+        let list = json!({"tools": [tool("t"), tool("u")]});
+        let is_told =
+            |stream: &mut Answer| assert_eq!(stream.event().unwrap()["method"], changed["method"], "{first:?}");
+        match first {
+            First::TheGateway => {
+                gateways.result(list.clone());
+                is_told(&mut elsewhere);
+                sessions.result(list);
+                is_told(&mut hears);
+            }
+            First::TheSession => {
+                sessions.result(list.clone());
+                is_told(&mut hears);
+                gateways.result(list);
+                is_told(&mut elsewhere);
+            }
+        }
+        assert_eq!(tools(address, &mine), ["b_t", "b_u"]);
+        for (session, stream) in [(&mine, &mut hears), (&other, &mut elsewhere)] {
+            send(address, "DELETE", "/mcp", &[("mcp-session-id", session)], b"");
+            assert_eq!(stream.event(), None, "{first:?}");
+        }
+    }
+}
+
 #[test]
 fn what_a_backend_asks_on_the_stream_of_a_calls_own_session_is_about_that_call() {
     let stage = Stage::with_streams(json!({"tools": {}}));
