@@ -28,10 +28,6 @@ pub fn secrets(root: Node<'_, '_>) -> Vec<Span> {
 pub fn secrets_in_text(text: &str) -> Vec<Span> {
     let mut found: Vec<Span> = Vec::new();
     let bytes = text.as_bytes();
-    let end_of = |from: usize, ends: fn(&u8) -> bool| {
-        let rest = bytes.get(from..).unwrap_or_default();
-        from + rest.iter().position(ends).unwrap_or(rest.len())
-    };
     // No byte is looked at for each of what stands before it: of a value and of a URL the end is found once.
     let (mut value_ends, mut url_ends) = (0, 0);
     // A credential stands after a colon: that of its key, or that of its scheme.
@@ -46,20 +42,20 @@ pub fn secrets_in_text(text: &str) -> Vec<Span> {
         let key = key.get(..key.iter().rposition(|byte| !closes(byte)).map_or(0, |last| last + 1)).unwrap_or_default();
         if key.ends_with(b"headerValue") || key.ends_with(b"clientSecret") || key.ends_with(b"ClientSecret") {
             let start = text.len() - after.get(1..).unwrap_or_default().trim_start().len();
-            let line = text.get(start..end_of(start, |byte| matches!(byte, b'\n' | b'\r'))).unwrap_or_default();
+            let line = text.get(start..end_of(bytes, start, |byte| matches!(byte, b'\n' | b'\r'))).unwrap_or_default();
             // Inside of a JSON string lines end with an escape.
             value_ends = start + line.find("\\n").unwrap_or(line.len());
             found.push(Span::new(start, value_ends));
         } else if after.starts_with("://") {
             let start = colon + "://".len();
-            let authority = end_of(start, |byte| ends_url(byte) || b"/?#".contains(byte));
+            let authority = end_of(bytes, start, |byte| ends_url(byte) || matches!(byte, b'/' | b'?' | b'#'));
             if let Some(at) = bytes.get(start..authority).and_then(|bytes| bytes.iter().rposition(|byte| *byte == b'@'))
             {
                 found.push(Span::new(start, start + at));
             }
             // One inside of another ends where that does, and so does its query.
             if colon >= url_ends {
-                url_ends = end_of(start, ends_url);
+                url_ends = end_of(bytes, start, ends_url);
                 let url = bytes.get(start..url_ends).unwrap_or_default();
                 found.extend(
                     url.iter().position(|byte| *byte == b'?').map(|mark| Span::new(start + mark + 1, url_ends)),
@@ -70,8 +66,14 @@ pub fn secrets_in_text(text: &str) -> Vec<Span> {
     apart(found)
 }
 
+/// Where the first byte from `start` on is that ends something; the end of the text, if there is none.
+fn end_of(text: &[u8], start: usize, ends: impl Fn(&u8) -> bool) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    start + rest.iter().position(ends).unwrap_or(rest.len())
+}
+
 fn ends_url(byte: &u8) -> bool {
-    byte.is_ascii() && !byte.is_ascii_graphic() || b"\"'`\\<>".contains(byte)
+    matches!(byte, 0..=b' ' | 0x7f | b'"' | b'\'' | b'`' | b'\\' | b'<' | b'>')
 }
 
 /// Sorted, those that overlap as one.
