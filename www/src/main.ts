@@ -446,6 +446,17 @@ async function fromLink(): Promise<boolean> {
 }
 addEventListener("hashchange", () => void fromLink());
 
+/** What `vmcp preview` knows of its file; each character of `files` is a byte. */
+type State = { text: string; files: Record<string, string>; variables: string[] };
+
+async function showState({ text, files, variables }: State): Promise<void> {
+  for (const name of core.files.keys()) if (!(name in files)) core.takeFile(name);
+  for (const [name, bytes] of Object.entries(files)) core.giveFile(name, Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
+  core.giveVariables(variables.join("\n"));
+  if (text === editor.wholeText) await check();
+  else editor.load(text);
+}
+
 /** `vmcp preview` gives the file, and its CA files, and gives them again when they change. */
 async function live(path: string): Promise<void> {
   let seen = "";
@@ -456,12 +467,7 @@ async function live(path: string): Promise<void> {
         const state = await response.json();
         seen = state.version;
         byId("live").textContent = state.problem === undefined ? texts.live(state.name) : texts.problem(state.problem);
-        if (state.problem !== undefined) continue;
-        for (const name of core.files.keys()) if (!(name in state.files)) core.takeFile(name);
-        for (const [name, bytes] of Object.entries<string>(state.files)) core.giveFile(name, Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
-        core.giveVariables(state.variables.join("\n"));
-        if (state.text === editor.wholeText) await check();
-        else editor.load(state.text);
+        if (state.problem === undefined) await showState(state);
       }
     } catch {
       byId("live").textContent = texts.lost;

@@ -111,7 +111,7 @@ export const texts = {
   same: "No change: both mean the same.",
   changes: (count: number) => counted(count, "change"),
   secretsInLink: (count: number) =>
-    `The text holds ${counted(count, "literal secret")}. Whoever has the link can read ${count === 1 ? "it" : "them"}.`,
+    `The text holds ${counted(count, "literal secret")}, or what may be ${count === 1 ? "one" : "some"}. Whoever has the link can read ${count === 1 ? "it" : "them"}.`,
   makeLink: labels.makeLink,
   linkAnyway: "Make the link all the same",
   linkReady: (characters: number, where: "disk" | "loopback" | "web") =>
