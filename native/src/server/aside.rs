@@ -7,12 +7,15 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use vmcp_core::gateway::listen::Changing;
 use vmcp_core::mcp::client::{Answer, CallError, Goal};
+use vmcp_core::mcp::http;
 
 use super::App;
 use super::client::Client;
-use super::served::Heard;
+use super::link::Conversation;
+use super::served::{Served, Word};
 use super::sessions::Session;
 use crate::logging::chain;
+use crate::transport::Cancel;
 
 impl App {
     /// What comes of it; `None` if it could not be asked. The session is opened if the client has not used it yet.
@@ -29,26 +32,7 @@ impl App {
         let (done, result) = oneshot::channel();
         let (app, session, stop) = (Arc::clone(self), Arc::clone(session), link.cancel.clone());
         let job = async move {
-            let mut asking = served.ask(goal, &conversation, &stop);
-            let (result, withdrawal) = loop {
-                match asking.next(&served, &mut conversation).await {
-                    Heard::Message(message, standing) => {
-                        if let Some(kind) = Changing::of(&message.method) {
-                            app.changed_in_session(&session, place, kind);
-                        }
-                        if let Some(response) = app.told(&session, place, standing.as_ref(), &message, None) {
-                            asking.answer(response);
-                        }
-                    }
-                    Heard::Opened(standing) => {
-                        session.state.lists_anew(place);
-                        session.state.replay(place, &served, &standing, &stop).await;
-                        app.listen_to(&session, place).stands().await;
-                    }
-                    Heard::Began(_) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
-                    Heard::Done(result, withdrawal) => break (result, withdrawal),
-                }
-            };
+            let (result, withdrawal) = app.ask_for(&session, &served, place, goal, &mut conversation, &stop).await;
             // Whoever asked may not wait any longer.
             drop(done.send(result));
             if let Some(request) = withdrawal {
@@ -61,5 +45,33 @@ impl App {
             return None;
         }
         result.await.ok()
+    }
+
+    /// The same in a conversation of the session, by whoever holds it. The second part of what comes of it is for
+    /// [`Served::send_aside`].
+    pub(super) async fn ask_for(
+        self: &Arc<Self>,
+        session: &Arc<Session<Client>>,
+        served: &Arc<Served>,
+        place: usize,
+        goal: Goal,
+        conversation: &mut Conversation,
+        cancel: &Cancel,
+    ) -> (Result<Answer, CallError>, Option<http::Request>) {
+        let mut asking = served.ask(goal, conversation, cancel);
+        loop {
+            match asking.word(served, conversation).await {
+                Word::Message(message, standing) => {
+                    if let Some(kind) = Changing::of(&message.method) {
+                        self.changed_in_session(session, place, kind);
+                    }
+                    if let Some(response) = self.told(session, place, standing.as_ref(), &message, None) {
+                        asking.answer(response);
+                    }
+                }
+                Word::Opened(standing) => self.opened_for(session, served, place, &standing, cancel).await,
+                Word::Done(result, withdrawal) => return (result, withdrawal),
+            }
+        }
     }
 }

@@ -19,6 +19,7 @@ use vmcp_core::identity::Principal;
 use vmcp_core::mcp::client::{Answer, Call, Class, Freshness, Goal, List, Listed, Settings, Standing};
 
 use super::ears::{Ear, Left};
+use super::known::{News, Why};
 use super::link::{Conversation, Link};
 use super::questions::Towards;
 use super::served::{Heard, Served};
@@ -90,17 +91,15 @@ pub(super) struct Change {
     pub(super) view: usize,
     /// Of the backend at this place.
     pub(super) place: usize,
-    pub(super) kind: Changing,
+    pub(super) list: List,
     pub(super) why: Why,
 }
 
-/// How that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// The backend said so: to everybody who hears it.
-    Told,
-    /// It was asked.
-    Seen,
+impl Change {
+    /// What clients are told of.
+    pub(super) fn kind(&self) -> Changing {
+        Changing::of_list(self.list)
+    }
 }
 
 /// Why a call cannot be made now.
@@ -254,12 +253,12 @@ impl Backends {
                 }
             }
             // Said once, and taken back when all its lists are there: one may be, and another not.
-            let lacks = |kinds: &[List]| kinds.iter().any(|kind| served.list(*kind).is_none());
-            if lacks(kinds) {
-                if !missed.swap(true, Ordering::SeqCst) {
+            if kinds.iter().filter(|kind| served.misses(**kind)).count() > 0 {
+                if !missed.swap(true, Ordering::Relaxed) {
                     tracing::warn!(backend = served.name, "backend is missing from the lists");
                 }
-            } else if !lacks(&List::ALL) && missed.swap(false, Ordering::Relaxed) {
+            } else if List::ALL.iter().all(|kind| served.list(*kind).is_some()) && missed.swap(false, Ordering::Relaxed)
+            {
                 tracing::info!(backend = served.name, "backend is in the lists again");
             }
         }
@@ -381,16 +380,13 @@ impl Backends {
 
     pub(super) fn keep(self: &Arc<Self>, served: &Served, kind: List, listed: Option<Listed>) {
         let Some((place, _)) = self.find(&served.name) else { return };
-        let was_known = served.list(kind).is_some() || served.is_outdated(kind);
-        let why = if served.is_outdated(kind) { Why::Told } else { Why::Seen };
-        served.answered(kind, listed, Instant::now(), || {
+        // Whoever lists without it has said so before this step, and is told; or looks after it, and finds the count and
+        // the answer.
+        served.answered(kind, listed, Instant::now(), |news| {
             self.changes.fetch_add(1, Ordering::SeqCst);
-            // A list that nobody was shown without it is no change to anybody. After the count, in the one order of both:
-            // whoever lists without it has said so by now, or finds the count and this answer.
-            let was_missed = self.missed.get(place).is_some_and(|missed| missed.load(Ordering::SeqCst));
-            if was_missed || was_known {
+            if let News::Changed(why) = news {
                 // Where nobody listens, nobody is told.
-                drop(self.changed.send(Change { view: self.number, place, kind: Changing::of_list(kind), why }));
+                drop(self.changed.send(Change { view: self.number, place, list: kind, why }));
             }
         });
         self.news.send_replace(());
@@ -571,9 +567,7 @@ impl Question {
             }
         }
         drop(self);
-        for standing in conversation.superfluous() {
-            served.end(standing, conversation.who.as_ref()).await;
-        }
+        served.end_superfluous(&mut conversation).await;
     }
 }
 

@@ -174,16 +174,18 @@ impl App {
             Some(found) => Some(found),
             None => view.find_in(kinds, look).await,
         };
+        let of_list = async |list: List| {
+            let listed = find(&[list], &|merged| merged.owner(list, name)).await;
+            listed.or_else(|| view.merged().unlisted(list, name))
+        };
         let found = match subject {
             // Its id says whose it is.
             Subject::Task(_) => None,
             Subject::Extension => view
                 .extended(&self.backends)
                 .map(|served| Owner { backend: served.name.as_str().into(), original: name.to_owned() }),
-            Subject::Tool => find(&[List::Tools], &|merged| merged.owner(List::Tools, name)).await,
-            Subject::Prompt | Subject::PromptArgument => {
-                find(&[List::Prompts], &|merged| merged.owner(List::Prompts, name)).await
-            }
+            Subject::Tool => of_list(List::Tools).await,
+            Subject::Prompt | Subject::PromptArgument => of_list(List::Prompts).await,
             Subject::TemplateVariable | Subject::Resource | Subject::Subscription | Subject::EndOfSubscription => {
                 find(resources, &|merged| merged.resource(name)).await
             }
@@ -201,10 +203,6 @@ impl App {
                 let linked = self.links.place(name).and_then(|place| view.at(place));
                 owners.sort_by_key(|owner| linked.is_none_or(|served| *served.name != *owner.backend));
                 owners
-            }
-            (None, Subject::Tool) => view.merged().unlisted(List::Tools, name).into_iter().collect(),
-            (None, Subject::Prompt | Subject::PromptArgument) => {
-                view.merged().unlisted(List::Prompts, name).into_iter().collect()
             }
             (None, _) => Vec::new(),
         }

@@ -19,7 +19,7 @@ use super::App;
 use super::backends::Backends;
 use super::client::Client;
 use super::link::Link;
-use super::served::{Heard, Served};
+use super::served::{Served, Word};
 use super::sessions::Session;
 use super::ways::Asker;
 use crate::transport::asynchronous::Response;
@@ -221,15 +221,13 @@ impl Served {
         }
         let mut asking = self.ask(Goal::Open, &conversation, cancel);
         let result = loop {
-            match asking.next(self, &mut conversation).await {
-                Heard::Opened(standing) => ear.opened(&standing).await,
-                Heard::Done(result, _) => break result,
-                Heard::Began(_) | Heard::Message(..) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
+            match asking.word(self, &mut conversation).await {
+                Word::Opened(standing) => ear.opened(&standing).await,
+                Word::Done(result, _) => break result,
+                Word::Message(..) => {}
             }
         };
-        for standing in conversation.superfluous() {
-            self.end(standing, conversation.who.as_ref()).await;
-        }
+        self.end_superfluous(&mut conversation).await;
         result.is_ok()
     }
 }

@@ -16,7 +16,7 @@ use vmcp_core::mcp::{Era, json};
 
 use super::backends::{Backends, Change};
 use super::link::Conversation;
-use super::served::{Asking, Heard, Served};
+use super::served::{Asking, Served, Word};
 use crate::logging::chain;
 use crate::transport::Cancel;
 
@@ -218,15 +218,13 @@ impl Changes {
     /// It has ended: what came of it.
     pub(super) async fn next(&mut self) -> Result<ServerMessage, Result<Answer, CallError>> {
         loop {
-            match self.asking.next(&self.served, &mut self.conversation).await {
-                Heard::Message(message, _) => return Ok(message),
-                Heard::Done(result, _) => {
-                    for standing in self.conversation.superfluous() {
-                        self.served.end(standing, self.conversation.who.as_ref()).await;
-                    }
+            match self.asking.word(&self.served, &mut self.conversation).await {
+                Word::Message(message, _) => return Ok(message),
+                Word::Opened(_) => {}
+                Word::Done(result, _) => {
+                    self.served.end_superfluous(&mut self.conversation).await;
                     return Err(result);
                 }
-                Heard::Began(_) | Heard::Opened(_) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
             }
         }
     }

@@ -27,6 +27,26 @@ pub(super) struct Known {
     failed: Option<Failed>,
     /// When the backend said that it is another one, until it was asked after that.
     told: Option<Instant>,
+    /// Whether anybody was shown the lists without it since it was there last.
+    missed: bool,
+}
+
+/// What an answer is to those who were shown the lists before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// A list that nobody has missed: no change to anybody.
+    First,
+    /// Another list than was shown, or none where one was.
+    Changed(Why),
+}
+
+/// How it is known that a list is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The backend said so: to everybody who hears it.
+    Told,
+    /// It was asked.
+    Seen,
 }
 
 /// Questions that failed, since the last answer.
@@ -99,9 +119,16 @@ impl Known {
         self.told.is_some()
     }
 
-    /// Keeps what came of a question, `None` if it failed. Returns whether anything else is known now, or whether the
-    /// backend said that it would be.
-    pub(super) fn answered(&mut self, answer: Option<Listed>, now: Instant) -> bool {
+    /// Whether there is none to show, asked by who shows the lists without it: it is news to somebody then when it comes.
+    pub(super) fn misses(&mut self) -> bool {
+        self.missed = self.list.is_none();
+        self.missed
+    }
+
+    /// Keeps what came of a question, `None` if it failed. Returns what is different now, or what the backend said to be.
+    pub(super) fn answered(&mut self, answer: Option<Listed>, now: Instant) -> Option<News> {
+        let was_shown = self.list.is_some() || self.missed || self.told.is_some();
+        let why = if self.told.is_some() { Why::Told } else { Why::Seen };
         let asked = self.asking.take();
         let told = self.told.take_if(|told| asked.is_some_and(|asked| asked >= *told)).is_some();
         let late = self.told.is_some();
@@ -110,7 +137,7 @@ impl Known {
             // What was asked before the backend spoke may be what it was.
             self.answered = None;
         }
-        changed || told
+        (changed || told).then_some(if was_shown { News::Changed(why) } else { News::First })
     }
 
     fn keep(&mut self, answer: Option<Listed>, now: Instant) -> bool {
@@ -150,12 +177,13 @@ mod tests {
         let (mut known, now) = (Known::default(), Instant::now());
         assert!(known.claim(now) && !known.claim(now));
         assert_eq!(known.asking(), Some(now));
-        assert!(known.answered(listed("a"), now) && known.asking().is_none());
+        assert_eq!((known.answered(listed("a"), now), known.asking()), (Some(News::First), None));
         assert!(!known.claim(now + 29 * SECOND) && known.claim(now + 30 * SECOND));
-        assert!(!known.answered(listed("a"), now + 30 * SECOND), "nothing is different");
+        assert_eq!(known.answered(listed("a"), now + 30 * SECOND), None, "nothing is different");
         known.outdated(now + 30 * SECOND);
         assert!(known.claim(now + 31 * SECOND));
-        assert!(known.answered(listed("b"), now + 31 * SECOND));
+        assert_eq!(known.answered(listed("b"), now + 31 * SECOND), Some(News::Changed(Why::Told)));
+        assert_eq!(known.answered(listed("c"), now + 32 * SECOND), Some(News::Changed(Why::Seen)));
     }
 
     #[test]
@@ -163,9 +191,10 @@ mod tests {
         let (mut known, now) = (Known::default(), Instant::now());
         assert!(known.claim(now));
         known.outdated(now + SECOND);
-        assert!(known.answered(listed("a"), now + 2 * SECOND) && known.is_outdated());
+        assert!(known.answered(listed("a"), now + 2 * SECOND).is_some() && known.is_outdated());
         assert!(known.claim(now + 2 * SECOND), "that answer may be older");
-        assert!(known.answered(listed("a"), now + 3 * SECOND), "it said that it changed");
+        let news = known.answered(listed("a"), now + 3 * SECOND);
+        assert_eq!(news, Some(News::Changed(Why::Told)), "it said that it changed");
         assert!(!known.is_outdated() && !known.claim(now + 4 * SECOND));
     }
 
@@ -173,12 +202,25 @@ mod tests {
     fn an_old_list_is_believed_for_a_minute() {
         let (mut known, now) = (Known::default(), Instant::now());
         known.answered(listed("a"), now);
-        assert!(!known.answered(None, now + 30 * SECOND) && known.has_failed());
-        assert!(!known.answered(None, now + 89 * SECOND) && known.list.is_some());
-        assert!(known.answered(None, now + 90 * SECOND) && known.list.is_none());
-        assert!(!known.answered(None, now + 91 * SECOND));
-        assert!(known.answered(listed("a"), now + 92 * SECOND) && !known.has_failed());
-        assert!(!known.answered(None, now + 93 * SECOND) && known.list.is_some(), "a minute begins anew");
+        assert!(known.answered(None, now + 30 * SECOND).is_none() && known.has_failed());
+        assert!(known.answered(None, now + 89 * SECOND).is_none() && known.list.is_some());
+        assert!(known.answered(None, now + 90 * SECOND).is_some() && known.list.is_none());
+        assert!(known.answered(None, now + 91 * SECOND).is_none());
+        assert!(known.answered(listed("a"), now + 92 * SECOND).is_some() && !known.has_failed());
+        assert!(known.answered(None, now + 93 * SECOND).is_none() && known.list.is_some(), "a minute begins anew");
+    }
+
+    #[test]
+    fn a_list_is_news_to_who_was_shown_the_others_without_it() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        assert!(known.misses());
+        assert_eq!(known.answered(None, now), None, "it is still missing");
+        assert_eq!(known.answered(listed("a"), now), Some(News::Changed(Why::Seen)));
+        assert!(!known.misses());
+        // Gone, and back before anybody looked.
+        known.answered(None, now);
+        assert_eq!(known.answered(None, now + BELIEVED), Some(News::Changed(Why::Seen)));
+        assert_eq!(known.answered(listed("a"), now + BELIEVED), Some(News::First));
     }
 
     #[test]

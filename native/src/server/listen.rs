@@ -115,7 +115,7 @@ impl App {
                 _ = stopping.wait_for(|stopping| *stopping) => break,
                 () = &mut expired => break,
                 change = changes.recv() => match change {
-                    Ok(change) if change.view == view.number => told.changed(&honoured, &[change.kind]),
+                    Ok(change) if change.view == view.number => told.changed(&honoured, &[change.kind()]),
                     Ok(_) => {}
                     // Too many to remember: any list may be another one.
                     Err(RecvError::Lagged(_)) => told.changed(&honoured, &Changing::ALL),

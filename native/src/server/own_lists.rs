@@ -11,7 +11,9 @@ use vmcp_core::gateway::listen::Changing;
 use vmcp_core::mcp::client::{Answer, Goal, List, Listed};
 
 use super::App;
+use super::backends::Change;
 use super::client::Client;
+use super::known::Why;
 use super::sessions::Session;
 use super::views::View;
 
@@ -97,14 +99,27 @@ impl OwnLists {
         }
     }
 
-    /// Keeps a list, unless it is what the others see.
-    fn keep(&self, place: usize, list: List, listed: Listed, others: Option<&Listed>) {
+    /// Keeps a list, until it is what the others see.
+    fn keep(&self, place: usize, list: List, listed: Listed) {
         let mut state = self.lock();
         state.version += 1;
-        match others == Some(&listed) {
-            true => drop(state.lists.remove(&(place, list))),
-            false => drop(state.lists.insert((place, list), Arc::new(listed))),
+        state.lists.insert((place, list), Arc::new(listed));
+    }
+
+    /// Whether the client is told by itself what is another list now.
+    fn is_asking(&self, place: usize, kind: Changing) -> bool {
+        self.lock().asking.contains_key(&(place, kind))
+    }
+
+    /// Whether the client has a list of its own until now. One that is what the others see, which is this, is no longer.
+    fn has(&self, place: usize, list: List, others: Option<&Listed>) -> bool {
+        let mut state = self.lock();
+        let Some(own) = state.lists.get(&(place, list)) else { return false };
+        if Some(&**own) == others {
+            state.lists.remove(&(place, list));
+            state.version += 1;
         }
+        true
     }
 
     /// Every change under this lock is one step.
@@ -132,13 +147,15 @@ impl App {
                 for list in kind.lists() {
                     let listed = app.ask_in_session(place, &session, Goal::List(*list)).await;
                     if let Some(Ok(Answer::Listed(listed))) = listed {
-                        let others = client.view().at(place).cloned().and_then(|served| served.list(*list));
-                        client.own_lists.keep(place, *list, listed, others.as_deref());
+                        client.own_lists.keep(place, *list, listed);
                     }
                 }
                 if client.own_lists.is_done(place, kind) {
                     break;
                 }
+            }
+            for list in kind.lists() {
+                client.has_own(place, *list);
             }
             client.tell_changed(kind);
         });
@@ -152,6 +169,24 @@ impl Client {
             let view = self.view();
             self.own_lists.merged(&view).unwrap_or_else(|| view.merged())
         }
+    }
+
+    /// Whether what has changed for the others is to be told to this client. If its own session is being asked for the
+    /// same, it is told by that, once.
+    pub(super) fn sees(&self, change: &Change) -> bool {
+        if change.view != self.view().number || self.own_lists.is_asking(change.place, change.kind()) {
+            return false;
+        }
+        match change.why {
+            Why::Told => !self.hears_itself(change.place),
+            // It was told when it got its own.
+            Why::Seen => !self.has_own(change.place, change.list),
+        }
+    }
+
+    fn has_own(&self, place: usize, list: List) -> bool {
+        let others = self.view().at(place).and_then(|served| served.list(list));
+        self.own_lists.has(place, list, others.as_deref())
     }
 
     /// A conversation with the backend at this place is a new one.

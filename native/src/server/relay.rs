@@ -16,7 +16,7 @@ use vmcp_core::mcp::client::{Call, ServerMessage, Standing};
 use vmcp_core::mcp::{Era, LogLevel, json, jsonrpc};
 
 use super::App;
-use super::backends::{Backends, Change, Why};
+use super::backends::{Backends, Change};
 use super::client::Client;
 use super::outlet::{Outlet, Told};
 use super::questions::{Answered, On, Source, Towards};
@@ -196,12 +196,10 @@ impl App {
             };
             for session in self.sessions.all() {
                 let client = &session.state;
-                let hears = |change: &&Change| {
-                    change.view == client.view().number
-                        && !(change.why == Why::Told && client.hears_itself(change.place))
-                };
                 let mut kinds = match &told {
-                    Changed::These(changes) => changes.iter().filter(hears).map(|change| change.kind).collect(),
+                    Changed::These(changes) => {
+                        changes.iter().filter(|change| client.sees(change)).map(Change::kind).collect()
+                    }
                     Changed::Anything => Changing::ALL.to_vec(),
                 };
                 kinds.sort();
@@ -282,12 +280,15 @@ impl App {
 #[cfg(test)]
 mod tests {
     use tokio::sync::broadcast;
+    use vmcp_core::mcp::client::List;
+
+    use super::super::known::Why;
 
     use super::*;
 
     #[test]
     fn what_is_too_much_to_remember_may_be_anything() {
-        let change = |place| Change { view: 0, place, kind: Changing::Tools, why: Why::Seen };
+        let change = |place| Change { view: 0, place, list: List::Tools, why: Why::Seen };
         let (sender, mut changes) = broadcast::channel(2);
         sender.send(change(1)).unwrap();
         assert_eq!(with_more(change(0), &mut changes), Changed::These(vec![change(0), change(1)]));

@@ -18,7 +18,7 @@ use vmcp_core::mcp::client::{
 use vmcp_core::mcp::http::Stage;
 use vmcp_core::mcp::{Era, http};
 
-use super::known::Known;
+use super::known::{Known, News};
 use super::link::{Conversation, Link};
 use super::ways::{Asker, Granted, given_up, no_way};
 use super::whose::Whose;
@@ -48,6 +48,16 @@ pub(super) enum Heard {
     /// The backend closed the stream of the call, and is asked for the rest later.
     Paused,
     /// It is over. The second part is for [`Served::send_aside`] once the caller has been told.
+    Done(Result<Answer, CallError>, Option<http::Request>),
+}
+
+/// The same for who passes no stream of a call on to a client.
+pub(super) enum Word {
+    /// As [`Heard::Message`].
+    Message(ServerMessage, Option<Arc<Standing>>),
+    /// As [`Heard::Opened`].
+    Opened(Arc<Standing>),
+    /// As [`Heard::Done`].
     Done(Result<Answer, CallError>, Option<http::Request>),
 }
 
@@ -282,6 +292,13 @@ impl Served {
         }
     }
 
+    /// Ends what an exchange has opened and nobody keeps.
+    pub(super) async fn end_superfluous(&self, conversation: &mut Conversation) {
+        for standing in conversation.superfluous() {
+            self.end(standing, conversation.who.as_ref()).await;
+        }
+    }
+
     /// Asks something in a conversation that is open, and returns whether it was done.
     pub(super) async fn ask_in(
         &self,
@@ -351,9 +368,15 @@ impl Served {
         self.own.standing().filter(|standing| standing.facts().is_some())
     }
 
-    /// As [`Known::is_outdated`].
-    pub(super) fn is_outdated(&self, kind: List) -> bool {
-        self.known.of(kind).borrow().is_outdated()
+    /// As [`Known::misses`].
+    pub(super) fn misses(&self, kind: List) -> bool {
+        let mut misses = false;
+        self.known.of(kind).send_if_modified(|known| {
+            misses = known.misses();
+            // Nobody waits for that.
+            false
+        });
+        misses
     }
 
     /// How a conversation for a client with a session begins: in one too, if the backend has sessions, whatever else
@@ -399,10 +422,10 @@ impl Served {
 
     /// Keeps what came of a question, nothing if it failed. If anything is different now, `changed` is called before
     /// anybody can see it: who waits for the answer must not find what was merged before.
-    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant, changed: impl FnOnce()) {
+    pub(super) fn answered(&self, kind: List, answer: Option<Listed>, now: Instant, changed: impl FnOnce(News)) {
         self.known.of(kind).send_modify(|known| {
-            if known.answered(answer, now) {
-                changed();
+            if let Some(news) = known.answered(answer, now) {
+                changed(news);
             }
         });
     }
@@ -457,6 +480,19 @@ impl Asking {
                     };
                     return Heard::Done(result, withdrawal);
                 }
+            }
+        }
+    }
+
+    /// What is said next, and the end; after [`Word::Done`] nothing.
+    pub(super) async fn word(&mut self, served: &Served, conversation: &mut Conversation) -> Word {
+        loop {
+            match self.next(served, conversation).await {
+                Heard::Message(message, standing) => return Word::Message(message, standing),
+                Heard::Opened(standing) => return Word::Opened(standing),
+                Heard::Done(result, withdrawal) => return Word::Done(result, withdrawal),
+                // These concern the stream of a client's call.
+                Heard::Began(_) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
             }
         }
     }

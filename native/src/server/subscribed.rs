@@ -15,7 +15,7 @@ use vmcp_core::mcp::client::{Answer, CallError, Goal, ServerMessage, Standing};
 use super::App;
 use super::client::Client;
 use super::link::Conversation;
-use super::served::{Heard, Served};
+use super::served::Served;
 use super::sessions::Session;
 use crate::logging::chain;
 use crate::transport::Cancel;
@@ -60,24 +60,9 @@ impl App {
         if let Some(standing) = conversation.standing() {
             return Ok(standing.era());
         }
-        let mut era = Era::Legacy;
-        let mut asking = served.ask(Goal::Open, conversation, cancel);
-        loop {
-            match asking.next(served, conversation).await {
-                Heard::Opened(standing) => self.opened_for(session, served, place, &standing, cancel).await,
-                Heard::Message(message, standing) => {
-                    if let Some(response) = self.told(session, place, standing.as_ref(), &message, None) {
-                        asking.answer(response);
-                    }
-                }
-                Heard::Began(_) | Heard::Primed | Heard::Part(_) | Heard::Paused => {}
-                Heard::Done(result, _) => {
-                    if let Answer::Opened(standing) = result? {
-                        era = standing.era();
-                    }
-                    return Ok(era);
-                }
-            }
+        match self.ask_for(session, served, place, Goal::Open, conversation, cancel).await.0? {
+            Answer::Opened(standing) => Ok(standing.era()),
+            _ => Ok(Era::Legacy),
         }
     }
 

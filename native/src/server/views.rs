@@ -192,9 +192,12 @@ fn settings(declares: &Declares) -> Settings {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::future::Future as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
+    use std::task::{Context, Poll, Waker};
 
+    use tokio::sync::broadcast::error::TryRecvError;
     use vmcp_core::aggregate::{Merged, Policy};
     use vmcp_core::config;
     use vmcp_core::discovery::{discover, needs};
@@ -204,13 +207,18 @@ mod tests {
     use vmcp_core::secret::Secret;
     use vmcp_core::trust::UnixTime;
 
+    use super::super::backends::Change;
     use super::super::ears::Ear;
+    use super::super::known::Why;
     use super::super::link::Link;
     use super::super::served::Served;
     use super::*;
     use crate::materials::{Source, gather};
     use crate::tokens::{Sender, Tokens};
     use crate::transport::TransportOptions;
+
+    /// Longer than anybody waits for a list.
+    const LONG: Duration = Duration::from_secs(6);
 
     fn served(tokens: &Tokens) -> Served {
         let text = "name: t\ngroupRef: g\nincomingAuth: {type: anonymous}\noutgoingAuth: {source: inline}\n\
@@ -329,6 +337,38 @@ mod tests {
             };
             let found = backends.runtime.block_on(backends.find_in(&[List::Prompts], look));
             assert_eq!(found.map(|owner| owner.original).as_deref(), Some("p"));
+        });
+    }
+
+    #[test]
+    fn a_list_that_comes_while_others_are_shown_without_it_is_shown_or_told() {
+        with_views(served, |views| {
+            let (backends, served) = (&views.first.backends, &views.first.all[0]);
+            let _in_runtime = backends.runtime.enter();
+            let mut changes = backends.changed.subscribe();
+            let lists = |merged: &Merged, kind| merged.list(kind).len();
+            let comes = |kind, entry: &str| {
+                backends.keep(served, kind, Some(Listed::new(vec![entry.to_owned()], Era::Legacy)));
+            };
+            // Who waits for it is shown it, and then it is no change.
+            assert!(served.claim(List::Prompts, Instant::now()), "nobody else asks");
+            let mut context = Context::from_waker(Waker::noop());
+            let mut waits = std::pin::pin!(backends.fresh(&[List::Prompts]));
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+            comes(List::Prompts, r#"{"name":"p"}"#);
+            let Poll::Ready(shown) = waits.as_mut().poll(&mut context) else { panic!("it has come") };
+            assert_eq!((lists(&shown, List::Prompts), changes.try_recv()), (1, Err(TryRecvError::Empty)));
+            // Who has waited long enough is not, and then it is one.
+            assert!(served.claim(List::Resources, Instant::now() - LONG), "nobody else asks");
+            let shown = backends.runtime.block_on(backends.fresh(&[List::Resources]));
+            assert_eq!(lists(&shown, List::Resources), 0);
+            // What nobody was shown without is none.
+            comes(List::ResourceTemplates, r#"{"name":"t","uriTemplate":"x://{y}"}"#);
+            assert_eq!(changes.try_recv(), Err(TryRecvError::Empty));
+            comes(List::Resources, r#"{"name":"r","uri":"x://r"}"#);
+            let told = Change { view: 0, place: 0, list: List::Resources, why: Why::Seen };
+            assert_eq!(changes.try_recv(), Ok(told));
+            assert_eq!(lists(&backends.merged(), List::Resources), 1);
         });
     }
 

@@ -362,6 +362,63 @@ fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
     }
 }
 
+/// Who is answered first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    TheGateway,
+    TheSession,
+}
+
+#[test]
+fn a_change_that_is_said_in_a_session_and_seen_by_the_gateway_is_told_once() {
+    for first in [First::TheGateway, First::TheSession] {
+        // It does not declare that it tells of changes, as servers on the Python SDK do not.
+        let stage = Stage::with_streams(json!({"tools": {}}));
+        let server = serve(&stage);
+        let address = server.address();
+        let (mine, other) = (open(address, "2025-06-18", json!({})), open(address, "2025-06-18", json!({})));
+        eventually("the backend is listed", || tools(address, &mine) == ["b_t"]);
+        let (mut hears, mut elsewhere) = (get(address, &mine, None), get(address, &other, None));
+        let answer = begin(address, &mine, 2, json!({}));
+        let mut standing = stage.cue("GET");
+        standing.stream();
+        let call = stage.cue("tools/call");
+        let session = call.header("mcp-session-id").map(str::to_owned);
+        call.result(json!({"content": []}));
+        answer();
+        stage.holds_tools();
+        let changed = tells("notifications/tools/list_changed", json!({}));
+        standing.say(&changed);
+        let (one, two) = (stage.cue("tools/list"), stage.cue("tools/list"));
+        let of_session = |cue: &Cue| cue.header("mcp-session-id") == session.as_deref();
+        let (gateways, sessions) = if of_session(&one) { (two, one) } else { (one, two) };
+        assert!(of_session(&sessions) && !of_session(&gateways));
+        let tool = |name: &str| json!({"name": name, "inputSchema": {"type": "object"}});
+        let list = json!({"tools": [tool("t"), tool("u")]});
+        let is_told =
+            |stream: &mut Answer| assert_eq!(stream.event().unwrap()["method"], changed["method"], "{first:?}");
+        match first {
+            First::TheGateway => {
+                gateways.result(list.clone());
+                is_told(&mut elsewhere);
+                sessions.result(list);
+                is_told(&mut hears);
+            }
+            First::TheSession => {
+                sessions.result(list.clone());
+                is_told(&mut hears);
+                gateways.result(list);
+                is_told(&mut elsewhere);
+            }
+        }
+        assert_eq!(tools(address, &mine), ["b_t", "b_u"]);
+        for (session, stream) in [(&mine, &mut hears), (&other, &mut elsewhere)] {
+            send(address, "DELETE", "/mcp", &[("mcp-session-id", session)], b"");
+            assert_eq!(stream.event(), None, "{first:?}");
+        }
+    }
+}
+
 #[test]
 fn what_a_backend_asks_on_the_stream_of_a_calls_own_session_is_about_that_call() {
     let stage = Stage::with_streams(json!({"tools": {}}));
@@ -504,31 +561,51 @@ fn the_first_wish_to_hear_of_a_resource_finds_out_how_its_backend_speaks() {
     assert!(stage.seen("resources/subscribe").is_empty(), "it is no request there");
 }
 
-#[test]
-fn a_wish_to_hear_of_a_resource_outlives_the_sessions_of_its_backend() {
-    let stage = Stage::with_streams(json!({"tools": {}, "resources": {"subscribe": true}}));
+/// A wish to hear of a resource, of which a backend with sessions is told; then it is another program, which has none.
+/// `begin` makes the request of this method by which that is known, and `result` is what it answers there.
+fn outlives<F: FnOnce() -> Answer>(method: &str, begin: impl FnOnce(SocketAddr, &str) -> F, result: Value) {
+    let stage = Stage::with_streams(
+        json!({"tools": {}, "resources": {"subscribe": true}, "tasks": {"list": {}, "cancel": {}}}),
+    );
     let server = serve(&stage);
     let address = server.address();
     known(address);
-    let session = open(address, "2025-06-18", json!({}));
+    let session = open(address, "2025-11-25", json!({}));
     let mut own = get(address, &session, None);
+    own.primed();
     assert_eq!(rpc(address, &session, 3, "resources/subscribe", json!({"uri": "x://r"})).json()["result"], json!({}));
     let mut standing = stage.cue("GET");
     standing.stream();
     let updated = tells("notifications/resources/updated", json!({"uri": "x://r"}));
     standing.say(&updated);
     assert_eq!(own.event(), Some(updated.clone()));
-    // It is another program now, as the next call finds out.
     stage.becomes_modern();
-    let answer = begin(address, &session, 4, json!({}));
+    let answer = begin(address, &session);
     let mut others = Vec::new();
     let mut heard = listening(&stage, &json!({"resourceSubscriptions": ["x://r"]}), &mut others);
     assert_eq!(own.event(), Some(updated.clone()), "it may have changed meanwhile");
-    stage.cue("tools/call").result(json!({"resultType": "complete", "content": []}));
+    stage.cue(method).result(result);
     assert_eq!(answer().json()["id"], 4);
     tell(&mut heard, "notifications/resources/updated", json!({"uri": "x://r"}));
     assert_eq!(own.event(), Some(updated));
     assert_eq!(stage.seen("resources/subscribe").len(), 1);
+}
+
+#[test]
+fn a_wish_to_hear_of_a_resource_outlives_the_sessions_of_its_backend() {
+    let done = json!({"resultType": "complete", "content": []});
+    outlives("tools/call", |address, session| begin(address, session, 4, json!({})), done);
+}
+
+#[test]
+fn a_wish_to_hear_of_a_resource_outlives_them_also_where_no_call_finds_that_out() {
+    let ask = |address, session: &str| {
+        let mut connection = http::connect(address);
+        let body = asks(json!(4), "tasks/list", json!({})).to_string();
+        http::write(&mut connection, "POST", "/mcp", &[JSON, ACCEPT, ("mcp-session-id", session)], body.as_bytes());
+        || Answer::read(std::io::BufReader::new(connection))
+    };
+    outlives("tasks/list", ask, json!({"resultType": "complete", "tasks": []}));
 }
 
 #[test]

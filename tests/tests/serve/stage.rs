@@ -38,6 +38,8 @@ struct Shared {
     streams: AtomicBool,
     /// Whether it has a tool `asks` for clients that can be asked.
     varies: AtomicBool,
+    /// Whether the test answers when it is asked for tools.
+    holds_tools: AtomicBool,
     /// What each session has declared.
     declared: Mutex<Vec<(String, Value)>>,
     /// Tools of single sessions.
@@ -79,6 +81,7 @@ impl Stage {
             tools: Mutex::new(vec!["t"]),
             streams: AtomicBool::new(false),
             varies: AtomicBool::new(false),
+            holds_tools: AtomicBool::new(false),
             declared: Mutex::default(),
             own_tools: Mutex::default(),
         });
@@ -109,6 +112,11 @@ impl Stage {
     /// From now on it has a tool `asks` for clients that declare elicitation.
     pub(crate) fn varies(&self) {
         self.0.varies.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on it answers `tools/list` only when the test does.
+    pub(crate) fn holds_tools(&self) {
+        self.0.holds_tools.store(true, Ordering::SeqCst);
     }
 
     /// A tool that is listed in this session alone.
@@ -299,7 +307,7 @@ impl Shared {
                 _ if !known && self.era() == Era::Legacy => plain(out, 404, None, ""),
                 "DELETE" => plain(out, 200, None, ""),
                 "GET" if !self.streams.load(Ordering::SeqCst) => plain(out, 405, None, ""),
-                "tools/list" => {
+                "tools/list" if !self.holds_tools.load(Ordering::SeqCst) => {
                     // A tool of this name runs as a task only.
                     let tool = |name: &&str| match *name {
                         "task" => {

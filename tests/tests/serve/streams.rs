@@ -34,7 +34,7 @@ pub(crate) fn get(address: SocketAddr, session: &str, last: Option<&str>) -> Ans
 }
 
 /// Calls the tool, on a connection whose answer is read later.
-pub(crate) fn begin(address: SocketAddr, session: &str, id: u32, more: Value) -> impl FnOnce() -> Answer {
+pub(crate) fn begin(address: SocketAddr, session: &str, id: u32, more: Value) -> impl FnOnce() -> Answer + use<> {
     let mut connection = http::connect(address);
     let mut params = json!({"name": "b_t", "arguments": {}});
     params.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
