@@ -3,7 +3,6 @@
 //! It draws nothing and judges nothing of its own: findings are those of [`crate::judge`]. Files and variables are those that it
 //! is given; what it is not given counts as there, since only the pod can tell.
 
-mod units;
 mod view;
 
 pub use view::*;
@@ -17,7 +16,7 @@ use alloc::vec::Vec;
 
 use crate::auth::{Applied, AuthSource, Trust};
 use crate::compare;
-use crate::config::{AuthStrategy, BackendAuthStrategy, Config, StaticBackendConfig, Text, Tree, hints, unenforced};
+use crate::config::{self, AuthStrategy, BackendAuthStrategy, Config, StaticBackendConfig, Tree, hints, unenforced};
 use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
 use crate::discovery::{Needs, Presence};
 use crate::endpoint::{Endpoint, Scheme};
@@ -28,10 +27,9 @@ use crate::render;
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::shape::Shape as _;
-use crate::text::Span;
+use crate::text::{self, Span, Text};
 use crate::trust::{CaBundle, Pool, Rfc3339, Role, SystemRoots, UnixTime};
 use crate::words::Words;
-use units::Units;
 
 /// One text while it is written, with what stands beside it.
 #[derive(Debug, Default)]
@@ -41,7 +39,6 @@ pub struct Preview {
     judgement: Judgement,
     /// What was read of the files when the text was judged.
     bundles: BTreeMap<String, Bundle>,
-    units: Units,
     words: Words,
 }
 
@@ -124,7 +121,6 @@ impl Preview {
 
     /// What there is to see of the text that was judged last.
     fn view(&mut self, certificates: Vec<CertificateView>, made: Option<String>) -> View {
-        self.units = Units::new(self.judgement.text.as_str().to_owned());
         let mut diagnostics = self.judgement.diagnostics.clone();
         diagnostics.extend(self.judgement.documents.iter().flat_map(|document| document.findings.iter().cloned()));
         diagnostic::sort(&mut diagnostics);
@@ -132,7 +128,7 @@ impl Preview {
         findings.extend(self.bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
         let documents = self.judgement.documents.iter().map(|document| self.headline(document)).collect();
         let configs = self.judgement.documents.iter().map(|document| &document.config);
-        let matchers = configs.flat_map(matchers).map(|span| self.units.region(span)).collect();
+        let matchers = configs.flat_map(matchers).map(|span| self.region(span)).collect();
         let secrets = u32::try_from(self.judgement.secrets.len()).unwrap_or(u32::MAX);
         View { findings, documents, certificates, matchers, secrets, made }
     }
@@ -162,9 +158,9 @@ impl Preview {
     /// What is known of the key at a place.
     #[must_use]
     pub fn hover(&self, line: u32, column: u32) -> Option<KeyHover> {
-        let hover = hints::hover(self.units.text(), self.units.offset(line, column))?;
+        let hover = hints::hover(self.text().as_str(), self.text().offset_utf16(line, column))?;
         Some(KeyHover {
-            at: self.units.region(hover.span),
+            at: self.region(hover.span),
             key: hover.key.to_owned(),
             kind: hover.kind.to_owned(),
             values: hover.values.iter().map(ToString::to_string).collect(),
@@ -176,14 +172,14 @@ impl Preview {
     /// What may be written at a place of a text that need not be the one that was checked.
     #[must_use]
     pub fn choices(&self, text: &str, line: u32, column: u32) -> Option<Choices> {
-        let units = Units::new(text.to_owned());
-        let offers = hints::offers(text, units.offset(line, column))?;
+        let written = Text::new(text);
+        let offers = hints::offers(text, written.offset_utf16(line, column))?;
         let choice = |offer: hints::Offer| Choice {
             label: offer.label.to_owned(),
             kind: offer.kind.map(ToOwned::to_owned),
             doc: self.documentation(offer.doc, &offer.about),
         };
-        Some(Choices { at: units.region(offers.span), items: offers.items.into_iter().map(choice).collect() })
+        Some(Choices { at: region(&written, offers.span), items: offers.items.into_iter().map(choice).collect() })
     }
 
     /// What a code means.
@@ -222,7 +218,7 @@ impl Preview {
             kind: one.kind.word().to_owned(),
             at: match one.kind {
                 compare::Kind::Removed => None,
-                _ => compare::place(&new.config, &one).map(|span| self.units.region(span)),
+                _ => compare::place(&new.config, &one).map(|span| self.region(span)),
             },
             text: one.text,
         };
@@ -260,6 +256,15 @@ impl Preview {
         Naming { problem: None, strategy, tools: tools.collect() }
     }
 
+    /// The text that was judged last.
+    fn text(&self) -> &Text {
+        &self.judgement.text
+    }
+
+    fn region(&self, span: Span) -> Region {
+        region(self.text(), span)
+    }
+
     fn found(&self, diagnostic: &Diagnostic) -> Found {
         let place = diagnostic.place.as_ref();
         let file = place.and_then(|place| match &place.file {
@@ -267,17 +272,17 @@ impl Preview {
             File::Named(path) => Some(path.to_string()),
         });
         let at = place.map(|place| match &place.file {
-            File::Input => self.units.region(place.span),
+            File::Input => self.region(place.span),
             File::Named(path) => {
                 let bytes = self.files.get(&**path).map(Vec::as_slice).unwrap_or_default();
-                Units::new(String::from_utf8_lossy(bytes).into_owned()).region(place.span)
+                region(&Text::new(String::from_utf8_lossy(bytes)), place.span)
             }
         });
         let help = diagnostic.help.as_ref();
         let edits = help.map(|help| help.edits.as_slice()).unwrap_or_default();
         let pointed = |related: &diagnostic::Related| Pointed {
             message: related.message.clone(),
-            at: (related.place.file == File::Input).then(|| self.units.region(related.place.span)),
+            at: (related.place.file == File::Input).then(|| self.region(related.place.span)),
         };
         Found {
             code: diagnostic.code.id().to_owned(),
@@ -298,7 +303,7 @@ impl Preview {
     }
 
     fn edit(&self, edit: &diagnostic::Edit) -> TextEdit {
-        TextEdit { at: self.units.region(edit.span), insert: edit.replacement.clone() }
+        TextEdit { at: self.region(edit.span), insert: edit.replacement.clone() }
     }
 
     /// What is in a document of the text: its backends, and what it needs.
@@ -315,7 +320,7 @@ impl Preview {
             name: string(&config.name),
             incoming: incoming.map(|incoming| string(&incoming.kind)).unwrap_or_default(),
             issuer: oidc.map(|oidc| string(&oidc.issuer)).filter(|issuer| !issuer.is_empty()),
-            incoming_at: incoming.map(|incoming| self.units.region(incoming.origin.key)),
+            incoming_at: incoming.map(|incoming| self.region(incoming.origin.key)),
             backends: (0..)
                 .zip(&config.backends)
                 .map(|(index, one)| self.backend(config, index, one, &errors))
@@ -361,7 +366,7 @@ impl Preview {
 
     fn need(&self, name: &str, backend: Option<String>, required: bool, span: Span) -> Need {
         let given = self.files.contains_key(name) || self.variables.contains(name);
-        Need { name: name.to_owned(), backend, required, given, at: self.units.region(span) }
+        Need { name: name.to_owned(), backend, required, given, at: self.region(span) }
     }
 
     /// Why a backend is rejected; nothing if it is served.
@@ -431,7 +436,7 @@ impl Preview {
                 (true, Some(_), _) => Vouching::Bundle,
             },
             ca_bundle: path.map(ToOwned::to_owned),
-            at: self.units.region(written.name.as_ref().map_or(written.origin.key, |name| name.span)),
+            at: self.region(written.name.as_ref().map_or(written.origin.key, |name| name.span)),
         }
     }
 }
@@ -441,6 +446,11 @@ struct Outlook {
     name: String,
     /// Why it is rejected.
     reason: Option<String>,
+}
+
+fn region(text: &Text, span: Span) -> Region {
+    let text::Region { start, end } = text.region_utf16(span);
+    Region { line: start.line, column: start.column, end_line: end.line, end_column: end.column }
 }
 
 fn joined(reasons: &[String]) -> Option<String> {
@@ -560,7 +570,7 @@ pub fn typescript() -> String {
     all.into_values().collect::<Vec<_>>().join("\n")
 }
 
-fn string(text: &Text) -> String {
+fn string(text: &config::Text) -> String {
     text.as_ref().map(|text| text.value.clone()).unwrap_or_default()
 }
 

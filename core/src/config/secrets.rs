@@ -27,32 +27,37 @@ pub fn secrets(root: Node<'_, '_>) -> Vec<Span> {
 #[must_use]
 pub fn secrets_in_text(text: &str) -> Vec<Span> {
     let mut found = Vec::new();
-    for key in ["headerValue", "clientSecret", "ClientSecret"] {
-        for (start, _) in text.match_indices(key) {
-            let rest = text.get(start + key.len()..).unwrap_or_default();
-            // A quote, perhaps escaped, may close the key.
-            let after = rest.trim_start_matches(['\\', '"', '\'', ' ', '\t']);
-            let Some(value) = after.strip_prefix(':').map(str::trim_start) else { continue };
+    // A credential stands after a colon: that of its key, or that of its scheme.
+    for (colon, _) in text.match_indices(':') {
+        let (before, after) = text.split_at(colon);
+        // A quote, perhaps escaped, may close the key.
+        let key = before.trim_end_matches(['\\', '"', '\'', ' ', '\t']);
+        let after = after.get(1..).unwrap_or_default();
+        if key.ends_with("headerValue") || key.ends_with("clientSecret") || key.ends_with("ClientSecret") {
+            let value = after.trim_start();
             let start = text.len() - value.len();
+            let line = value.get(..value.find(['\n', '\r']).unwrap_or(value.len())).unwrap_or_default();
             // Inside of a JSON string lines end with an escape.
-            let end = value.find(['\n', '\r']).into_iter().chain(value.find("\\n")).min().unwrap_or(value.len());
-            found.push(Span::new(start, start + end));
+            found.push(Span::new(start, start + line.find("\\n").unwrap_or(line.len())));
         }
-    }
-    for (scheme, _) in text.match_indices("://") {
-        let start = scheme + "://".len();
-        let rest = text.get(start..).unwrap_or_default();
-        let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '\\' | '<' | '>');
-        let url = rest.get(..rest.find(ends).unwrap_or(rest.len())).unwrap_or_default();
-        let authority = url.find(['/', '?', '#']).unwrap_or(url.len());
-        if let Some(at) = url.get(..authority).and_then(|authority| authority.rfind('@')) {
-            found.push(Span::new(start, start + at));
-        }
-        if let Some(query) = url.find('?') {
-            found.push(Span::new(start + query + 1, start + url.len()));
+        if let Some(rest) = after.strip_prefix("//") {
+            in_url(rest, text.len() - rest.len(), &mut found);
         }
     }
     apart(found)
+}
+
+/// User info and query of the URL that `rest` begins with, behind its scheme, at byte `start` of the text.
+fn in_url(rest: &str, start: usize, found: &mut Vec<Span>) {
+    let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '\\' | '<' | '>');
+    let url = rest.get(..rest.find(ends).unwrap_or(rest.len())).unwrap_or_default();
+    let authority = url.find(['/', '?', '#']).unwrap_or(url.len());
+    if let Some(at) = url.get(..authority).and_then(|authority| authority.rfind('@')) {
+        found.push(Span::new(start, start + at));
+    }
+    if let Some(query) = url.find('?') {
+        found.push(Span::new(start + query + 1, start + url.len()));
+    }
 }
 
 /// Sorted, those that overlap as one.
