@@ -22,6 +22,8 @@ let view: View = { findings: [], documents: [], certificates: [], matchers: [], 
 let shownFindings = FINDINGS;
 /** The finding whose fix was applied: the one that takes its place is focused. */
 let fixed: number | null = null;
+/** The text that what is said to be done is about. */
+let doneFor = "";
 /** What the page shows now, for its tests and for the console. */
 const shown = { text: "", view, milliseconds: 0 };
 
@@ -61,6 +63,7 @@ async function check(): Promise<void> {
   }
   if (answer === null) return;
   // A link that was made holds the text as it was.
+  if (text !== doneFor) byId("done").textContent = "";
   if (text !== shown.text) {
     byId("link-row").hidden = true;
     byId("share-said").textContent = "";
@@ -86,6 +89,12 @@ function findings(): Found[] {
 function nameOf(index: number): string {
   const { configMap, name } = view.documents[index];
   return configMap ?? (name || texts.document(index + 1));
+}
+
+/** Says what was done, until the text is another. */
+function done(said: string): void {
+  doneFor = editor.text;
+  byId("done").textContent = said;
 }
 
 function chosen(): number {
@@ -278,6 +287,7 @@ async function take(files: File[]): Promise<void> {
   const documents: string[] = [];
   const bundles: [string, Uint8Array][] = [];
   const said: string[] = [];
+  const unplaced: string[] = [];
   for (const file of files) {
     const bytes = await readFile(file, said);
     if (bytes === null) continue;
@@ -294,9 +304,11 @@ async function take(files: File[]): Promise<void> {
   for (const [name, bytes] of bundles) {
     const place = await placeOf(name);
     core.giveFile(place ?? name, bytes);
-    said.push(place === null ? texts.notPlaced(name) : texts.placed(name, place));
+    if (place === null) unplaced.push(name);
+    else said.push(texts.placed(name, place));
   }
-  byId("done").textContent = said.join(" ");
+  if (unplaced.length > 0) said.push(texts.notPlaced(unplaced));
+  done(said.join(" "));
   if (bundles.length === 0) return;
   await check();
   if (documents.length === 0) open("needs");
@@ -387,13 +399,16 @@ on("fix-all", "click", () => {
     return apart;
   });
   editor.apply(edits);
-  byId("done").textContent = texts.applied(safe.length);
+  done(texts.applied(safe.length));
 });
 /** Elsewhere than on https and loopback, browsers have no clipboard for pages. */
 async function copy(text: string, said: string): Promise<void> {
   byId(said).textContent = await Promise.resolve().then(() => navigator.clipboard.writeText(text)).then(() => texts.copied, () => texts.notCopied);
 }
-on("copy", "click", () => copy(editor.wholeText, "done"));
+on("copy", "click", () => {
+  doneFor = editor.text;
+  return copy(editor.wholeText, "done");
+});
 on("copy-made", "click", () => copy(view.made ?? "", "made-said"));
 on("copy-link", "click", () => {
   const made = byId<HTMLInputElement>("link");

@@ -48,7 +48,7 @@ function server(view: DocumentView, middle: number, places: Places, focusable: b
   const lines = [view.name || "vMCP", texts.incoming(view.incoming), view.issuer?.replace(/^https:\/\//, "") ?? ""].filter(Boolean);
   const group = s("g", goes(view.incomingAt, places, focusable), s("title", {}, lines.join(", ")));
   group.append(box(120, middle - 32, 150, 64, "var(--accent)", ""));
-  lines.forEach((text, index) => group.append(label(130, middle - 8 + index * 17, clip(text, 21), index === 0)));
+  lines.forEach((text, index) => group.append(label(130, middle - 8 + index * 17, clip(text, 19), index === 0)));
   return group;
 }
 

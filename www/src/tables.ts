@@ -3,6 +3,8 @@ import { h } from "./dom.ts";
 import { texts } from "./texts.ts";
 
 const STEP = 200;
+/** So many rows are seen at a glance; more can be filtered. */
+const GLANCE = 8;
 
 export type Cell = string | number | Node;
 /** `note` has a line of its own below the cells. */
@@ -29,6 +31,7 @@ export class Table {
     this.#more = h("button", { type: "button", onclick: () => { this.#shown += STEP; this.#draw(); } });
     const table = h("table", {}, h("caption", {}, caption), h("thead", {}, this.#head), this.#body);
     this.#table = h("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption }, table, this.#more);
+    this.#filter.setAttribute("aria-label", `${texts.filter}: ${caption}`);
     this.#filtering = h("p", { class: "filter" }, h("label", {}, `${texts.filter} `, this.#filter), this.#count);
     this.#none = h("p", { class: "faint" }, texts.none(caption));
     this.element = h("div", {}, this.#filtering, this.#none, this.#table);
@@ -56,7 +59,8 @@ export class Table {
     if (filter !== "") rows = rows.filter(({ cells, note }) => [...cells, note ?? ""].some((cell) => text(cell).toLowerCase().includes(filter)));
     this.#count.textContent = filter === "" ? "" : texts.countOf(rows.length, this.#rows.length);
     this.#none.hidden = this.#rows.length > 0;
-    this.#table.hidden = this.#filtering.hidden = this.#rows.length === 0;
+    this.#table.hidden = this.#rows.length === 0;
+    this.#filtering.hidden = this.#rows.length <= GLANCE && filter === "";
     if (this.#sorted !== null) {
       const { column, down } = this.#sorted;
       const order = (a: Row, b: Row) => compare(a.cells[column], b.cells[column]);
@@ -74,7 +78,7 @@ function row({ cells, class: name, go, note }: Row): HTMLElement[] {
     return h("td", {}, inside instanceof Node ? inside : String(inside));
   };
   const line = h("tr", { class: name }, ...cells.map(cell));
-  return note ? [line, h("tr", { class: `note ${name}` }, h("td", { colspan: cells.length }, note))] : [line];
+  return note ? [line, h("tr", { class: `note ${name}` }, h("td", { colspan: cells.length }, h("div", {}, note)))] : [line];
 }
 
 function text(cell: Cell): string {

@@ -131,7 +131,7 @@ export const texts = {
   unreadable: (name: string) => `${name} cannot be read; expected a file, not a folder.`,
   binary: (name: string) => `${name} is neither text nor a certificate, and was not taken.`,
   placed: (name: string, path: string) => `${name} is taken for ${path}.`,
-  notPlaced: (name: string) => `${name} bears the name of no single file of the configuration: choose under Needs which it is.`,
+  notPlaced: (names: string[]) => `${names.join(", ")}: which ${names.length === 1 ? "file" : "files"} of the configuration? Choose under Needs.`,
   editor: "Configuration",
 };
 
