@@ -40,6 +40,7 @@ test("typing shows findings where they are, as one types", async () => {
   await says(page, /does not start/);
   await page.waitForFunction(() => document.querySelectorAll("#findings li").length > 0);
   await page.waitForFunction(() => window.vmcpPreview.editor.view.contentDOM.querySelector(".cm-lintRange-error"));
+  await page.waitForFunction(() => window.vmcpPreview.shown.text === "nmae: team\n");
   assert.deepEqual((await underlined(page))[0], [1, 1, "nmae"]);
   const listed = await page.locator("#findings li").allInnerTexts();
   assert.ok(listed.some((one) => /^error line\s1, column\s1: `nmae` is no key/.test(one)), listed.join("\n"));
@@ -161,6 +162,7 @@ test("the picture shows each backend, leads to the text, and stays readable with
   await write(page, sample("04-default-auth"));
   await page.locator("#tab-picture").click();
   const cards = page.locator("#drawing [role=button]");
+  await cards.nth(2).waitFor();
   assert.deepEqual(await cards.evaluateAll((all) => all.map((one) => one.querySelector("title").textContent)), [
     "team, callers: anonymous",
     "tickets: served; https://tickets.partner.example/mcp; entry, streamable-http; system roots; header_injection Authorization",
@@ -328,6 +330,7 @@ test("nothing that matters of a backend is cut off, and tables are filtered and 
   await page.locator("#tab-picture").click();
   await page.waitForFunction(() => [...document.querySelectorAll("#drawing text")].some((text) => text.textContent.startsWith("`transport` is ")));
   await page.locator("#tab-backends").click();
+  await page.waitForFunction(() => document.querySelectorAll("#table-backends tbody tr").length > 100);
   await page.locator("#table-backends input").fill("cannot be served");
   assert.equal(await page.locator("#table-backends [role=status]").textContent(), "1 of 300");
   assert.equal(await rows.count(), 2);
