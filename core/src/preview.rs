@@ -3,7 +3,6 @@
 //! It draws nothing and judges nothing of its own: findings are those of [`crate::judge`]. Files and variables are those that it
 //! is given; what it is not given counts as there, since only the pod can tell.
 
-mod units;
 mod view;
 
 pub use view::*;
@@ -17,7 +16,7 @@ use alloc::vec::Vec;
 
 use crate::auth::{Applied, AuthSource, Trust};
 use crate::compare;
-use crate::config::{AuthStrategy, BackendAuthStrategy, Config, Text, Tree, hints, unenforced};
+use crate::config::{self, AuthStrategy, BackendAuthStrategy, Config, StaticBackendConfig, Tree, hints, unenforced};
 use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
 use crate::discovery::{Needs, Presence};
 use crate::endpoint::{Endpoint, Scheme};
@@ -28,10 +27,9 @@ use crate::render;
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::shape::Shape as _;
-use crate::text::Span;
+use crate::text::{self, Span, Text};
 use crate::trust::{CaBundle, Pool, Rfc3339, Role, SystemRoots, UnixTime};
 use crate::words::Words;
-use units::Units;
 
 /// One text while it is written, with what stands beside it.
 #[derive(Debug, Default)]
@@ -39,11 +37,13 @@ pub struct Preview {
     files: BTreeMap<String, Vec<u8>>,
     variables: BTreeSet<String>,
     judgement: Judgement,
-    units: Units,
+    /// What was read of the files when the text was judged.
+    bundles: BTreeMap<String, Bundle>,
     words: Words,
 }
 
 /// A CA bundle that was given.
+#[derive(Debug)]
 struct Bundle {
     usable: bool,
     pins: bool,
@@ -78,15 +78,15 @@ impl Preview {
     }
 
     /// Judges a text, and remembers it for the other questions.
-    pub fn check(&mut self, text: &str, now: UnixTime) -> View {
-        self.judgement = judge(text.as_bytes());
+    pub fn check(&mut self, text: &[u8], now: UnixTime) -> View {
+        self.judgement = judge(text);
         let mut made = None;
         if cfg!(feature = "render") && self.judgement.resources {
-            let rendered = render::render([text.as_bytes()], &render::Options::default());
+            let rendered = render::render([text], &render::Options::default());
             made = Some(rendered.yaml());
             self.judgement = Judgement::from(rendered);
         }
-        let mut bundles = BTreeMap::new();
+        self.bundles.clear();
         let mut certificates = Vec::new();
         for (path, bytes) in &self.files {
             let (bundle, findings) = CaBundle::read(path, bytes, now);
@@ -103,37 +103,32 @@ impl Preview {
                 sha256: one.fingerprint.to_string(),
             }));
             let pins = trusted.iter().any(|one| matches!(one.role, Role::Pin(_)));
-            bundles.insert(path.clone(), Bundle { usable: bundle.is_some(), pins, findings });
+            self.bundles.insert(path.clone(), Bundle { usable: bundle.is_some(), pins, findings });
         }
-        self.view(&bundles, certificates, made)
+        self.view(certificates, made)
     }
 
     /// As [`check`](Self::check), where that takes neither rendering nor reading of certificates, which a page can load later:
     /// nothing for custom resources, and nothing while there are files.
-    pub fn glance(&mut self, text: &str) -> Option<View> {
+    pub fn glance(&mut self, text: &[u8]) -> Option<View> {
         if !self.files.is_empty() {
             return None;
         }
-        self.judgement = judge(text.as_bytes());
-        (!self.judgement.resources).then(|| self.view(&BTreeMap::new(), Vec::new(), None))
+        self.bundles.clear();
+        self.judgement = judge(text);
+        (!self.judgement.resources).then(|| self.view(Vec::new(), None))
     }
 
     /// What there is to see of the text that was judged last.
-    fn view(
-        &mut self,
-        bundles: &BTreeMap<String, Bundle>,
-        certificates: Vec<CertificateView>,
-        made: Option<String>,
-    ) -> View {
-        self.units = Units::new(self.judgement.text.as_str().to_owned());
+    fn view(&mut self, certificates: Vec<CertificateView>, made: Option<String>) -> View {
         let mut diagnostics = self.judgement.diagnostics.clone();
         diagnostics.extend(self.judgement.documents.iter().flat_map(|document| document.findings.iter().cloned()));
         diagnostic::sort(&mut diagnostics);
         let mut findings: Vec<Found> = diagnostics.iter().map(|one| self.found(one)).collect();
-        findings.extend(bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
-        let documents = self.judgement.documents.iter().map(|document| self.document(document, bundles)).collect();
+        findings.extend(self.bundles.values().flat_map(|bundle| &bundle.findings).map(|one| self.found(one)));
+        let documents = self.judgement.documents.iter().map(|document| self.headline(document)).collect();
         let configs = self.judgement.documents.iter().map(|document| &document.config);
-        let matchers = configs.flat_map(matchers).map(|span| self.units.region(span)).collect();
+        let matchers = configs.flat_map(matchers).map(|span| self.region(span)).collect();
         let secrets = u32::try_from(self.judgement.secrets.len()).unwrap_or(u32::MAX);
         View { findings, documents, certificates, matchers, secrets, made }
     }
@@ -163,9 +158,9 @@ impl Preview {
     /// What is known of the key at a place.
     #[must_use]
     pub fn hover(&self, line: u32, column: u32) -> Option<KeyHover> {
-        let hover = hints::hover(self.units.text(), self.units.offset(line, column))?;
+        let hover = hints::hover(self.text().as_str(), self.text().offset_utf16(line, column))?;
         Some(KeyHover {
-            at: self.units.region(hover.span),
+            at: self.region(hover.span),
             key: hover.key.to_owned(),
             kind: hover.kind.to_owned(),
             values: hover.values.iter().map(ToString::to_string).collect(),
@@ -177,14 +172,14 @@ impl Preview {
     /// What may be written at a place of a text that need not be the one that was checked.
     #[must_use]
     pub fn choices(&self, text: &str, line: u32, column: u32) -> Option<Choices> {
-        let units = Units::new(text.to_owned());
-        let offers = hints::offers(text, units.offset(line, column))?;
+        let written = Text::new(text);
+        let offers = hints::offers(text, written.offset_utf16(line, column))?;
         let choice = |offer: hints::Offer| Choice {
             label: offer.label.to_owned(),
             kind: offer.kind.map(ToOwned::to_owned),
             doc: self.documentation(offer.doc, &offer.about),
         };
-        Some(Choices { at: units.region(offers.span), items: offers.items.into_iter().map(choice).collect() })
+        Some(Choices { at: region(&written, offers.span), items: offers.items.into_iter().map(choice).collect() })
     }
 
     /// What a code means.
@@ -223,7 +218,7 @@ impl Preview {
             kind: one.kind.word().to_owned(),
             at: match one.kind {
                 compare::Kind::Removed => None,
-                _ => compare::place(&new.config, &one).map(|span| self.units.region(span)),
+                _ => compare::place(&new.config, &one).map(|span| self.region(span)),
             },
             text: one.text,
         };
@@ -261,6 +256,15 @@ impl Preview {
         Naming { problem: None, strategy, tools: tools.collect() }
     }
 
+    /// The text that was judged last.
+    fn text(&self) -> &Text {
+        &self.judgement.text
+    }
+
+    fn region(&self, span: Span) -> Region {
+        region(self.text(), span)
+    }
+
     fn found(&self, diagnostic: &Diagnostic) -> Found {
         let place = diagnostic.place.as_ref();
         let file = place.and_then(|place| match &place.file {
@@ -268,17 +272,17 @@ impl Preview {
             File::Named(path) => Some(path.to_string()),
         });
         let at = place.map(|place| match &place.file {
-            File::Input => self.units.region(place.span),
+            File::Input => self.region(place.span),
             File::Named(path) => {
                 let bytes = self.files.get(&**path).map(Vec::as_slice).unwrap_or_default();
-                Units::new(String::from_utf8_lossy(bytes).into_owned()).region(place.span)
+                region(&Text::new(String::from_utf8_lossy(bytes)), place.span)
             }
         });
         let help = diagnostic.help.as_ref();
         let edits = help.map(|help| help.edits.as_slice()).unwrap_or_default();
         let pointed = |related: &diagnostic::Related| Pointed {
             message: related.message.clone(),
-            at: (related.place.file == File::Input).then(|| self.units.region(related.place.span)),
+            at: (related.place.file == File::Input).then(|| self.region(related.place.span)),
         };
         Found {
             code: diagnostic.code.id().to_owned(),
@@ -299,66 +303,85 @@ impl Preview {
     }
 
     fn edit(&self, edit: &diagnostic::Edit) -> TextEdit {
-        TextEdit { at: self.units.region(edit.span), insert: edit.replacement.clone() }
+        TextEdit { at: self.region(edit.span), insert: edit.replacement.clone() }
     }
 
-    fn document(&self, document: &Document, bundles: &BTreeMap<String, Bundle>) -> DocumentView {
+    /// What is in a document of the text: its backends, and what it needs.
+    #[must_use]
+    pub fn document(&self, document: usize) -> Option<DocumentView> {
+        let document = self.judgement.documents.get(document)?;
         let config = &document.config;
+        let errors = self.errors(document);
+        let incoming = config.incoming_auth.as_ref();
+        let oidc = incoming.and_then(|incoming| incoming.oidc.as_ref());
+        let files = document.needs.files.iter();
+        let variables = document.needs.variables.iter();
+        Some(DocumentView {
+            name: string(&config.name),
+            incoming: incoming.map(|incoming| string(&incoming.kind)).unwrap_or_default(),
+            issuer: oidc.map(|oidc| string(&oidc.issuer)).filter(|issuer| !issuer.is_empty()),
+            incoming_at: incoming.map(|incoming| self.region(incoming.origin.key)),
+            backends: (0..)
+                .zip(&config.backends)
+                .map(|(index, one)| self.backend(config, index, one, &errors))
+                .collect(),
+            files: files.map(|need| self.need(&need.path, need.backend.clone(), true, need.span)).collect(),
+            variables: variables
+                .map(|need| self.need(&need.name, None, need.presence == Presence::Required, need.span))
+                .collect(),
+        })
+    }
+
+    fn headline(&self, document: &Document) -> Headline {
+        let config = &document.config;
+        let errors = self.errors(document);
+        let fates: Vec<Outlook> = (0..)
+            .zip(&config.backends)
+            .map(|(index, written)| {
+                let reasons = self.reasons(&Applied::of(config, index, written), index, written, &errors);
+                Outlook { name: string(&written.name), reason: joined(&reasons) }
+            })
+            .collect();
+        let obstacle = obstacle(config, &errors, &fates);
+        Headline {
+            config_map: document.name.as_ref().map(ToString::to_string),
+            name: string(&config.name),
+            verdict: verdict(obstacle.as_deref(), &fates, &document.needs),
+            starts: obstacle.is_none(),
+            backends: u32::try_from(fates.len()).unwrap_or(u32::MAX),
+            rejected: u32::try_from(fates.iter().filter(|one| one.reason.is_some()).count()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// What keeps a document, or backends of it, from being served.
+    fn errors<'d>(&'d self, document: &'d Document) -> Errors<'d> {
         // Of several documents nobody tells which one a finding about a pod is about.
         let about_input = self.judgement.diagnostics.iter();
         let single = self.judgement.documents.len() == 1;
         let about_input = about_input.filter(|finding| single || finding.scope == Scope::Config);
         // What is wrong with custom resources was left out of what they became.
         let about_input = about_input.filter(|_| !self.judgement.resources);
-        let errors = Errors::of(document.findings.iter().chain(about_input));
-        let backends: Vec<BackendView> =
-            (0..config.backends.len()).filter_map(|index| self.backend(config, index, &errors, bundles)).collect();
-        let incoming = config.incoming_auth.as_ref();
-        let oidc = incoming.and_then(|incoming| incoming.oidc.as_ref());
-        let obstacle = obstacle(config, &errors, &backends);
-        DocumentView {
-            config_map: document.name.as_ref().map(ToString::to_string),
-            name: string(&config.name),
-            verdict: verdict(obstacle.as_deref(), &backends, &document.needs),
-            starts: obstacle.is_none(),
-            incoming: incoming.map(|incoming| string(&incoming.kind)).unwrap_or_default(),
-            issuer: oidc.map(|oidc| string(&oidc.issuer)).filter(|issuer| !issuer.is_empty()),
-            incoming_at: incoming.map(|incoming| self.units.region(incoming.origin.key)),
-            backends,
-            files: document
-                .needs
-                .files
-                .iter()
-                .map(|need| self.need(&need.path, need.backend.clone(), true, need.span))
-                .collect(),
-            variables: document
-                .needs
-                .variables
-                .iter()
-                .map(|need| self.need(&need.name, None, need.presence == Presence::Required, need.span))
-                .collect(),
-        }
+        Errors::of(document.findings.iter().chain(about_input))
     }
 
     fn need(&self, name: &str, backend: Option<String>, required: bool, span: Span) -> Need {
         let given = self.files.contains_key(name) || self.variables.contains(name);
-        Need { name: name.to_owned(), backend, required, given, at: self.units.region(span) }
+        Need { name: name.to_owned(), backend, required, given, at: self.region(span) }
     }
 
-    fn backend(
+    /// Why a backend is rejected; nothing if it is served.
+    fn reasons(
         &self,
-        config: &Config,
+        auth: &Applied<'_>,
         index: usize,
+        written: &StaticBackendConfig,
         errors: &Errors<'_>,
-        bundles: &BTreeMap<String, Bundle>,
-    ) -> Option<BackendView> {
-        let written = config.backends.get(index)?;
-        let auth = Applied::of(config, index, written);
-        let mut reasons: Vec<String> = errors.about(&auth, index).map(|finding| finding.message.clone()).collect();
-        let variables = auth.variables();
+    ) -> Vec<String> {
+        let mut reasons: Vec<String> = errors.about(auth, index).map(|finding| finding.message.clone()).collect();
         if reasons.is_empty() {
             // The values are not known, so any will do; a strategy that is not built is refused with each.
-            let any = order::map(variables.iter().map(|one| (one.name.clone(), Some(Secret::new("x".to_owned())))));
+            let variables = auth.variables().into_iter();
+            let any = order::map(variables.map(|one| (one.name, Some(Secret::new("x".to_owned())))));
             // Nobody is called from here, so any pool will do.
             let mut pool = |_: &Trust<'_>| Some(Arc::new(Pool::new(Arc::new(SystemRoots::default()), None)));
             if let Err(refused) = auth.credentials(&any, &mut pool) {
@@ -366,22 +389,36 @@ impl Preview {
             }
         }
         let path = written.ca_bundle_path();
-        let bundle = path.and_then(|path| bundles.get(path));
+        let bundle = path.and_then(|path| self.bundles.get(path));
         if let (Some(path), Some(Bundle { usable: false, findings, .. })) = (path, bundle) {
             let why = findings.iter().find(|finding| finding.severity() == Severity::Error);
             let why = why.map_or("nothing in it can be used", |finding| finding.message.as_str());
             reasons.push(format!("CA bundle `{path}`: {why}"));
         }
+        reasons
+    }
+
+    fn backend(
+        &self,
+        config: &Config,
+        index: usize,
+        written: &StaticBackendConfig,
+        errors: &Errors<'_>,
+    ) -> BackendView {
+        let auth = Applied::of(config, index, written);
+        let reasons = self.reasons(&auth, index, written, errors);
+        let path = written.ca_bundle_path();
+        let bundle = path.and_then(|path| self.bundles.get(path));
         let url = string(&written.url);
         let https = Endpoint::of_backend(&url).is_ok_and(|endpoint| endpoint.scheme() == Scheme::Https);
         let block = auth.written.and_then(|written| written.header_injection.as_deref());
-        Some(BackendView {
+        BackendView {
             name: string(&written.name),
             url,
             transport: string(&written.transport),
             kind: written.backend_kind().word().to_owned(),
             standing: if reasons.is_empty() { Standing::Served } else { Standing::Rejected },
-            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+            reason: joined(&reasons),
             auth: auth.written.map_or("unauthenticated".to_owned(), |BackendAuthStrategy { kind, .. }| string(kind)),
             auth_source: match auth.source {
                 AuthSource::Inline => "inline",
@@ -391,7 +428,7 @@ impl Preview {
             }
             .to_owned(),
             header: block.map(|block| string(&block.header_name)).filter(|name| !name.is_empty()),
-            variables: variables.into_iter().map(|variable| variable.name).collect(),
+            variables: auth.variables().into_iter().map(|variable| variable.name).collect(),
             trust: match (https, path, bundle) {
                 (false, _, _) => Vouching::Nobody,
                 (true, None, _) => Vouching::System,
@@ -399,9 +436,25 @@ impl Preview {
                 (true, Some(_), _) => Vouching::Bundle,
             },
             ca_bundle: path.map(ToOwned::to_owned),
-            at: self.units.region(written.name.as_ref().map_or(written.origin.key, |name| name.span)),
-        })
+            at: self.region(written.name.as_ref().map_or(written.origin.key, |name| name.span)),
+        }
     }
+}
+
+/// What becomes of a backend, in a few words.
+struct Outlook {
+    name: String,
+    /// Why it is rejected.
+    reason: Option<String>,
+}
+
+fn region(text: &Text, span: Span) -> Region {
+    let text::Region { start, end } = text.region_utf16(span);
+    Region { line: start.line, column: start.column, end_line: end.line, end_column: end.column }
+}
+
+fn joined(reasons: &[String]) -> Option<String> {
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 /// Errors by what they take down.
@@ -448,7 +501,7 @@ fn matchers(config: &Config) -> Vec<Span> {
 }
 
 /// What keeps the server from starting.
-fn obstacle(config: &Config, errors: &Errors<'_>, backends: &[BackendView]) -> Option<String> {
+fn obstacle(config: &Config, errors: &Errors<'_>, backends: &[Outlook]) -> Option<String> {
     if let Some(first) = errors.fatal.first() {
         return Some(match errors.fatal.len() {
             1 => first.message.clone(),
@@ -459,7 +512,7 @@ fn obstacle(config: &Config, errors: &Errors<'_>, backends: &[BackendView]) -> O
     if let Some(key) = unenforced(config).iter().find(|key| key.must_be_allowed()) {
         return Some(format!("`{0}` is not enforced yet; it starts with `--allow-unenforced={0}`", key.key));
     }
-    let served = backends.iter().any(|backend| backend.standing == Standing::Served);
+    let served = backends.iter().any(|backend| backend.reason.is_none());
     (!served).then(|| match backends {
         [] => "there is no backend to serve".to_owned(),
         [one] => format!("`{}` is rejected: {}", one.name, one.reason.as_deref().unwrap_or_default()),
@@ -470,16 +523,16 @@ fn obstacle(config: &Config, errors: &Errors<'_>, backends: &[BackendView]) -> O
 }
 
 /// ``starts; 11 of 12 served; `billing` rejected: …; the pod needs 3 variables and 2 files``
-fn verdict(obstacle: Option<&str>, backends: &[BackendView], needs: &Needs) -> String {
+fn verdict(obstacle: Option<&str>, backends: &[Outlook], needs: &Needs) -> String {
     let mut parts = Vec::new();
     match obstacle {
         Some(why) => parts.push(format!("does not start: {why}")),
         None => {
-            let rejected: Vec<_> = backends.iter().filter(|one| one.standing == Standing::Rejected).collect();
+            let rejected: Vec<_> = backends.iter().filter(|one| one.reason.is_some()).collect();
             parts.push("starts".to_owned());
             parts.push(format!("{} of {} served", backends.len() - rejected.len(), backends.len()));
             let reason =
-                |one: &BackendView| format!("`{}` rejected: {}", one.name, one.reason.as_deref().unwrap_or_default());
+                |one: &Outlook| format!("`{}` rejected: {}", one.name, one.reason.as_deref().unwrap_or_default());
             match rejected.as_slice() {
                 [] => {}
                 [one] => parts.push(reason(one)),
@@ -507,6 +560,7 @@ pub fn typescript() -> String {
     let mut all = BTreeMap::new();
     Report::declare(&mut all);
     View::declare(&mut all);
+    DocumentView::declare(&mut all);
     Setting::declare(&mut all);
     KeyHover::declare(&mut all);
     Choices::declare(&mut all);
@@ -516,7 +570,7 @@ pub fn typescript() -> String {
     all.into_values().collect::<Vec<_>>().join("\n")
 }
 
-fn string(text: &Text) -> String {
+fn string(text: &config::Text) -> String {
     text.as_ref().map(|text| text.value.clone()).unwrap_or_default()
 }
 
@@ -549,7 +603,7 @@ backends:
     }
 
     fn verdict(text: &str) -> String {
-        Preview::new().check(text, now()).documents[0].verdict.clone()
+        Preview::new().check(text.as_bytes(), now()).documents[0].verdict.clone()
     }
 
     #[test]
@@ -571,14 +625,19 @@ backends:
     #[test]
     fn each_backend_says_how_it_is_trusted_and_authenticated() {
         let mut preview = Preview::new();
-        let view = preview.check(SOUND, now());
-        let told = |view: &View| {
-            let backends = view.documents[0].backends.iter();
+        let seen = |preview: &mut Preview, text: &str| {
+            let view = preview.check(text.as_bytes(), now());
+            (view, preview.document(0).unwrap())
+        };
+        let (view, document) = seen(&mut preview, SOUND);
+        assert_eq!((view.documents[0].backends, view.documents[0].rejected), (4, 2));
+        let told = |document: &DocumentView| {
+            let backends = document.backends.iter();
             backends.map(|one| (one.name.clone(), one.standing, one.trust, one.auth.clone())).collect::<Vec<_>>()
         };
         let row = |name: &str, standing, trust, auth: &str| (name.to_owned(), standing, trust, auth.to_owned());
         assert_eq!(
-            told(&view),
+            told(&document),
             [
                 row("a", Standing::Served, Vouching::Bundle, "header_injection"),
                 row("é", Standing::Rejected, Vouching::System, "upstream_inject"),
@@ -586,23 +645,25 @@ backends:
                 row("d", Standing::Served, Vouching::Nobody, "unauthenticated"),
             ]
         );
-        let at = view.documents[0].backends[1].at.clone();
+        let at = document.backends[1].at.clone();
         assert_eq!(at, Region { line: 12, column: 10, end_line: 12, end_column: 11 });
         preview.give_file("/ca/a.crt", b"nothing");
-        let view = preview.check(SOUND, now());
-        let first = &view.documents[0].backends[0];
+        let (view, document) = seen(&mut preview, SOUND);
+        let first = &document.backends[0];
         assert_eq!(first.standing, Standing::Rejected);
         assert!(first.reason.as_ref().unwrap().starts_with("CA bundle `/ca/a.crt`: "), "{:?}", first.reason);
         assert!(view.findings.iter().any(|finding| finding.file.as_deref() == Some("/ca/a.crt")));
-        assert!(view.documents[0].files[0].given);
+        assert!(document.files[0].given);
+        assert_eq!(view.documents[0].rejected, 3);
         preview.take_file("/ca/a.crt");
-        assert_eq!(preview.check(SOUND, now()).documents[0].backends[0].standing, Standing::Served);
+        assert_eq!(seen(&mut preview, SOUND).1.backends[0].standing, Standing::Served);
+        assert_eq!(preview.document(1), None);
     }
 
     #[test]
     fn questions_are_answered_about_the_text_that_was_checked() {
         let mut preview = Preview::new();
-        preview.check(SOUND, now());
+        preview.check(SOUND.as_bytes(), now());
         assert_eq!(preview.hover(2, 3).unwrap().key, "groupRef");
         let choices = preview.choices("incomingAuth:\n  ", 2, 3).unwrap();
         assert_eq!(choices.items[0].label, "type");
@@ -645,35 +706,36 @@ metadata: {name: tools}
 spec: {groupRef: {name: g}, incomingAuth: {type: anonymous}, outgoingAuth: {source: inline}}
 ";
         let mut preview = Preview::new();
-        let view = preview.check(text, now());
+        let view = preview.check(text.as_bytes(), now());
         let errors: Vec<_> = view.findings.iter().filter(|finding| finding.severity == Level::Error).collect();
         assert_eq!((errors.len(), errors[0].code.as_str()), (1, "render/dangling-reference"));
         let at = errors[0].at.as_ref().unwrap();
         assert_eq!((at.line, at.column, at.end_column), (8, 33, 37));
-        let document = &view.documents[0];
-        assert_eq!(document.config_map.as_deref(), Some("tools-vmcp-config"));
-        assert_eq!(document.verdict, "starts; 1 of 1 served");
+        let headline = &view.documents[0];
+        assert_eq!(headline.config_map.as_deref(), Some("tools-vmcp-config"));
+        assert_eq!(headline.verdict, "starts; 1 of 1 served");
+        let document = preview.document(0).unwrap();
         assert_eq!((document.backends[0].name.as_str(), document.backends[0].at.line), ("wiki", 12));
         let made = view.made.unwrap();
         assert!(made.starts_with("apiVersion: v1\ndata:\n    config.yaml: |\n        name: tools\n"), "{made}");
-        assert_eq!(preview.check(SOUND, now()).made, None);
+        assert_eq!(preview.check(SOUND.as_bytes(), now()).made, None);
     }
 
     #[test]
     fn a_glance_sees_all_that_takes_neither_files_nor_rendering() {
         let mut preview = Preview::new();
-        let view = preview.check(SOUND, now());
-        assert_eq!(preview.glance(SOUND), Some(view));
-        assert_eq!(preview.glance("apiVersion: toolhive.stacklok.dev/v1beta1\nkind: VirtualMCPServer\n"), None);
+        let seen = (Some(preview.check(SOUND.as_bytes(), now())), preview.document(0));
+        assert_eq!((preview.glance(SOUND.as_bytes()), preview.document(0)), seen);
+        assert_eq!(preview.glance(b"apiVersion: toolhive.stacklok.dev/v1beta1\nkind: VirtualMCPServer\n"), None);
         preview.give_file("/ca/a.crt", b"nothing");
-        assert_eq!(preview.glance(SOUND), None);
+        assert_eq!(preview.glance(SOUND.as_bytes()), None);
         preview.take_file("/ca/a.crt");
-        assert!(preview.glance(SOUND).is_some());
+        assert!(preview.glance(SOUND.as_bytes()).is_some());
     }
 
     #[test]
     fn fixes_come_with_their_edits() {
-        let view = Preview::new().check(&SOUND.replace("groupRef", "gruopRef"), now());
+        let view = Preview::new().check(SOUND.replace("groupRef", "gruopRef").as_bytes(), now());
         let finding = view.findings.iter().find(|finding| !finding.edits.is_empty()).unwrap();
         assert_eq!((finding.safe, finding.edits[0].insert.as_str()), (false, "groupRef"));
         assert_eq!(finding.edits[0].at, Region { line: 2, column: 1, end_line: 2, end_column: 9 });
@@ -682,9 +744,10 @@ spec: {groupRef: {name: g}, incomingAuth: {type: anonymous}, outgoingAuth: {sour
     #[test]
     fn matchers_that_only_the_program_can_judge_are_pointed_at() {
         let strategy = "a: {type: aws_sts, awsSts: {region: eu-central-1, roleMappings: [{matcher: 'x y', roleArn: r}, {claim: c, roleArn: r}]}}";
-        let view = Preview::new().check(&SOUND.replace("a: {type", &format!("{strategy}\n    b: {{type")), now());
+        let view =
+            Preview::new().check(SOUND.replace("a: {type", &format!("{strategy}\n    b: {{type")).as_bytes(), now());
         assert_eq!(view.matchers, [Region { line: 7, column: 80, end_line: 7, end_column: 85 }]);
-        assert_eq!(Preview::new().check(SOUND, now()).matchers, []);
+        assert_eq!(Preview::new().check(SOUND.as_bytes(), now()).matchers, []);
     }
 
     #[test]
@@ -693,8 +756,10 @@ spec: {groupRef: {name: g}, incomingAuth: {type: anonymous}, outgoingAuth: {sour
         assert!(types.contains("export interface Region {\n  /** Line of the first character. */\n  line: number;\n"));
         assert!(types.contains("  endColumn: number;\n") && types.contains("  at: Region | null;\n"));
         assert!(types.contains("export type Level = \"error\" | \"warning\" | \"note\";\n"));
-        let json = serde_json::to_value(Preview::new().check(SOUND, now())).unwrap();
-        for key in json["documents"][0]["backends"][0].as_object().unwrap().keys() {
+        let mut preview = Preview::new();
+        preview.check(SOUND.as_bytes(), now());
+        let json = serde_json::to_value(preview.document(0)).unwrap();
+        for key in json["backends"][0].as_object().unwrap().keys() {
             assert!(types.contains(&format!("  {key}: ")), "{key}");
         }
     }

@@ -75,7 +75,7 @@ pub struct LineIndex {
 }
 
 /// Bytes of a line between two marks, more or less.
-const MARK_EVERY: usize = 1 << 12;
+const MARK_EVERY: usize = 1 << 9;
 
 /// A place in a line, and what stands before it there.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,23 +95,18 @@ impl LineIndex {
         let bytes = text.as_bytes();
         let mut starts = Vec::from([0]);
         let mut marks = Vec::new();
-        let mut mark = Mark::default();
+        let mut start = 0;
         for (i, &byte) in bytes.iter().enumerate() {
-            if i - mark.offset as usize >= MARK_EVERY && text.is_char_boundary(i) {
-                mark = mark.moved(text, i);
-                marks.push(mark);
+            if byte > b'\r' {
+                continue;
             }
-            let ends_line = match byte {
-                b'\n' => true,
-                b'\r' => bytes.get(i + 1) != Some(&b'\n'),
-                _ => false,
-            };
-            if ends_line {
-                let start = offset(i + 1);
-                starts.push(start);
-                mark = Mark { offset: start, ..Mark::default() };
+            if byte == b'\n' || byte == b'\r' && bytes.get(i + 1) != Some(&b'\n') {
+                mark_line(text, start, i, &mut marks);
+                start = i + 1;
+                starts.push(offset(start));
             }
         }
+        mark_line(text, start, bytes.len(), &mut marks);
         Self { starts, marks }
     }
 
@@ -152,12 +147,27 @@ impl LineIndex {
         let passed = self.marks.partition_point(|mark| mark.offset <= offset);
         let near =
             passed.checked_sub(1).and_then(|last| self.marks.get(last)).filter(|mark| mark.offset >= start.offset);
-        let mut end = (offset as usize).min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
+        let end = boundary(text, offset as usize);
         (u32::try_from(index + 1).unwrap_or(u32::MAX), near.copied().unwrap_or(start).moved(text, end))
     }
+}
+
+/// Marks the line from `start` to `end`, if it is a long one.
+fn mark_line(text: &str, start: usize, end: usize, marks: &mut Vec<Mark>) {
+    let mut mark = Mark { offset: offset(start), ..Mark::default() };
+    for at in (start..end).step_by(MARK_EVERY).skip(1) {
+        mark = mark.moved(text, boundary(text, at));
+        marks.push(mark);
+    }
+}
+
+/// The beginning of the character that byte `at` is in; the end, if it is past that.
+fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 impl Mark {
@@ -208,6 +218,22 @@ impl Text {
     pub fn region_utf16(&self, span: Span) -> Region {
         let at = |offset| self.lines.location_utf16(&self.text, offset);
         Region { start: at(span.start), end: at(span.end) }
+    }
+
+    /// The byte of a place, both counted from 1, the column in UTF-16 code units; past a line its end.
+    #[must_use]
+    pub fn offset_utf16(&self, line: u32, column: u32) -> usize {
+        let span = self.line_span(line);
+        let mut left = (column as usize).saturating_sub(1);
+        let mut at = span.start as usize;
+        for c in self.text.get(span.range()).unwrap_or_default().chars() {
+            if left < c.len_utf16() {
+                break;
+            }
+            left -= c.len_utf16();
+            at += c.len_utf8();
+        }
+        at
     }
 
     /// The bytes of line `line` (from 1) without its line end; empty past the last line.
@@ -276,6 +302,21 @@ mod tests {
             }
         }
         assert_eq!(number, 3);
+    }
+
+    #[test]
+    fn places_in_code_units_lead_back() {
+        let line = "aé😀\u{2028}z".repeat(200);
+        for text in [String::new(), "a\r\nb\rc\nd".into(), line.clone(), alloc::format!("x\r\n{line}\n{line}\r{line}")]
+        {
+            let indexed = Text::new(text.clone());
+            for (at, _) in text.char_indices().filter(|(at, _)| !text[..*at].ends_with('\r')) {
+                let Location { line, column } = indexed.region_utf16(Span::at(at)).start;
+                assert_eq!(indexed.offset_utf16(line, column), at);
+            }
+            assert_eq!(indexed.offset_utf16(1, u32::MAX), indexed.line_span(1).end as usize);
+            assert_eq!(indexed.offset_utf16(9, 1), text.len());
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 /// The answers' own types stand beside the module, made from the same declarations.
 #[wasm_bindgen(typescript_custom_section)]
-const TYPES: &str = r#"import type { Choices, Comparison, Explanation, KeyHover, Naming, Report, Setting, View } from "./preview.d.ts";
+const TYPES: &str = r#"import type { Choices, Comparison, DocumentView, Explanation, KeyHover, Naming, Report, Setting, View } from "./preview.d.ts";
 export type * from "./preview.d.ts";
 
 /** JSON text of a value of this type. */
@@ -78,17 +78,24 @@ impl Session {
         self.0.explain(code).to_json()
     }
 
-    /// Judges a text: a `View`. `now` is in seconds since 1970.
+    /// Judges a text, given as the bytes of a file are: a `View`. `now` is in seconds since 1970.
     #[wasm_bindgen(unchecked_return_type = "Json<View>")]
-    pub fn check(&mut self, text: &str, now: f64) -> String {
+    pub fn check(&mut self, text: &[u8], now: f64) -> String {
         self.0.check(text, UnixTime::since_unix_epoch(Duration::try_from_secs_f64(now).unwrap_or_default())).to_json()
     }
 
     /// A `View` as `check` gives it, or `null` if it takes more than texts alone tell: custom resources, or files that were
     /// given. A page that is made of two parts asks this first, since the first part can answer it.
     #[wasm_bindgen(unchecked_return_type = "Json<View | null>")]
-    pub fn glance(&mut self, text: &str) -> String {
+    pub fn glance(&mut self, text: &[u8]) -> String {
         self.0.glance(text).to_json()
+    }
+
+    /// The backends of a document of the text, and what it needs: a `DocumentView`, or `null` if there is none of this number.
+    #[wasm_bindgen(unchecked_return_type = "Json<DocumentView | null>")]
+    #[must_use]
+    pub fn document(&self, document: usize) -> String {
+        self.0.document(document).to_json()
     }
 
     /// The effective configuration of a document of the text: `Setting[]`.

@@ -12,10 +12,11 @@ test("every case has the same findings at the same places", () => {
     judged += 1;
     const program = native();
     const session = new Session();
+    const utf8 = Buffer.from(text);
     const bundles = Object.entries(files);
     for (const [path, bytes] of bundles) session.giveFile(path, bytes);
-    const page = JSON.parse(session.check(text, Date.now() / 1000)).findings;
-    const glance = JSON.parse(session.glance(text));
+    const page = JSON.parse(session.check(utf8, Date.now() / 1000)).findings;
+    const glance = JSON.parse(session.glance(utf8));
     assert.deepEqual(page.map(said), program.map(said), name);
     assert.deepEqual(page.map(({ at }) => at?.line ?? null), program.map(({ line }) => line ?? null), name);
     if (name.startsWith("render/") || bundles.length > 0) {

@@ -38,6 +38,7 @@ test("it holds what its exports name, and nothing else", () => {
 test("the example of its README runs in Node", () => {
   const [, example] = readFileSync(path.join(root, "wasm/README.md"), "utf8").match(/```js\n([\s\S]*?)```/);
   write("example.mjs", example);
+  write("config.yaml", "name: team\nnmae: x\n");
   const said = run(process.execPath, "example.mjs");
   assert.match(said, /^2:1 config\/unknown-key: `nmae` is no key of the configuration/m);
   assert.match(said, /A key that is not known/i);
@@ -61,7 +62,7 @@ test("both modules are imported by Node, and by the condition for browsers", () 
     const { resolve } = createRequire(import.meta.url);
     initSync({ module: readFileSync(resolve("vmcp-wasm/vmcp.wasm")) });
     initExchange({ module: readFileSync(resolve("vmcp-wasm/exchange.wasm")) });
-    console.log(JSON.parse(new Session().check("name: x", 0)).findings.length > 0, JSON.parse(new Server("scratch", "1").listTools().poll()).do);`);
+    console.log(JSON.parse(new Session().check(Buffer.from("name: x"), 0)).findings.length > 0, JSON.parse(new Server("scratch", "1").listTools().poll()).do);`);
   assert.equal(run(process.execPath, "--conditions=browser", "browser.mjs"), "true send\n");
 });
 
@@ -71,8 +72,9 @@ test("its types are read by tsc, and tell one answer from another", () => {
     import { Server } from "vmcp-wasm/exchange";
     function read<T>(text: Json<T>): T { return JSON.parse(text); }
     const session = new Session();
-    const view: View = read(session.check("", 0));
+    const view: View = read(session.check(new Uint8Array(), 0));
     const line: number | undefined = view.findings[0]?.at?.line;
+    const rejected: number | undefined = read(session.document(0))?.backends.filter(({ standing }) => standing === "rejected").length;
     const explained: string | undefined = read(session.explain("yaml/syntax"))?.text;
     const valid: boolean = read(validate("", "x")).valid;
     // @ts-expect-error there is no such member
@@ -80,7 +82,7 @@ test("its types are read by tsc, and tell one answer from another", () => {
     // @ts-expect-error a comparison is no view
     const wrong: View = read(session.compare("", 0));
     new Server("scratch", "1").call("tools/call", "{}").poll();
-    export { line, explained, valid, wrong };`);
+    export { line, rejected, explained, valid, wrong };`);
   for (const conditions of [[], ["--customConditions", "browser"]]) {
     run(path.join(root, "www/node_modules/.bin/tsc"), "--noEmit", "--strict", "--target", "es2023", "--module", "nodenext", "--types", "", "--lib", "es2023,dom,esnext.disposable", ...conditions, "types.ts");
   }

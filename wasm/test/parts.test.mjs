@@ -27,13 +27,14 @@ test("what needs the rest traps without it, and the first part goes on", async (
   const { Session, validate, complete } = await load();
   const session = new Session();
   const text = "name: x\nnmae: y\n";
-  const seen = session.glance(text);
+  const utf8 = Buffer.from(text);
+  const seen = session.glance(utf8);
   assert.ok(JSON.parse(seen).findings.length > 0);
   assert.throws(() => new Session().settings(0), WebAssembly.RuntimeError);
   assert.throws(() => validate(text, "x"), WebAssembly.RuntimeError);
-  assert.equal(session.glance(text), seen);
+  assert.equal(session.glance(utf8), seen);
   complete();
-  assert.equal(session.check(text, 0), seen);
+  assert.equal(session.check(utf8, 0), seen);
   assert.equal(validate(text, "x"), whole.validate(text, "x"));
 });
 
@@ -43,11 +44,11 @@ test("both together answer every question as the whole does", async () => {
   const answers = (Kind, { text, files }, ready) => {
     const session = new Kind();
     // The first part has already judged something when the rest comes.
-    session.glance(text);
+    session.glance(Buffer.from(text));
     ready();
     for (const [path, bytes] of Object.entries(files)) session.giveFile(path, bytes);
     session.giveVariables("A\nB");
-    const all = [session.check(text, 1.8e9), session.settings(0), session.compare(text.replace("name: ", "name: x"), 0), session.names(0, "", tools)];
+    const all = [session.check(Buffer.from(text), 1.8e9), session.document(0), session.settings(0), session.compare(text.replace("name: ", "name: x"), 0), session.names(0, "", tools)];
     return [...all, session.hover(2, 3), session.choices(text, 3, 1), session.explain("yaml/syntax")];
   };
   let ready = complete;

@@ -3,10 +3,11 @@ import first from "virtual:first";
 import source from "virtual:worker";
 import words from "virtual:words";
 import { toBytes } from "./bytes.mjs";
-import type { Choices, Comparison, Explanation, KeyHover, Naming, Setting, View } from "../../target/pack/web/preview.d.ts";
+import type { Choices, Comparison, DocumentView, Explanation, KeyHover, Naming, Setting, View } from "../../target/pack/web/preview.d.ts";
 
 /** A check that takes longer than this is given up when the text changes; a fresh worker takes time to start, too. */
 const PATIENCE = 1000;
+const utf8 = new TextEncoder();
 
 type Waiting = { resolve: (answer: any) => void; reject: (why: Error) => void };
 
@@ -43,6 +44,7 @@ export class Core {
     });
   }
 
+  document = (document: number): Promise<DocumentView | null> => this.#question("document", document);
   settings = (document: number): Promise<Setting[]> => this.#late("settings", document);
   hover = (line: number, column: number): Promise<KeyHover | null> => this.#question("hover", line, column);
   choices = (text: string, line: number, column: number): Promise<Choices | null> => this.#question("choices", text, line, column);
@@ -95,12 +97,12 @@ export class Core {
   async #judge(text: string): Promise<View> {
     const worker = this.#worker;
     if (this.#loading === null) {
-      const view = await this.#ask("glance", text);
+      const view = await this.#ask("glance", utf8.encode(text));
       if (view !== null) return view;
     }
     await this.#load();
     if (worker !== this.#worker) throw new Error("given up");
-    return this.#ask("check", text, Date.now() / 1000);
+    return this.#ask("check", utf8.encode(text), Date.now() / 1000);
   }
 
   #load(): Promise<void> {
@@ -169,7 +171,7 @@ export class Core {
     const lost = [...this.#waiting.values()];
     this.#waiting.clear();
     this.#start();
-    if (this.#judged !== null) void this.#ask(this.#rest === null ? "glance" : "check", this.#judged, Date.now() / 1000).catch(() => {});
+    if (this.#judged !== null) void this.#ask(this.#rest === null ? "glance" : "check", utf8.encode(this.#judged), Date.now() / 1000).catch(() => {});
     for (const { reject } of lost) reject(new Error(why));
   }
 }

@@ -99,7 +99,8 @@ export class Editor {
 
   /** The text, byte for byte but for a byte-order mark, which `wholeText` has. */
   get text(): string {
-    return this.view.state.sliceDoc();
+    // Joined at once: a text that grows line by line would be gone through once more before it can be sent.
+    return this.view.state.doc.toJSON().join(this.view.state.lineBreak);
   }
 
   get wholeText(): string {

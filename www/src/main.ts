@@ -1,6 +1,6 @@
 // Wires the parts together: the text goes to the core at every change, and its answers go to the panels.
 import samples from "virtual:samples";
-import type { DocumentView, Found, Region, View } from "../../target/pack/web/preview.d.ts";
+import type { DocumentView, Found, Headline, Region, View } from "../../target/pack/web/preview.d.ts";
 import { Core } from "./core.ts";
 import { byId, h } from "./dom.ts";
 import { Editor } from "./editor.ts";
@@ -33,7 +33,7 @@ const tables = {
 for (const [name, table] of Object.entries(tables)) byId(`table-${name}`).append(table.element);
 
 /** What each panel shows; drawn when it is looked at. */
-const panels: Record<string, (document: DocumentView | undefined) => void | Promise<void>> = {
+const panels: Record<string, () => void | Promise<void>> = {
   findings: showFindings,
   picture: showPicture,
   backends: showBackends,
@@ -72,17 +72,23 @@ async function check(): Promise<void> {
   document.documentElement.dataset.checked = "";
 }
 
-function current(): DocumentView | undefined {
-  return view.documents[Math.max(which.selectedIndex, 0)];
+function chosen(): number {
+  return Math.max(which.selectedIndex, 0);
+}
+
+/** What is in the chosen document, for a panel that says if there is no telling; nothing if there is none. */
+function current(said: string): Promise<DocumentView | null> {
+  byId(said).textContent = "";
+  return asked(core.document(chosen()), said);
 }
 
 function show(): void {
-  const document = current();
+  const document: Headline | undefined = view.documents[chosen()];
   if (editor.view.state.doc.length === 0) say(texts.empty, "");
-  else say(document?.verdict ?? view.findings[0]?.message ?? texts.noConfiguration, !document?.starts ? "error" : document.backends.some(({ standing }) => standing === "rejected") ? "warning" : "good");
+  else say(document?.verdict ?? view.findings[0]?.message ?? texts.noConfiguration, !document?.starts ? "error" : document.rejected > 0 ? "warning" : "good");
   const count = (severity: string) => view.findings.filter((found) => found.severity === severity).length;
   byId("counts").textContent = texts.counts(count("error"), count("warning"), count("note"));
-  void panels[panel](document);
+  void panels[panel]();
 }
 
 function say(text: string, kind: string): void {
@@ -119,11 +125,13 @@ function finding(found: Found): HTMLElement {
   return item;
 }
 
-function showPicture(document: DocumentView | undefined): void {
+async function showPicture(): Promise<void> {
+  const document = await current("picture-said");
   byId("drawing").replaceChildren(...(document ? [picture(document, places)] : []));
 }
 
-function showBackends(document: DocumentView | undefined): void {
+async function showBackends(): Promise<void> {
+  const document = await current("backends-said");
   const rows = (document?.backends ?? []).map((backend) => ({
     class: backend.standing,
     go: () => editor.go(backend.at),
@@ -150,11 +158,12 @@ async function asked<T>(question: Promise<T>, said: string): Promise<T | null> {
 
 async function showSettings(): Promise<void> {
   byId("settings-said").textContent = "";
-  const settings = (await asked(core.settings(Math.max(which.selectedIndex, 0)), "settings-said")) ?? [];
+  const settings = (await asked(core.settings(chosen()), "settings-said")) ?? [];
   tables.settings.show(settings.map(({ key, value, written }) => ({ cells: [key, value, written ? texts.written : texts.byDefault], class: written ? "" : "faint" })));
 }
 
-function showNeeds(document: DocumentView | undefined): void {
+async function showNeeds(): Promise<void> {
+  const document = await current("needs-said");
   const need = (kind: string) => ({ name, backend, required, given, at }: DocumentView["files"][number]) => ({
     go: () => editor.go(at),
     cells: [name, required ? kind : `${kind}, ${texts.optional}`, backend ?? "", given ? texts.given : texts.notGiven],
@@ -180,18 +189,19 @@ function showNeeds(document: DocumentView | undefined): void {
   byId("no-certificates").hidden = core.files.size > 0;
 }
 
-async function showNames(document: DocumentView | undefined): Promise<void> {
+async function showNames(): Promise<void> {
+  const document = await current("names-said");
   const backend = byId<HTMLSelectElement>("names-backend");
-  const chosen = backend.value;
+  const before = backend.value;
   const all = (document?.backends ?? []).slice(0, 500).map(({ name }) => name);
-  backend.replaceChildren(h("option", { value: "" }, texts.everyBackend), ...all.map((name) => h("option", { value: name, selected: name === chosen }, name)));
+  backend.replaceChildren(h("option", { value: "" }, texts.everyBackend), ...all.map((name) => h("option", { value: name, selected: name === before }, name)));
   const pasted = byId<HTMLTextAreaElement>("tools").value;
   if (pasted.trim() === "") {
     tables.names.show([]);
     byId("names-said").textContent = texts.pasteTools;
     return;
   }
-  const naming = await asked(core.names(Math.max(which.selectedIndex, 0), backend.value, pasted), "names-said");
+  const naming = await asked(core.names(chosen(), backend.value, pasted), "names-said");
   if (naming === null) return;
   byId("names-said").textContent = naming.problem ?? texts.configured(naming.strategy);
   const fate = ({ name, reason }: { name: string | null; reason: string | null }) => name ?? `✗ ${reason}`;
@@ -206,7 +216,7 @@ async function showChanges(): Promise<void> {
     byId("changes").replaceChildren();
     return;
   }
-  const comparison = await asked(core.compare(old, Math.max(which.selectedIndex, 0)), "compare-said");
+  const comparison = await asked(core.compare(old, chosen()), "compare-said");
   if (comparison === null) return;
   const { problem, changes } = comparison;
   said.textContent = problem ?? (changes.length === 0 ? texts.same : texts.changes(changes.length));
@@ -240,7 +250,7 @@ async function take(files: Iterable<File>): Promise<void> {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const head = new TextDecoder().decode(bytes.subarray(0, 1 << 16));
     const certificate = /-----BEGIN /.test(head) && !/^\s*(apiVersion|kind|name|backends)\s*:/m.test(head);
-    if (certificate || /\.(crt|pem|cer|der)$/i.test(file.name)) core.giveFile(placeOf(file.name), bytes);
+    if (certificate || /\.(crt|pem|cer|der)$/i.test(file.name)) core.giveFile(await placeOf(file.name), bytes);
     else documents.push(decode(bytes));
   }
   if (documents.length > 0) editor.load(documents.length === 1 ? documents[0] : documents.map((text) => text.replace(/\n?$/, "\n")).join("---\n"));
@@ -248,8 +258,9 @@ async function take(files: Iterable<File>): Promise<void> {
 }
 
 /** The path by which the configuration asks for it, if just one file of this name is asked for and not here yet. */
-function placeOf(name: string): string {
-  const wanted = view.documents.flatMap(({ files }) => files).filter((file) => !file.given && file.name.split("/").pop() === name);
+async function placeOf(name: string): Promise<string> {
+  const documents = await Promise.all(view.documents.map((_, index) => core.document(index)));
+  const wanted = documents.flatMap((document) => document?.files ?? []).filter((file) => !file.given && file.name.split("/").pop() === name);
   return wanted.length === 1 ? wanted[0].name : name;
 }
 
@@ -284,8 +295,8 @@ function on(id: string, event: string, listener: (event: Event) => unknown): voi
 on("which", "change", show);
 on("filter", "input", ({ target }) => tables.backends.filter((target as HTMLInputElement).value));
 on("variables", "input", ({ target }) => { core.giveVariables((target as HTMLTextAreaElement).value.replace(/=.*$/gm, "")); return check(); });
-on("tools", "input", () => showNames(current()));
-on("names-backend", "change", () => showNames(current()));
+on("tools", "input", showNames);
+on("names-backend", "change", showNames);
 on("old", "input", showChanges);
 on("take-old", "click", () => { byId<HTMLTextAreaElement>("old").value = editor.text; return showChanges(); });
 on("files", "change", ({ target }) => take((target as HTMLInputElement).files ?? []));
@@ -319,11 +330,11 @@ on("make-link", "click", async () => {
   byId("share-said").textContent = texts.linkReady;
 });
 on("save-findings", "click", () => save("findings.json", new Blob([JSON.stringify(view.findings, null, 2)], { type: "application/json" })));
-on("save-svg", "click", () => { const svg = drawing(); if (svg) save("vmcp.svg", new Blob([standalone(svg)], { type: "image/svg+xml" })); });
-on("save-png", "click", async () => { const svg = drawing(); if (svg) save("vmcp.png", await png(svg)); });
+on("save-svg", "click", async () => { const svg = await drawing(); if (svg) save("vmcp.svg", new Blob([standalone(svg)], { type: "image/svg+xml" })); });
+on("save-png", "click", async () => { const svg = await drawing(); if (svg) save("vmcp.png", await png(svg)); });
 
-function drawing(): SVGElement | null {
-  const document = current();
+async function drawing(): Promise<SVGElement | null> {
+  const document = await current("share-said");
   return document ? picture(document, places) : null;
 }
 

@@ -26,33 +26,54 @@ pub fn secrets(root: Node<'_, '_>) -> Vec<Span> {
 /// of URLs the user info and the query.
 #[must_use]
 pub fn secrets_in_text(text: &str) -> Vec<Span> {
-    let mut found = Vec::new();
-    for key in ["headerValue", "clientSecret", "ClientSecret"] {
-        for (start, _) in text.match_indices(key) {
-            let rest = text.get(start + key.len()..).unwrap_or_default();
-            // A quote, perhaps escaped, may close the key.
-            let after = rest.trim_start_matches(['\\', '"', '\'', ' ', '\t']);
-            let Some(value) = after.strip_prefix(':').map(str::trim_start) else { continue };
-            let start = text.len() - value.len();
+    let mut found: Vec<Span> = Vec::new();
+    let bytes = text.as_bytes();
+    // No byte is looked at for each of what stands before it: of a value and of a URL the end is found once.
+    let (mut value_ends, mut url_ends) = (0, 0);
+    // A credential stands after a colon: that of its key, or that of its scheme.
+    for (colon, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b':') {
+        if colon < value_ends {
+            continue;
+        }
+        let (before, after) = text.split_at(colon);
+        // A quote, perhaps escaped, may close the key.
+        let closes = |byte: &u8| matches!(byte, b'\\' | b'"' | b'\'' | b' ' | b'\t');
+        let key = before.as_bytes();
+        let key = key.get(..key.iter().rposition(|byte| !closes(byte)).map_or(0, |last| last + 1)).unwrap_or_default();
+        if key.ends_with(b"headerValue") || key.ends_with(b"clientSecret") || key.ends_with(b"ClientSecret") {
+            let start = text.len() - after.get(1..).unwrap_or_default().trim_start().len();
+            let line = text.get(start..end_of(bytes, start, |byte| matches!(byte, b'\n' | b'\r'))).unwrap_or_default();
             // Inside of a JSON string lines end with an escape.
-            let end = value.find(['\n', '\r']).into_iter().chain(value.find("\\n")).min().unwrap_or(value.len());
-            found.push(Span::new(start, start + end));
-        }
-    }
-    for (scheme, _) in text.match_indices("://") {
-        let start = scheme + "://".len();
-        let rest = text.get(start..).unwrap_or_default();
-        let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '\\' | '<' | '>');
-        let url = rest.get(..rest.find(ends).unwrap_or(rest.len())).unwrap_or_default();
-        let authority = url.find(['/', '?', '#']).unwrap_or(url.len());
-        if let Some(at) = url.get(..authority).and_then(|authority| authority.rfind('@')) {
-            found.push(Span::new(start, start + at));
-        }
-        if let Some(query) = url.find('?') {
-            found.push(Span::new(start + query + 1, start + url.len()));
+            value_ends = start + line.find("\\n").unwrap_or(line.len());
+            found.push(Span::new(start, value_ends));
+        } else if after.starts_with("://") {
+            let start = colon + "://".len();
+            let authority = end_of(bytes, start, |byte| ends_url(byte) || matches!(byte, b'/' | b'?' | b'#'));
+            if let Some(at) = bytes.get(start..authority).and_then(|bytes| bytes.iter().rposition(|byte| *byte == b'@'))
+            {
+                found.push(Span::new(start, start + at));
+            }
+            // One inside of another ends where that does, and so does its query.
+            if colon >= url_ends {
+                url_ends = end_of(bytes, start, ends_url);
+                let url = bytes.get(start..url_ends).unwrap_or_default();
+                found.extend(
+                    url.iter().position(|byte| *byte == b'?').map(|mark| Span::new(start + mark + 1, url_ends)),
+                );
+            }
         }
     }
     apart(found)
+}
+
+/// Where the first byte from `start` on is that ends something; the end of the text, if there is none.
+fn end_of(text: &[u8], start: usize, ends: impl Fn(&u8) -> bool) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    start + rest.iter().position(ends).unwrap_or(rest.len())
+}
+
+fn ends_url(byte: &u8) -> bool {
+    matches!(byte, 0..=b' ' | 0x7f | b'"' | b'\'' | b'`' | b'\\' | b'<' | b'>')
 }
 
 /// Sorted, those that overlap as one.
@@ -163,6 +184,17 @@ optimizer: {embeddingHeaders: {X: s4}}
         assert_eq!(hidden("url: https://u:s1@a/b?k=s2#c d@e"), ["u:s1", "k=s2#c"]);
         assert_eq!(hidden("url: 'https://a/b@c' http://x"), [""; 0]);
         assert_eq!(hidden("headerValueEnv: V\nclientSecretEnv: V"), [""; 0]);
+        assert_eq!(hidden("{headerValue: s1, clientSecret: s2}\nheaderValue: s3"), ["s1, clientSecret: s2}", "s3"]);
+        assert_eq!(hidden("https://a/https://u:s1@b/c?k=s2://d http://e?s3"), ["u:s1", "k=s2://d", "s3"]);
+        assert_eq!(hidden("a::: :// headerValue"), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_of_credentials_is_gone_through_once() {
+        let line = "{headerValue: x://y},".repeat(100_000);
+        assert_eq!(secrets_in_text(&line), [Span::new(14, line.len())]);
+        let urls = "x://".repeat(500_000);
+        assert_eq!(secrets_in_text(&urls), []);
     }
 
     #[test]

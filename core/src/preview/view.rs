@@ -165,8 +165,8 @@ shapes! {
         pub sha256: String,
     }
 
-    /// One configuration of the text.
-    pub struct DocumentView {
+    /// What becomes of one configuration of the text; the rest is in its [`DocumentView`].
+    pub struct Headline {
         /// Its ConfigMap; nothing for a configuration on its own.
         pub config_map: Option<String>,
         /// What the server is called.
@@ -175,6 +175,16 @@ shapes! {
         pub verdict: String,
         /// Whether the server starts.
         pub starts: bool,
+        /// How many backends are written.
+        pub backends: u32,
+        /// How many of them are rejected.
+        pub rejected: u32,
+    }
+
+    /// What is in one configuration of the text.
+    pub struct DocumentView {
+        /// What the server is called.
+        pub name: String,
         /// Type of the incoming auth.
         pub incoming: String,
         /// The issuer whose tokens are accepted.
@@ -189,12 +199,12 @@ shapes! {
         pub variables: Vec<Need>,
     }
 
-    /// Everything about a text.
+    /// What is said of a text at every keystroke.
     pub struct View {
         /// All findings, in the order in which they are shown.
         pub findings: Vec<Found>,
         /// The configurations in it.
-        pub documents: Vec<DocumentView>,
+        pub documents: Vec<Headline>,
         /// Certificates of the files that were given.
         pub certificates: Vec<CertificateView>,
         /// Matchers of role mappings: whether they are CEL, only the program can tell.

@@ -53,7 +53,8 @@ fn implicit(text: &str, timestamps: Timestamps) -> Value {
 
 /// What some words mean; none of them is long.
 fn word(text: &str) -> Option<Value> {
-    if text.len() > 5 {
+    let first = text.bytes().next().unwrap_or(b'~');
+    if text.len() > 5 || !b"~nNtTfF.+-".contains(&first) {
         return None;
     }
     Some(match text {

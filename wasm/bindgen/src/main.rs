@@ -12,6 +12,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
+mod copies;
 mod links;
 mod split;
 
@@ -51,6 +52,7 @@ fn pack(flavour: &str, module: &Path, directory: &Path, late: &[&str]) -> Outcom
     let (links, plain) = links::read(&fs::read(module)?)?;
     let mut linked = Module::from_buffer(&plain)?;
     split::number_functions(&mut linked);
+    copies::call_for_short_ones(&mut linked);
     let mut bindgen = Bindgen::new();
     bindgen.input_module("vmcp", linked).out_name("vmcp").typescript(true).remove_producers_section(true);
     match flavour {
