@@ -154,7 +154,10 @@ export class Editor {
   }
 
   point(at: Region | null): void {
-    this.view.dispatch({ effects: point.of(at && range(this.view.state.doc, at)) });
+    const place = at && range(this.view.state.doc, at);
+    // What is in sight already stays where it is.
+    const scroll = place === null ? [] : [EditorView.scrollIntoView(place.from, { yMargin: 40 })];
+    this.view.dispatch({ effects: [point.of(place), ...scroll] });
   }
 
   go(at: Region): void {

@@ -176,6 +176,16 @@ test("the picture shows each backend, leads to the text, and stays readable with
   });
   assert.equal(selected, "- name: docs");
   await shoot(page, "picture");
+  await write(page, many(20));
+  await page.locator("#drawing [role=button]").nth(20).waitFor();
+  await page.locator("#drawing [role=button]").nth(15).hover();
+  await page.waitForFunction(() => {
+    const { dom, contentDOM } = window.vmcpPreview.editor.view;
+    const mark = contentDOM.querySelector(".pointed")?.getBoundingClientRect();
+    const seen = dom.getBoundingClientRect();
+    return mark !== undefined && seen.top <= mark.top && mark.bottom <= seen.bottom;
+  });
+  assert.equal(await page.locator(".pointed").textContent(), "backend-14");
   await write(page, many(300).replace("transport: sse", "transport: stdio"));
   await says(page, /299 of 300 served/);
   await page.waitForFunction(() => document.querySelectorAll("#drawing title").length === 301);
@@ -509,6 +519,15 @@ test("it is usable by keyboard alone, in the dark, on a phone and when zoomed, a
     }
     await own.close();
   }
+  // In one column, what has the focus is not behind the verdict.
+  const narrow = await open(await chromium.newContext({ viewport: { width: 390, height: 844 } }), server.url);
+  await write(narrow, many(30).replaceAll("transport:", "transprot:"));
+  await narrow.waitForFunction(() => document.querySelectorAll("#findings li").length > 25);
+  await narrow.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await narrow.locator("#findings .fix").nth(9).focus();
+  const [bar, focused] = await narrow.evaluate(() => [document.getElementById("bar"), document.activeElement].map((one) => one.getBoundingClientRect().toJSON()));
+  assert.ok(focused.top >= bar.bottom, `${focused.top} is above ${bar.bottom}`);
+  await narrow.context().close();
   const page = await open(context, server.url);
   await page.locator(".cm-content").focus();
   await page.keyboard.type("x");
