@@ -177,7 +177,10 @@ MODULE := target/$(WASM)/wasm/vmcp_wasm.wasm
 # What the page loads only when it is asked for: the exports that are not needed to judge a configuration at a keystroke.
 LATE := validate $(addprefix session_,check compare giveFile giveVariables names settings takeFile)
 BINDGEN = cargo run --locked --quiet --package vmcp-bindgen -- pack
-.module: .setup-rust .setup-node
+# The passes that leave less after brotli. The usual `-Oz` makes a module shorter, but what it makes packs worse.
+FEATURES := $(addprefix --enable-,bulk-memory bulk-memory-opt multivalue mutable-globals nontrapping-float-to-int reference-types sign-ext)
+OPTIMISE = www/node_modules/.bin/wasm-opt $(FEATURES) --duplicate-function-elimination --dae-optimizing --rse --vacuum --reorder-locals --dealign
+.module: .setup-rust .setup-www
 	$(call STEP,WebAssembly package: build)
 	cargo rustc --locked --package vmcp-wasm --lib --target $(WASM) --profile wasm -- -C link-arg=--emit-relocs
 	cargo build --locked --package vmcp-wasm --example beside
@@ -185,6 +188,7 @@ BINDGEN = cargo run --locked --quiet --package vmcp-bindgen -- pack
 $(PACK)/nodejs $(PACK)/web: .module
 	rm -rf $@
 	$(BINDGEN) $(@F) $(MODULE) $@ $(if $(filter web,$(@F)),$(LATE))
+	for module in $@/*.wasm; do $(OPTIMISE) $$module --output $$module; done
 	target/debug/examples/beside types >$@/preview.d.ts
 	target/debug/examples/beside words >$@/words.txt
 	target/debug/examples/beside schema >$@/schema.json

@@ -7,17 +7,16 @@
 mod answer;
 mod error;
 mod form;
+mod registered;
 pub mod roles;
 mod sts;
 
 pub use answer::BODY_BYTES;
 pub use error::TokenError;
+pub use registered::ErrorCode;
 
-use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 
 use crate::auth::{AwsSts, Client, Obo, Strategy, TOKEN_TYPE, TokenEndpoint, TokenExchange, Xaa};
@@ -99,8 +98,6 @@ pub struct Flow {
     strategy: Arc<Strategy>,
     awaits: Awaits,
     next: Option<Output>,
-    /// What was sent that nobody may see again.
-    sent: Vec<Secret>,
 }
 
 /// Whose answer comes next.
@@ -142,8 +139,7 @@ impl Flow {
                 (sts.request(token, role, &session), Awaits::Keys)
             }
         };
-        let mut flow = Self { strategy: Arc::clone(strategy), awaits, next: None, sent: Vec::new() };
-        flow.sent.push(token.clone());
+        let mut flow = Self { strategy: Arc::clone(strategy), awaits, next: None };
         flow.send(request, awaits);
         Ok(flow)
     }
@@ -154,8 +150,7 @@ impl Flow {
     /// 6749 section 4.4), every other sends nothing.
     #[must_use]
     pub fn of_nobody(strategy: &Arc<Strategy>) -> Option<Self> {
-        let mut flow =
-            Self { strategy: Arc::clone(strategy), awaits: Awaits::ClientInHeader, next: None, sent: Vec::new() };
+        let mut flow = Self { strategy: Arc::clone(strategy), awaits: Awaits::ClientInHeader, next: None };
         let request = flow.client_credentials(ClientIn::Header)?;
         flow.send(request, Awaits::ClientInHeader);
         Some(flow)
@@ -170,7 +165,7 @@ impl Flow {
     pub fn handle(&mut self, answer: &TokenAnswer<'_>) {
         let result = match self.awaits {
             Awaits::Token | Awaits::ClientInBody => self.token(answer),
-            Awaits::Keys => sts::read(self.endpoint(), answer, &self.sent),
+            Awaits::Keys => sts::read(self.endpoint(), answer),
             Awaits::Grant => match self.grant(answer) {
                 Ok(request) => return self.send(request, Awaits::Token),
                 Err(error) => Err(error),
@@ -195,8 +190,6 @@ impl Flow {
 
     fn send(&mut self, request: TokenRequest, awaits: Awaits) {
         self.awaits = awaits;
-        self.sent.extend(self.secret_of(awaits).cloned());
-        self.sent.extend(request.authorization.clone());
         self.next = Some(Output::Send(request));
     }
 
@@ -211,21 +204,10 @@ impl Flow {
         }
     }
 
-    fn secret_of(&self, awaits: Awaits) -> Option<&Secret> {
-        let client = match (&*self.strategy, awaits) {
-            (Strategy::TokenExchange(exchange), _) => exchange.client.as_ref(),
-            (Strategy::Obo(obo), _) => Some(&obo.client),
-            (Strategy::AwsSts(_), _) => None,
-            (Strategy::Xaa(xaa), Awaits::Grant) => xaa.idp_client.as_ref(),
-            (Strategy::Xaa(xaa), _) => xaa.target_client.as_ref(),
-        };
-        client.map(|client| &client.secret)
-    }
-
     /// A token that can be sent to the backend.
     fn token(&self, answer: &TokenAnswer<'_>) -> Result<Issued, TokenError> {
         let endpoint = self.endpoint();
-        let answered = Answered::read(endpoint, answer, &self.sent)?;
+        let answered = Answered::read(endpoint, answer)?;
         let exchanged = matches!(*self.strategy, Strategy::TokenExchange(_)) && self.awaits == Awaits::Token;
         // RFC 8693 section 2.2.1 requires it; of other grants it says nothing.
         if exchanged && answered.issued_token_type.is_none() {
@@ -234,10 +216,7 @@ impl Flow {
         if let Some(kind) = &answered.issued_token_type
             && !matches!(kind.strip_prefix(TOKEN_TYPE), Some("access_token" | "jwt"))
         {
-            let mut secrets = self.sent.iter().chain([&answered.access_token]);
-            let repeats = secrets.any(|secret| shares(kind, secret.expose()));
-            let kind = if repeats { String::new() } else { kind.clone() };
-            return Err(TokenError::TokenType { endpoint: endpoint.url.clone(), kind });
+            return Err(TokenError::TokenType { endpoint: endpoint.url.clone(), kind: registered::token_type(kind) });
         }
         let token =
             answered.bearer().ok_or_else(|| TokenError::malformed(endpoint, "has a token that no header can hold"))?;
@@ -249,7 +228,7 @@ impl Flow {
         let Strategy::Xaa(xaa) = &*self.strategy else {
             return Err(TokenError::malformed(self.endpoint(), "was not asked for"));
         };
-        let answered = Answered::read(&xaa.idp, answer, &self.sent)?;
+        let answered = Answered::read(&xaa.idp, answer)?;
         let wrong = |problem| TokenError::malformed(&xaa.idp, problem);
         match answered.issued_token_type.as_deref().and_then(|kind| kind.strip_prefix(TOKEN_TYPE)) {
             Some("id-jag") => {}
@@ -260,7 +239,6 @@ impl Flow {
         }
         answer::check_grant(answered.access_token.expose(), &xaa.audience, &xaa.resource).map_err(wrong)?;
         let request = xaa.redeeming_request(&answered.access_token);
-        self.sent.push(answered.access_token);
         Ok(request)
     }
 
@@ -369,24 +347,6 @@ fn basic(client: &Client) -> Secret {
     let encoded = Secret::new(base64::encode(Alphabet::Standard, joined.expose().as_bytes()));
     Secret::new(format!("Basic {}", encoded.expose()))
 }
-
-/// An error code of an endpoint as it may be shown: a short word that has nothing of what was sent to it.
-fn shown_code(code: &str, sent: &[Secret]) -> Option<String> {
-    let word = (1..=60).contains(&code.len())
-        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-    (word && !sent.iter().any(|secret| shares(code, secret.expose()))).then(|| code.to_owned())
-}
-
-/// Whether one is part of the other, or they have [`SHARED`] bytes in a row in common.
-fn shares(text: &str, secret: &str) -> bool {
-    let mut parts = text.as_bytes().windows(SHARED);
-    secret.contains(text)
-        || text.contains(secret)
-        || parts.any(|part| secret.as_bytes().windows(SHARED).any(|other| other == part))
-}
-
-/// Bytes in a row that a word and a secret do not have in common by chance.
-const SHARED: usize = 8;
 
 impl fmt::Debug for TokenRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,9 @@
 // The text: CodeMirror in a shadow root, where its styles work without relaxing the page's policy.
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, type CompletionContext } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, isolateHistory } from "@codemirror/commands";
 import { yamlLanguage } from "@codemirror/lang-yaml";
 import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, LanguageSupport, syntaxHighlighting } from "@codemirror/language";
-import { lintGutter, setDiagnostics, type Diagnostic } from "@codemirror/lint";
+import { forEachDiagnostic, lintGutter, nextDiagnostic, previousDiagnostic, setDiagnostics, type Diagnostic } from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, StateEffect, StateField, type ChangeSpec, type Text, type Transaction, type TransactionSpec } from "@codemirror/state";
 import { Decoration, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, hoverTooltip, keymap, lineNumbers } from "@codemirror/view";
@@ -49,6 +49,10 @@ const theme = EditorView.theme({
   ".cm-tooltip": { maxWidth: "min(36rem, 90vw)", borderRadius: "4px", boxShadow: "0 2px 8px #0003" },
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--on-accent)" },
   ".cm-diagnosticAction": { backgroundColor: "var(--accent)", color: "var(--on-accent)", font: "inherit", cursor: "pointer" },
+  // As text decoration: forced colours take images away.
+  ".cm-lintRange.cm-lintRange": { backgroundImage: "none", textDecoration: "underline wavy var(--accent)", textDecorationSkipInk: "none" },
+  ".cm-lintRange.cm-lintRange-warning": { textDecorationColor: "var(--warning)" },
+  ".cm-lintRange.cm-lintRange-error": { textDecorationColor: "var(--error)" },
   ".about": { padding: "0.4rem 0.6rem", fontFamily: "var(--sans)" },
   ".about code": { fontFamily: "var(--mono)", color: "var(--key)" },
   ".about p": { margin: "0.2rem 0 0" },
@@ -71,11 +75,15 @@ export class Editor {
   #language = new Compartment();
   #yaml = new LanguageSupport(nested);
   #mark = "";
+  /** Which finding each underlined place is of. */
+  #indexes = new Map<Diagnostic, number>();
 
   constructor(
     parent: HTMLElement,
     private core: Core,
     changed: () => void,
+    /** Asked for by its key, at the place of a finding. */
+    private findingAsked: (index: number) => void,
   ) {
     const root = parent.attachShadow({ mode: "open" });
     const state = EditorState.create({
@@ -85,6 +93,7 @@ export class Editor {
         this.#language.of(this.#yaml), EditorState.transactionExtender.of((transaction) => this.#guard(transaction)), indentUnit.of("  "), syntaxHighlighting(colours), theme, pointed, this.#separator.of([]),
         autocompletion({ override: [(context) => this.#complete(context)], icons: false }),
         hoverTooltip((view, at) => this.#hover(view, at)),
+        keymap.of([{ key: "F8", run: nextDiagnostic, shift: previousDiagnostic }, { key: "Mod-.", run: () => this.#askFinding() }]),
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap]),
         EditorView.contentAttributes.of({ "aria-label": texts.editor, tabindex: "0", spellcheck: "false", autocapitalize: "off" }),
         EditorView.updateListener.of((update) => {
@@ -116,6 +125,8 @@ export class Editor {
     this.view.dispatch({
       changes: { from: 0, to: this.view.state.doc.length, insert: this.view.state.toText(text) },
       selection: { anchor: 0 },
+      // To undo it is a step of its own.
+      annotations: isolateHistory.of("full"),
       scrollIntoView: true,
     });
   }
@@ -123,12 +134,15 @@ export class Editor {
   show(findings: Found[]): void {
     const { doc } = this.view.state;
     const diagnostics: Diagnostic[] = [];
-    for (const found of findings) {
+    this.#indexes.clear();
+    for (const [index, found] of findings.entries()) {
       if (found.at === null || found.file !== null) continue;
       const { from, to } = range(doc, found.at);
       const actions = found.edits.length === 0 ? [] : [{ name: texts.fix(found.help ?? ""), apply: () => this.apply(found.edits) }];
       const message = found.help !== null && actions.length === 0 ? `${found.message}\n${found.help}` : found.message;
-      diagnostics.push({ from, to, severity: found.severity === "note" ? "info" : found.severity, source: found.code, message, actions });
+      const diagnostic: Diagnostic = { from, to, severity: found.severity === "note" ? "info" : found.severity, source: found.code, message, actions };
+      diagnostics.push(diagnostic);
+      this.#indexes.set(diagnostic, index);
     }
     this.view.dispatch(setDiagnostics(this.view.state, diagnostics));
   }
@@ -140,13 +154,31 @@ export class Editor {
   }
 
   point(at: Region | null): void {
-    this.view.dispatch({ effects: point.of(at && range(this.view.state.doc, at)) });
+    const place = at && range(this.view.state.doc, at);
+    // What is in sight already stays where it is.
+    const scroll = place === null ? [] : [EditorView.scrollIntoView(place.from, { yMargin: 40 })];
+    this.view.dispatch({ effects: [point.of(place), ...scroll] });
   }
 
   go(at: Region): void {
     const { from, to } = range(this.view.state.doc, at);
     this.view.dispatch({ selection: { anchor: from, head: to }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
     this.view.focus();
+  }
+
+  /** The first finding at the cursor, or else on its line. */
+  #askFinding(): boolean {
+    const { head } = this.view.state.selection.main;
+    const line = this.view.state.doc.lineAt(head);
+    let here: number | undefined;
+    let near: number | undefined;
+    forEachDiagnostic(this.view.state, (diagnostic, from, to) => {
+      if (from <= head && head <= to) here ??= this.#indexes.get(diagnostic);
+      if (from <= line.to && line.from <= to) near ??= this.#indexes.get(diagnostic);
+    });
+    const index = here ?? near;
+    if (index !== undefined) this.findingAsked(index);
+    return index !== undefined;
   }
 
   /** Takes the highlighter away from a text that nests too deeply for it, however the text came to be. */

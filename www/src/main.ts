@@ -13,13 +13,17 @@ const LIMIT = 64 << 20;
 const FINDINGS = 200;
 
 const core = new Core();
-const editor = new Editor(byId("editor"), core, () => void check());
+const editor = new Editor(byId("editor"), core, () => void check(), (index) => { open("findings", index); });
 const verdict = byId("verdict");
 const which = byId<HTMLSelectElement>("which");
 const places = { go: (at: Region) => editor.go(at), point: (at: Region | null) => editor.point(at) };
 
 let view: View = { findings: [], documents: [], certificates: [], matchers: [], secrets: 0, made: null };
 let shownFindings = FINDINGS;
+/** The finding whose fix was applied: the one that takes its place is focused. */
+let fixed: number | null = null;
+/** The text that what is said to be done is about. */
+let doneFor = "";
 /** What the page shows now, for its tests and for the console. */
 const shown = { text: "", view, milliseconds: 0 };
 
@@ -27,6 +31,7 @@ const tables = {
   backends: new Table(texts.tables.backends, texts.backendColumns),
   settings: new Table(texts.tables.settings, texts.settingColumns),
   needs: new Table(texts.tables.needs, texts.needColumns),
+  optional: new Table(texts.tables.optional, texts.needColumns),
   certificates: new Table(texts.tables.certificates, texts.certificateColumns),
   names: new Table(texts.tables.names, texts.nameColumns),
 };
@@ -58,18 +63,38 @@ async function check(): Promise<void> {
   }
   if (answer === null) return;
   // A link that was made holds the text as it was.
+  if (text !== doneFor) byId("done").textContent = "";
   if (text !== shown.text) {
     byId("link-row").hidden = true;
     byId("share-said").textContent = "";
   }
   view = answer;
-  editor.show(view.findings);
+  const sample = byId<HTMLSelectElement>("sample");
+  if (samples.find(({ name }) => name === sample.value)?.text !== text) sample.value = "";
+  editor.show(findings());
   shownFindings = FINDINGS;
-  which.replaceChildren(...view.documents.map(({ configMap, name }, index) => h("option", { value: index }, configMap ?? name ?? "")));
+  const before = which.value;
+  which.replaceChildren(...view.documents.map((_, index) => h("option", { value: index, selected: String(index) === before }, nameOf(index))));
   byId("which-label").hidden = view.documents.length < 2;
   show();
   Object.assign(shown, { text, view, milliseconds: performance.now() - started });
   document.documentElement.dataset.checked = "";
+}
+
+/** What there is to say about the text: of an empty one nothing. */
+function findings(): Found[] {
+  return editor.view.state.doc.length === 0 ? [] : view.findings;
+}
+
+function nameOf(index: number): string {
+  const { configMap, name } = view.documents[index];
+  return configMap ?? (name || texts.document(index + 1));
+}
+
+/** Says what was done, until the text is another. */
+function done(said: string): void {
+  doneFor = editor.text;
+  byId("done").textContent = said;
 }
 
 function chosen(): number {
@@ -85,10 +110,16 @@ function current(said: string): Promise<DocumentView | null> {
 function show(): void {
   const document: Headline | undefined = view.documents[chosen()];
   if (editor.view.state.doc.length === 0) say(texts.empty, "");
-  else say(document?.verdict ?? view.findings[0]?.message ?? texts.noConfiguration, !document?.starts ? "error" : document.rejected > 0 ? "warning" : "good");
-  const count = (severity: string) => view.findings.filter((found) => found.severity === severity).length;
+  else say(verdictOf(document) ?? view.findings[0]?.message ?? texts.noConfiguration, !document?.starts ? "error" : document.rejected > 0 ? "warning" : "good");
+  const count = (severity: string) => findings().filter((found) => found.severity === severity).length;
   byId("counts").textContent = texts.counts(count("error"), count("warning"), count("note"));
   void panels[panel]();
+}
+
+function verdictOf(document: Headline | undefined): string | undefined {
+  if (view.documents.length < 2 || document === undefined) return document?.verdict;
+  const others = view.documents.filter((one) => one !== document && (!one.starts || one.rejected > 0));
+  return texts.verdictOf(nameOf(chosen()), document.verdict, others.length);
 }
 
 function say(text: string, kind: string): void {
@@ -97,16 +128,24 @@ function say(text: string, kind: string): void {
 }
 
 function showFindings(): void {
-  const list = view.findings.slice(0, shownFindings).map(finding);
-  const rest = view.findings.length - shownFindings;
+  const all = findings();
+  const list = all.slice(0, shownFindings).map(finding);
+  const rest = all.length - shownFindings;
   if (rest > 0) list.push(h("li", {}, h("button", { type: "button", onclick: () => { shownFindings += FINDINGS; showFindings(); } }, texts.more(rest))));
   byId("findings").replaceChildren(...list);
   byId("matchers").textContent = texts.matchers(view.matchers.map(({ line }) => line));
   byId("matchers").hidden = view.matchers.length === 0;
-  byId("no-findings").hidden = view.findings.length > 0 || editor.view.state.doc.length === 0;
+  byId("no-findings").hidden = all.length > 0 || editor.view.state.doc.length === 0;
+  if (fixed !== null) focusFinding(Math.min(fixed, all.length - 1));
+  fixed = null;
 }
 
-function finding(found: Found): HTMLElement {
+function focusFinding(index: number): void {
+  const item = byId("findings").children[index];
+  (item?.querySelector<HTMLElement>(".fix") ?? item?.querySelector("button") ?? byId("tab-findings")).focus();
+}
+
+function finding(found: Found, index: number): HTMLElement {
   const { code, severity, message, help, at, file, edits, related } = found;
   const place = at === null ? (file ?? "") : `${file ?? ""} ${texts.line(at.line, at.column)}`.trim();
   const go = at !== null && file === null;
@@ -118,7 +157,7 @@ function finding(found: Found): HTMLElement {
     more.textContent = (await core.explain(code).catch(() => null))?.text ?? texts.explainFailed;
   };
   const item = h("li", {}, head,
-    edits.length > 0 ? h("button", { type: "button", class: "fix", onclick: () => editor.apply(edits) }, texts.fix(help ?? "")) : help && h("p", { class: "help" }, help),
+    edits.length > 0 ? h("button", { type: "button", class: "fix", onclick: () => { fixed = index; editor.apply(edits); } }, texts.fix(help ?? "")) : help && h("p", { class: "help" }, help),
     ...related.map(({ message, at }) => h("p", { class: "help" }, `${texts.related}: ${message} `,
       at && h("button", { type: "button", class: "link", onclick: () => editor.go(at) }, texts.line(at.line, at.column)))),
     h("button", { type: "button", class: "link code", onclick: explain }, code), more);
@@ -137,11 +176,13 @@ async function showBackends(): Promise<void> {
     go: () => editor.go(backend.at),
     cells: [
       backend.name || "?",
-      backend.standing === "served" ? texts.served : `${texts.rejected}: ${backend.reason}`,
-      backend.url, backend.transport, backend.kind,
+      texts[backend.standing],
+      backend.transport, backend.kind,
       [backend.auth, backend.header, backend.variables.join(" "), backend.authSource === "default" ? texts.byDefaultStrategy : ""].filter(Boolean).join(" "),
       backend.caBundle && backend.trust !== "nobody" ? `${texts.vouching[backend.trust]} ${backend.caBundle}` : texts.vouching[backend.trust],
+      backend.url,
     ] as Cell[],
+    note: backend.reason,
   }));
   tables.backends.show(rows);
 }
@@ -164,11 +205,13 @@ async function showSettings(): Promise<void> {
 
 async function showNeeds(): Promise<void> {
   const document = await current("needs-said");
-  const need = (kind: string) => ({ name, backend, required, given, at }: DocumentView["files"][number]) => ({
+  const need = (kind: string) => ({ name, backend, given, at }: DocumentView["files"][number]) => ({
     go: () => editor.go(at),
-    cells: [name, required ? kind : `${kind}, ${texts.optional}`, backend ?? "", given ? texts.given : texts.notGiven],
+    cells: [name, kind, backend ?? "", given ? texts.given : texts.notGiven],
   });
-  tables.needs.show([...(document?.files ?? []).map(need(texts.file)), ...(document?.variables ?? []).map(need(texts.variable))]);
+  const variables = document?.variables ?? [];
+  tables.needs.show([...(document?.files ?? []).map(need(texts.file)), ...variables.filter(({ required }) => required).map(need(texts.variable))]);
+  tables.optional.show(variables.filter(({ required }) => !required).map(need(texts.variable)));
   tables.certificates.show(view.certificates.map((one) => ({
     cells: [one.subject, one.issuer, one.role, one.notAfter, one.daysLeft, `${one.file}:${one.line}`],
     class: one.daysLeft < 0 ? "rejected" : one.daysLeft < 30 ? "soon" : "",
@@ -240,28 +283,62 @@ function showShare(): void {
 }
 
 /** Configurations become the text, one after the other; certificates stand beside it. */
-async function take(files: Iterable<File>): Promise<void> {
+async function take(files: File[]): Promise<void> {
   const documents: string[] = [];
+  const bundles: [string, Uint8Array][] = [];
+  const said: string[] = [];
+  const unplaced: string[] = [];
   for (const file of files) {
-    if (file.size > LIMIT) {
-      say(texts.tooLarge(file.name), "error");
-      continue;
-    }
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    const head = new TextDecoder().decode(bytes.subarray(0, 1 << 16));
-    const certificate = /-----BEGIN /.test(head) && !/^\s*(apiVersion|kind|name|backends)\s*:/m.test(head);
-    if (certificate || /\.(crt|pem|cer|der)$/i.test(file.name)) core.giveFile(await placeOf(file.name), bytes);
+    const bytes = await readFile(file, said);
+    if (bytes === null) continue;
+    const head = decode(bytes.subarray(0, 1 << 16));
+    const pem = /-----BEGIN /.test(head) && !/^\s*(apiVersion|kind|name|backends)\s*:/m.test(head);
+    const der = bytes[0] === 0x30 && bytes[1] === 0x82;
+    if (pem || der || /\.(crt|pem|cer|der)$/i.test(file.name)) bundles.push([file.name, bytes]);
+    else if (head.includes("\0")) said.push(texts.binary(file.name));
     else documents.push(decode(bytes));
   }
   if (documents.length > 0) editor.load(documents.length === 1 ? documents[0] : documents.map((text) => text.replace(/\n?$/, "\n")).join("---\n"));
-  else await check();
+  // What they say tells where the certificates belong.
+  await check();
+  for (const [name, bytes] of bundles) {
+    const place = await placeOf(name);
+    core.giveFile(place ?? name, bytes);
+    if (place === null) unplaced.push(name);
+    else said.push(texts.placed(name, place));
+  }
+  if (unplaced.length > 0) said.push(texts.notPlaced(unplaced));
+  done(said.join(" "));
+  if (bundles.length === 0) return;
+  await check();
+  if (documents.length === 0) open("needs");
 }
 
-/** The path by which the configuration asks for it, if just one file of this name is asked for and not here yet. */
-async function placeOf(name: string): Promise<string> {
+async function takeOld(file: File): Promise<void> {
+  const said: string[] = [];
+  const bytes = await readFile(file, said);
+  if (bytes === null) return void (byId("compare-said").textContent = said.join(" "));
+  byId<HTMLTextAreaElement>("old").value = decode(bytes);
+  await showChanges();
+}
+
+async function readFile(file: File, said: string[]): Promise<Uint8Array | null> {
+  if (file.size > LIMIT) said.push(texts.tooLarge(file.name));
+  else {
+    const read = await file.arrayBuffer().catch(() => null);
+    if (read !== null) return new Uint8Array(read);
+    said.push(texts.unreadable(file.name));
+  }
+  return null;
+}
+
+/** The path by which the configuration asks for it, if just one file of this name is asked for; one that is here already comes last. */
+async function placeOf(name: string): Promise<string | null> {
   const documents = await Promise.all(view.documents.map((_, index) => core.document(index)));
-  const wanted = documents.flatMap((document) => document?.files ?? []).filter((file) => !file.given && file.name.split("/").pop() === name);
-  return wanted.length === 1 ? wanted[0].name : name;
+  const named = documents.flatMap((document) => document?.files ?? []).filter((file) => file.name.split("/").pop() === name);
+  const open = named.filter(({ given }) => !given);
+  const paths = [...new Set((open.length > 0 ? open : named).map((file) => file.name))];
+  return paths.length === 1 ? paths[0] : null;
 }
 
 function decode(bytes: Uint8Array): string {
@@ -270,22 +347,25 @@ function decode(bytes: Uint8Array): string {
 }
 
 const tabs = [...document.querySelectorAll<HTMLElement>("[role=tab]")];
-function open(name: string, focus = false): void {
+/** Shows a panel, and puts the focus on its tab, or on a finding. */
+function open(name: string, focus?: "tab" | number): void {
   panel = name;
   for (const tab of tabs) {
     const here = tab.id === `tab-${name}`;
     tab.setAttribute("aria-selected", String(here));
     tab.tabIndex = here ? 0 : -1;
     byId(tab.getAttribute("aria-controls")!).hidden = !here;
-    if (here && focus) tab.focus();
+    if (here && focus === "tab") tab.focus();
   }
+  if (typeof focus === "number") shownFindings = Math.max(shownFindings, focus + 1);
   show();
+  if (typeof focus === "number") focusFinding(focus);
 }
 tabs.forEach((tab, index) => {
   tab.addEventListener("click", () => open(tab.id.slice(4)));
   tab.addEventListener("keydown", ({ key }) => {
     const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: tabs.length - 1 }[key];
-    if (to !== undefined) open(tabs[(to + tabs.length) % tabs.length].id.slice(4), true);
+    if (to !== undefined) open(tabs[(to + tabs.length) % tabs.length].id.slice(4), "tab");
   });
 });
 
@@ -293,13 +373,18 @@ function on(id: string, event: string, listener: (event: Event) => unknown): voi
   byId(id).addEventListener(event, (event) => void listener(event));
 }
 on("which", "change", show);
-on("filter", "input", ({ target }) => tables.backends.filter((target as HTMLInputElement).value));
 on("variables", "input", ({ target }) => { core.giveVariables((target as HTMLTextAreaElement).value.replace(/=.*$/gm, "")); return check(); });
 on("tools", "input", showNames);
 on("names-backend", "change", showNames);
 on("old", "input", showChanges);
 on("take-old", "click", () => { byId<HTMLTextAreaElement>("old").value = editor.text; return showChanges(); });
-on("files", "change", ({ target }) => take((target as HTMLInputElement).files ?? []));
+on("files", "change", ({ target }) => {
+  const input = target as HTMLInputElement;
+  const files = [...(input.files ?? [])];
+  // So that the same file can be opened again.
+  input.value = "";
+  return take(files);
+});
 on("sample", "change", ({ target }) => {
   const sample = samples.find(({ name }) => name === (target as HTMLSelectElement).value);
   if (sample) editor.load(sample.text);
@@ -314,20 +399,28 @@ on("fix-all", "click", () => {
     return apart;
   });
   editor.apply(edits);
-  byId("done").textContent = texts.applied(safe.length);
+  done(texts.applied(safe.length));
 });
-on("copy", "click", async () => {
-  await navigator.clipboard.writeText(editor.wholeText);
-  byId("done").textContent = texts.copied;
+/** Elsewhere than on https and loopback, browsers have no clipboard for pages. */
+async function copy(text: string, said: string): Promise<void> {
+  byId(said).textContent = await Promise.resolve().then(() => navigator.clipboard.writeText(text)).then(() => texts.copied, () => texts.notCopied);
+}
+on("copy", "click", () => {
+  doneFor = editor.text;
+  return copy(editor.wholeText, "done");
 });
-on("copy-made", "click", async () => {
-  await navigator.clipboard.writeText(view.made ?? "");
-  byId("made-said").textContent = texts.copied;
+on("copy-made", "click", () => copy(view.made ?? "", "made-said"));
+on("copy-link", "click", () => {
+  const made = byId<HTMLInputElement>("link");
+  made.select();
+  return copy(made.value, "share-said");
 });
 on("make-link", "click", async () => {
-  byId<HTMLInputElement>("link").value = await link(editor.wholeText);
+  const made = await link(editor.wholeText);
+  byId<HTMLInputElement>("link").value = made;
   byId("link-row").hidden = false;
-  byId("share-said").textContent = texts.linkReady;
+  const where = location.protocol === "file:" ? "disk" : /^(127\.0\.0\.1|localhost|\[::1\])$/.test(location.hostname) ? "loopback" : "web";
+  byId("share-said").textContent = texts.linkReady(made.length, where);
 });
 on("save-findings", "click", () => save("findings.json", new Blob([JSON.stringify(view.findings, null, 2)], { type: "application/json" })));
 on("save-svg", "click", async () => { const svg = await drawing(); if (svg) save("vmcp.svg", new Blob([standalone(svg)], { type: "image/svg+xml" })); });
@@ -354,7 +447,8 @@ document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   if (!event.dataTransfer?.files.length) return;
   event.preventDefault();
-  void take(event.dataTransfer.files);
+  const files = [...event.dataTransfer.files];
+  void (byId("panel-compare").contains(event.target as Node) ? takeOld(files[0]) : take(files));
 }, { capture: true });
 
 byId("sample").append(...samples.map(({ name, title }) => h("option", { value: name }, title)));
@@ -367,6 +461,17 @@ async function fromLink(): Promise<boolean> {
 }
 addEventListener("hashchange", () => void fromLink());
 
+/** What `vmcp preview` knows of its file; each character of `files` is a byte. */
+type State = { text: string; files: Record<string, string>; variables: string[] };
+
+async function showState({ text, files, variables }: State): Promise<void> {
+  for (const name of core.files.keys()) if (!(name in files)) core.takeFile(name);
+  for (const [name, bytes] of Object.entries(files)) core.giveFile(name, Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
+  core.giveVariables(variables.join("\n"));
+  if (text === editor.wholeText) await check();
+  else editor.load(text);
+}
+
 /** `vmcp preview` gives the file, and its CA files, and gives them again when they change. */
 async function live(path: string): Promise<void> {
   let seen = "";
@@ -376,12 +481,8 @@ async function live(path: string): Promise<void> {
       if (response.status === 200) {
         const state = await response.json();
         seen = state.version;
-        byId("live").textContent = texts.live(state.name);
-        for (const name of core.files.keys()) if (!(name in state.files)) core.takeFile(name);
-        for (const [name, bytes] of Object.entries<string>(state.files)) core.giveFile(name, Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
-        core.giveVariables(state.variables.join("\n"));
-        if (state.text === editor.wholeText) await check();
-        else editor.load(state.text);
+        byId("live").textContent = state.problem === undefined ? texts.live(state.name) : texts.problem(state.problem);
+        if (state.problem === undefined) await showState(state);
       }
     } catch {
       byId("live").textContent = texts.lost;

@@ -16,11 +16,12 @@ export function picture(view: DocumentView, places: Places): SVGElement {
   const order = few ? view.backends : [...view.backends].sort((a, b) => (a.standing > b.standing ? 1 : a.standing < b.standing ? -1 : 0));
   const drawn = order.slice(0, MOST);
   // Few stand to the right of the server, each at the end of its line; many stand below it, in columns.
-  const [height, width, columns] = few ? [58, 440, 1] : [24, 306, 2];
+  const [height, width, columns] = few ? [74, 440, 1] : [24, 306, 2];
   const rows = Math.ceil(drawn.length / columns);
   const [left, top] = few ? [300, 10] : [10, 134];
   const total = { width: left + columns * (width + 12), height: Math.max(rows * height, few ? 120 : 0) + top + 30 };
-  const middle = few ? total.height / 2 : 46;
+  // In sight without scrolling, however many there are.
+  const middle = few ? Math.min(total.height / 2, 240) : 46;
   const svg = s("svg", {
     viewBox: `0 0 ${total.width} ${total.height}`, width: total.width, height: total.height,
     class: few ? "few" : "many", role: few ? "group" : "img", "aria-label": texts.picture(served, view.backends.length),
@@ -44,10 +45,10 @@ export function picture(view: DocumentView, places: Places): SVGElement {
 }
 
 function server(view: DocumentView, middle: number, places: Places, focusable: boolean): SVGElement {
-  const lines = [view.name || "vMCP", texts.incoming(view.incoming), view.issuer ?? ""].filter(Boolean);
+  const lines = [view.name || "vMCP", texts.incoming(view.incoming), view.issuer?.replace(/^https:\/\//, "") ?? ""].filter(Boolean);
   const group = s("g", goes(view.incomingAt, places, focusable), s("title", {}, lines.join(", ")));
   group.append(box(120, middle - 32, 150, 64, "var(--accent)", ""));
-  lines.forEach((text, index) => group.append(label(130, middle - 8 + index * 17, clip(text, 21), index === 0)));
+  lines.forEach((text, index) => group.append(label(130, middle - 8 + index * 17, clip(text, 19), index === 0)));
   return group;
 }
 
@@ -56,19 +57,30 @@ function card(backend: BackendView, x: number, y: number, width: number, height:
   group.append(
     box(x, y, width, height, colour(backend), "", backend.standing === "rejected"),
     label(x + 10, y + 19, clip(backend.name || "?", 28), true),
-    label(x + width - 10, y + 19, `${backend.kind} · ${backend.transport}`, false, "end"),
-    label(x + 10, y + 39, clip(backend.reason ? `✗ ${backend.reason}` : `${mark(backend)} ${trust(backend)} · ${auth(backend)}`, 56)),
+    label(x + width - 10, y + 19, [backend.kind, backend.transport].filter(Boolean).join(" · "), false, "end"),
+    ...about(backend).map((text, index) => label(x + 10, y + 38 + index * 17, text)),
   );
   return group;
 }
 
+/** Why it is rejected; else how it is trusted, and with what it is called. */
+function about(backend: BackendView): [string, string] {
+  if (backend.reason === null) return [`${mark(backend)} ${trust(backend, 44)}`, clip(auth(backend), 60)];
+  const letters = [...`✗ ${backend.reason}`];
+  // Not in the midst of a word, if there is a space near.
+  const space = letters.lastIndexOf(" ", 58);
+  const end = letters.length <= 58 ? letters.length : space > 30 ? space : 58;
+  return [letters.slice(0, end).join(""), clip(letters.slice(end).join("").trim(), 58)];
+}
+
 function row(backend: BackendView, x: number, y: number, width: number, places: Places): SVGElement {
   const group = s("g", goes(backend.at, places, false), s("title", {}, told(backend)));
+  const aside = backend.reason === null ? clip(short(backend), 26) : clip(backend.reason, Math.max(34 - [...backend.name].length, 12));
   group.append(
     s("rect", { x, y, width, height: 20, rx: 3, fill: "var(--panel)" }),
     s("rect", { x, y, width: 5, height: 20, fill: colour(backend) }),
-    label(x + 12, y + 15, clip(`${mark(backend)} ${backend.name || "?"}`, 38 - short(backend).length), backend.standing === "rejected"),
-    label(x + width - 6, y + 15, clip(short(backend), 26), false, "end"),
+    label(x + 12, y + 15, clip(`${mark(backend)} ${backend.name || "?"}`, 38 - [...aside].length), backend.standing === "rejected"),
+    label(x + width - 6, y + 15, aside, false, "end"),
   );
   return group;
 }
@@ -76,7 +88,8 @@ function row(backend: BackendView, x: number, y: number, width: number, places: 
 const SHORT = { bundle: "CA", pinned: "pin", system: "roots", nobody: "http" };
 const short = (backend: BackendView) => `${backend.transport === "sse" ? "sse" : "stream"} ${SHORT[backend.trust]} ${backend.auth === "unauthenticated" ? "–" : backend.auth}`;
 const mark = ({ standing }: BackendView) => (standing === "served" ? "✓" : "✗");
-const trust = (backend: BackendView) => (backend.caBundle && backend.trust !== "nobody" ? `${texts.vouching[backend.trust]} ${backend.caBundle}` : texts.vouching[backend.trust]);
+const trust = (backend: BackendView, length = Infinity) =>
+  backend.caBundle && backend.trust !== "nobody" ? `${texts.vouching[backend.trust]} ${tail(backend.caBundle, length)}` : texts.vouching[backend.trust];
 const auth = ({ auth, header }: BackendView) => (header === null ? auth : `${auth} ${header}`);
 
 function told(backend: BackendView): string {
@@ -119,6 +132,12 @@ function label(x: number, y: number, text: string, bold = false, anchor = "start
 function clip(text: string, length: number): string {
   const letters = [...text];
   return letters.length <= length ? text : `${letters.slice(0, length - 1).join("")}…`;
+}
+
+/** The end of a path tells more than its beginning. */
+function tail(text: string, length: number): string {
+  const letters = [...text];
+  return letters.length <= length ? text : `…${letters.slice(1 - length).join("")}`;
 }
 
 /** The drawing as a file: its colours are those that the page has now. */

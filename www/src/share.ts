@@ -9,9 +9,10 @@ export async function link(text: string): Promise<string> {
   return location.href.split("#")[0] + MARK + base64;
 }
 
-/** The text of a link; `null` if there is none. */
+/** The text of a link; `null` if there is none. It fails if what there is cannot be read. */
 export async function linked(fragment: string): Promise<string | null> {
-  if (!fragment.startsWith(MARK)) return null;
+  if (fragment.length < 2) return null;
+  if (!fragment.startsWith(MARK)) throw new Error("of another kind");
   const binary = atob(fragment.slice(MARK.length).replaceAll("-", "+").replaceAll("_", "/"));
   const packed = Uint8Array.from(binary, (character) => character.charCodeAt(0));
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await through(packed, new DecompressionStream("deflate-raw")));

@@ -40,6 +40,7 @@ test("typing shows findings where they are, as one types", async () => {
   await says(page, /does not start/);
   await page.waitForFunction(() => document.querySelectorAll("#findings li").length > 0);
   await page.waitForFunction(() => window.vmcpPreview.editor.view.contentDOM.querySelector(".cm-lintRange-error"));
+  await page.waitForFunction(() => window.vmcpPreview.shown.text === "nmae: team\n");
   assert.deepEqual((await underlined(page))[0], [1, 1, "nmae"]);
   const listed = await page.locator("#findings li").allInnerTexts();
   assert.ok(listed.some((one) => /^error line\s1, column\s1: `nmae` is no key/.test(one)), listed.join("\n"));
@@ -161,6 +162,7 @@ test("the picture shows each backend, leads to the text, and stays readable with
   await write(page, sample("04-default-auth"));
   await page.locator("#tab-picture").click();
   const cards = page.locator("#drawing [role=button]");
+  await cards.nth(2).waitFor();
   assert.deepEqual(await cards.evaluateAll((all) => all.map((one) => one.querySelector("title").textContent)), [
     "team, callers: anonymous",
     "tickets: served; https://tickets.partner.example/mcp; entry, streamable-http; system roots; header_injection Authorization",
@@ -174,6 +176,16 @@ test("the picture shows each backend, leads to the text, and stays readable with
   });
   assert.equal(selected, "- name: docs");
   await shoot(page, "picture");
+  await write(page, many(20));
+  await page.locator("#drawing [role=button]").nth(20).waitFor();
+  await page.locator("#drawing [role=button]").nth(15).hover();
+  await page.waitForFunction(() => {
+    const { dom, contentDOM } = window.vmcpPreview.editor.view;
+    const mark = contentDOM.querySelector(".pointed")?.getBoundingClientRect();
+    const seen = dom.getBoundingClientRect();
+    return mark !== undefined && seen.top <= mark.top && mark.bottom <= seen.bottom;
+  });
+  assert.equal(await page.locator(".pointed").textContent(), "backend-14");
   await write(page, many(300).replace("transport: sse", "transport: stdio"));
   await says(page, /299 of 300 served/);
   await page.waitForFunction(() => document.querySelectorAll("#drawing title").length === 301);
@@ -187,9 +199,7 @@ test("tables show backends, the effective configuration, needs, certificates and
   await write(page, sample("02-private-ca"));
   const rows = (table) => page.locator(`#table-${table} tbody tr`);
   await page.locator("#tab-backends").click();
-  assert.match(await rows("backends").first().innerText(), /tickets\s+served\s+https.*own CA bundle \/etc\/toolhive/s);
-  await page.locator("#filter").fill("nothing like it");
-  assert.equal(await rows("backends").count(), 0);
+  assert.match(await rows("backends").first().innerText(), /tickets\s+served\s+streamable-http\s+entry.*own CA bundle \/etc\/toolhive.*https:/s);
   await page.locator("#tab-settings").click();
   await rows("settings").first().waitFor();
   const settings = await rows("settings").allInnerTexts();
@@ -223,6 +233,132 @@ test("files are dropped: configurations become one text, certificates stand besi
   await page.close();
 });
 
+test("a page without text accuses nobody", async () => {
+  const page = await open(context, server.url);
+  assert.deepEqual(await page.evaluate(() => ["counts", "findings"].map((id) => document.getElementById(id).textContent)), ["", ""]);
+  assert.equal(await page.evaluate(() => window.vmcpPreview.editor.view.dom.querySelectorAll(".cm-lint-marker, .cm-lintPoint").length), 0);
+  await write(page, "nmae: x\n");
+  await write(page, "");
+  await says(page, /^Nothing to check yet/);
+  assert.equal(await page.locator("#findings li").count(), 0);
+  await page.close();
+});
+
+test("the document that was chosen stays chosen while one types, and the verdict names it", async () => {
+  const page = await open(context, server.url);
+  const named = (name, body) => `kind: ConfigMap\nmetadata: {name: ${name}}\ndata:\n  config.yaml: |\n${body.replace(/^/gm, "    ")}`;
+  await write(page, `${named("good", sample("01-minimal"))}\n---\n${named("bad", sample("13-stdio"))}`);
+  await says(page, /^good: starts; 1 of 1 served; another document has errors too$/);
+  await page.locator("#which").selectOption({ label: "bad" });
+  await says(page, /^bad: starts; 1 of 2 served/);
+  await page.evaluate(() => window.vmcpPreview.editor.view.dispatch({ changes: { from: 0, insert: "# typed\n" } }));
+  await page.waitForFunction(() => window.vmcpPreview.shown.text.startsWith("# typed"));
+  await says(page, /^bad: /);
+  await page.close();
+});
+
+test("keys lead from a place to its finding, apply its fix, and undo all fixes at once", async () => {
+  const page = await open(context, server.url);
+  const text = sample("11-mistyped-key").replace("groupRef", "gruopRef");
+  await write(page, text);
+  await page.locator("#tab-picture").click();
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  await page.locator(".cm-content").focus();
+  await page.keyboard.press("F8");
+  await page.keyboard.press("Control+.");
+  assert.equal(await focused(), "Apply: did you mean `groupRef`?");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /transport/.test(document.activeElement.textContent));
+  assert.equal(await focused(), "Apply: did you mean `transport`?");
+  await page.keyboard.press("Enter");
+  await says(page, /^starts; 1 of 1 served$/);
+  await page.waitForFunction(() => document.activeElement.id === "tab-findings");
+  const mistakes = sample("18-discovered").replace(/$/, "# end\n");
+  await write(page, mistakes);
+  await page.waitForFunction(() => document.querySelectorAll("#findings .fix").length > 0);
+  await page.locator("#fix-all").click();
+  await page.waitForFunction((text) => window.vmcpPreview.editor.text !== text, mistakes);
+  await page.locator(".cm-content").focus();
+  await page.keyboard.press("Control+z");
+  assert.equal(await page.evaluate(() => window.vmcpPreview.editor.text), mistakes);
+  await page.keyboard.press("Control+z");
+  assert.equal(await page.evaluate(() => window.vmcpPreview.editor.text), text.replace("gruopRef", "groupRef").replace("transprot", "transport"));
+  await page.close();
+});
+
+test("what is dropped together finds its place, and what cannot be taken is named", async () => {
+  const page = await open(context, server.url);
+  await write(page, "# before\n");
+  const [map, pod] = sample("05-deployment").split("---\n");
+  const certificate = readFileSync(new URL("../../tests/data/certificates/ca.pem", import.meta.url), "utf8");
+  await drop(page, "body", { "ca.crt": certificate, "map.yaml": map, "pod.yaml": pod, "photo.png": "\x89PNG\0\0" });
+  await page.waitForFunction(() => window.vmcpPreview.shown.view.certificates.length > 0);
+  assert.match(await page.evaluate(() => window.vmcpPreview.editor.text), /^# A ConfigMap[\s\S]*---\napiVersion: apps\/v1/);
+  assert.equal(
+    await page.locator("#done").textContent(),
+    "photo.png is neither text nor a certificate, and was not taken. ca.crt is taken for /etc/toolhive/ca-bundles/tickets/ca.crt.",
+  );
+  // A certificate alone: where it went is shown.
+  await drop(page, "body", { "other.pem": certificate });
+  await page.waitForFunction(() => /^other\.pem: which file of the configuration/.test(document.getElementById("done").textContent));
+  assert.equal(await page.locator("#panel-needs").isVisible(), true);
+  await page.evaluate(() => window.vmcpPreview.editor.view.dispatch({ changes: { from: 0, insert: "# typed\n" } }));
+  await page.waitForFunction(() => document.getElementById("done").textContent === "");
+  // As a browser answers for a folder.
+  await page.evaluate(() => (File.prototype.arrayBuffer = () => Promise.reject(new Error("a folder"))));
+  await drop(page, "body", { etc: "" });
+  await page.waitForFunction(() => document.getElementById("done").textContent === "etc cannot be read; expected a file, not a folder.");
+  assert.deepEqual(page.complaints, []);
+  await page.close();
+});
+
+/** Drops files, given as their texts, onto an element. */
+function drop(page, onto, files) {
+  return page.evaluate(([onto, files]) => {
+    const transfer = new DataTransfer();
+    for (const [name, text] of Object.entries(files)) transfer.items.add(new File([Uint8Array.from(text, (character) => character.charCodeAt(0))], name));
+    document.querySelector(onto).dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }, [onto, files]);
+}
+
+test("nothing that matters of a backend is cut off, and tables are filtered and sorted", async () => {
+  const page = await open(context, server.url);
+  const long = "/etc/toolhive/ca-bundles/a-name-that-is-longer-than-the-card/ca.crt";
+  await write(page, sample("03-header").replace(/$/, `  caBundlePath: ${long}\n- {name: local, url: 'http://local:8080', transport: stdio}\n`));
+  await page.locator("#tab-picture").click();
+  await page.locator("#drawing text").first().waitFor();
+  const drawn = await page.locator("#drawing text").allTextContents();
+  assert.ok(drawn.includes("header_injection X-Api-Key"), drawn.join("\n"));
+  assert.ok(drawn.some((text) => /^✓ own CA bundle ….*\/ca\.crt$/.test(text)), drawn.join("\n"));
+  assert.ok(drawn.some((text) => /^✗ `transport` is `stdio`/.test(text)), drawn.join("\n"));
+  await page.locator("#tab-backends").click();
+  const rows = page.locator("#table-backends tbody tr");
+  assert.match(await rows.nth(2).innerText(), /^`transport` is `stdio`, which cannot be served; expected/);
+  await page.locator("#table-backends th button").first().click();
+  assert.match(await rows.first().innerText(), /^local/);
+  await write(page, many(300).replace("transport: sse", "transport: stdio"));
+  await page.locator("#tab-picture").click();
+  await page.waitForFunction(() => [...document.querySelectorAll("#drawing text")].some((text) => text.textContent.startsWith("`transport` is ")));
+  await page.locator("#tab-backends").click();
+  await page.waitForFunction(() => document.querySelectorAll("#table-backends tbody tr").length > 100);
+  await page.locator("#table-backends input").fill("cannot be served");
+  assert.equal(await page.locator("#table-backends [role=status]").textContent(), "1 of 300");
+  assert.equal(await rows.count(), 2);
+  await page.close();
+});
+
+test("it can be printed, and forced colours leave the underlines", async () => {
+  const page = await open(context, server.url);
+  await write(page, sample("13-stdio"));
+  await page.emulateMedia({ forcedColors: "active" });
+  await page.waitForFunction(() => window.vmcpPreview.editor.view.contentDOM.querySelector(".cm-lintRange-error"));
+  const decoration = await page.evaluate(() => getComputedStyle(window.vmcpPreview.editor.view.contentDOM.querySelector(".cm-lintRange-error")).textDecorationLine);
+  assert.equal(decoration, "underline");
+  await page.emulateMedia({ media: "print", forcedColors: "none" });
+  assert.deepEqual(await page.evaluate(() => ["left", "panel-findings"].map((id) => document.getElementById(id).checkVisibility())), [false, true]);
+  await page.close();
+});
+
 test("what changes is told, trust first", async () => {
   const page = await open(context, server.url);
   await write(page, sample("02-private-ca"));
@@ -232,9 +368,13 @@ test("what changes is told, trust first", async () => {
   await write(page, sample("02-private-ca").replace(/ +caBundlePath.*\n/, "").replace("anonymous", "local"));
   await page.waitForFunction(() => document.querySelectorAll("#changes li").length === 2);
   const changes = await page.locator("#changes li").allInnerTexts();
-  assert.match(changes[0], /^trust: `tickets` is verified against the system roots alone; before against \/etc/);
-  assert.match(changes[1], /^callers: /);
+  assert.match(changes[0], /^trust:\s`tickets` is verified against the system roots alone; before against \/etc/);
+  assert.match(changes[1], /^callers:\s/);
   await shoot(page, "compare");
+  await drop(page, "#old", { "old.yaml": sample("01-minimal") });
+  await page.waitForFunction(() => /tickets\.team\.svc/.test(document.getElementById("changes").textContent));
+  assert.equal(await page.locator("#old").inputValue(), sample("01-minimal"));
+  assert.match(await page.evaluate(() => window.vmcpPreview.editor.text), /^# A remote server/);
   await page.close();
 });
 
@@ -247,6 +387,14 @@ test("a link carries the text, and warns of secrets", async () => {
   await page.waitForFunction(() => document.getElementById("link").value !== "");
   const link = await page.locator("#link").inputValue();
   assert.ok(link.startsWith(`${server.url}#z=`), link);
+  assert.match(await page.locator("#share-said").textContent(), /no server\. It works on this machine, while this server runs\.$/);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.locator("#copy-link").click();
+  await page.waitForFunction(() => document.getElementById("share-said").textContent === "Copied.");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), link);
+  await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await page.locator("#copy-link").click();
+  await page.waitForFunction(() => /copy it by hand/.test(document.getElementById("share-said").textContent));
   await write(page, `${sample("15-two-header-values")}# more\n`);
   assert.equal(await page.locator("#link-row").isVisible(), false);
   const other = await open(context, link);
@@ -254,7 +402,10 @@ test("a link carries the text, and warns of secrets", async () => {
   assert.equal(await other.evaluate(() => window.vmcpPreview.editor.text), sample("15-two-header-values"));
   const broken = await open(context, server.url);
   await broken.evaluate(() => (location.hash = "#z=AAAA"));
-  await says(broken, /no text that can be read/);
+  await says(broken, /no text that can be read; it may have been cut/);
+  await write(broken, "");
+  await broken.evaluate(() => (location.hash = "#y=AAAA"));
+  await says(broken, /made by another version/);
   const saved = async (id) => {
     const [download] = await Promise.all([page.waitForEvent("download"), page.locator(id).click()]);
     return readFileSync(await download.path());
@@ -368,6 +519,15 @@ test("it is usable by keyboard alone, in the dark, on a phone and when zoomed, a
     }
     await own.close();
   }
+  // In one column, what has the focus is not behind the verdict.
+  const narrow = await open(await chromium.newContext({ viewport: { width: 390, height: 844 } }), server.url);
+  await write(narrow, many(30).replaceAll("transport:", "transprot:"));
+  await narrow.waitForFunction(() => document.querySelectorAll("#findings li").length > 25);
+  await narrow.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await narrow.locator("#findings .fix").nth(9).focus();
+  const [bar, focused] = await narrow.evaluate(() => [document.getElementById("bar"), document.activeElement].map((one) => one.getBoundingClientRect().toJSON()));
+  assert.ok(focused.top >= bar.bottom, `${focused.top} is above ${bar.bottom}`);
+  await narrow.context().close();
   const page = await open(context, server.url);
   await page.locator(".cm-content").focus();
   await page.keyboard.type("x");

@@ -49,9 +49,9 @@ test("the page is small enough to load", () => {
   const weigh = (...names) => names.reduce((sum, name) => sum + packed(read(name)), 0);
   const first = readFileSync(new URL("../../target/pack/web/first.wasm", import.meta.url));
   const budgets = [
-    ["the module that every visitor loads", packed(first), 150_000],
-    ["what every visitor loads", weigh("index.html", "main.js", "style.css"), 299_000],
-    ["the page with everything", weigh("index.html", "main.js", "rest.js", "style.css"), 397_000],
+    ["the module that every visitor loads", packed(first), 148_500],
+    ["what every visitor loads", weigh("index.html", "main.js", "style.css"), 300_000],
+    ["the page with everything", weigh("index.html", "main.js", "rest.js", "style.css"), 394_000],
   ];
   for (const [what, weight, limit] of budgets) assert.ok(weight <= limit, `${what}: ${weight} bytes; at most ${limit}`);
 });

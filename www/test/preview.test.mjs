@@ -49,10 +49,29 @@ test("vmcp preview shows a file, its CA files and variables, and shows them agai
   writeFileSync(file, sample("13-stdio"));
   await says(page, /^starts; 1 of 2 served; `local` rejected/);
   assert.equal(await page.evaluate(() => window.vmcpPreview.editor.text), sample("13-stdio"));
+  // A file that goes and comes back.
+  rmSync(file);
+  const liveSays = (pattern) => page.waitForFunction((source) => new RegExp(source).test(document.getElementById("live").textContent), pattern);
+  await liveSays("config\\.yaml.*[Nn]o such file.*; the page shows what was read last");
+  assert.equal(await page.evaluate(() => window.vmcpPreview.editor.text), sample("13-stdio"));
+  writeFileSync(file, sample("01-minimal"));
+  await says(page, /^starts; 1 of 1 served$/);
+  await liveSays("as it is on disk");
   assert.equal((await fetch(new URL("/", url))).status, 404);
   // Elsewhere than at its own address the page can ask nobody.
   const elsewhere = await page.evaluate(() => fetch("http://127.0.0.1:9/").then(() => "went", () => "failed"));
   assert.equal(elsewhere, "failed");
   program.kill();
   await page.waitForFunction(() => /has ended/.test(document.getElementById("live").textContent));
+});
+
+test("vmcp preview says when it could open no browser", { skip: process.platform !== "linux" }, async (context) => {
+  const program = spawn(fileURLToPath(new URL("target/debug/vmcp", root)), ["preview"], { env: { PATH: "/nowhere" } });
+  context.after(() => program.kill());
+  let told = "";
+  for await (const text of program.stderr.setEncoding("utf8")) {
+    told += text;
+    if (/yourself\n/.test(told)) break;
+  }
+  assert.match(told, /^http:.*\nno browser was opened: `xdg-open` cannot be run: No such file or directory \(os error 2\); open the address above yourself\n$/);
 });

@@ -12,6 +12,7 @@ mod incoming;
 mod operational;
 mod outgoing;
 mod services;
+mod variables;
 
 use alloc::format;
 use alloc::string::String;

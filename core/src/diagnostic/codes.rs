@@ -160,6 +160,8 @@ codes! {
         "Header names are 1 to 256 letters, digits and some signs (RFC 9110); values are 1 to 8192 bytes on one line. Anything else cannot be sent, or would be read as another header.";
     CONFIG_RESTRICTED_HEADER = "config/restricted-header", Error, "a header that must not be set or passed on",
         "Some headers belong to one connection, say where a request came from, or identify a client to this server alone. Passing them on or setting them would break requests or hand one side's credentials to another.";
+    CONFIG_VARIABLE_NAME = "config/variable-name", Warning, "a name that an environment variable hardly has",
+        "The key takes the name of an environment variable alone: `NAME`, and neither `$NAME` nor `${NAME}`, which nothing expands, here or in the Go program. The name is looked for as it stands, so the variable will most likely not be found.";
     CONFIG_DEAD_KEY = "config/dead-key", Warning, "a key that never has an effect",
         "The key is accepted, because the Go program accepts it, but nothing acts on it, there or here. Remove it, or use what the message names.";
     CONFIG_TOO_LARGE = "config/too-large", Error, "free-form values are too large",

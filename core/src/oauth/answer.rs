@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use serde_json::Value;
 
-use super::{TokenAnswer, TokenError, shown_code};
+use super::{ErrorCode, TokenAnswer, TokenError};
 use crate::auth::TokenEndpoint;
 use crate::headers;
 use crate::mcp::base64::{self, Alphabet};
@@ -38,16 +38,12 @@ struct Written {
 }
 
 impl Answered {
-    pub(super) fn read(
-        endpoint: &TokenEndpoint,
-        answer: &TokenAnswer<'_>,
-        sent: &[Secret],
-    ) -> Result<Self, TokenError> {
+    pub(super) fn read(endpoint: &TokenEndpoint, answer: &TokenAnswer<'_>) -> Result<Self, TokenError> {
         let written = serde_json::from_slice::<Written>(answer.body).ok();
         let error = written.as_ref().and_then(|written| written.error.as_ref()).filter(|error| !error.is_null());
         let success = (200..300).contains(&answer.status);
         if !success || error.is_some() {
-            let code = error.and_then(Value::as_str).and_then(|code| shown_code(code, sent));
+            let code = error.and_then(Value::as_str).and_then(ErrorCode::of);
             return Err(TokenError::Refused { endpoint: endpoint.url.clone(), status: answer.status, code });
         }
         let wrong = |problem| TokenError::malformed(endpoint, problem);

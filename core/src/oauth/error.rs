@@ -1,9 +1,10 @@
 //! Why there are no credentials for a caller.
 //!
-//! The texts quote no body, no token and no secret; the endpoint's error code only where it is a plain word.
+//! The texts quote no body, no token and no secret; the endpoint's error code only where it is registered.
 
 use alloc::string::String;
 
+use super::ErrorCode;
 use crate::auth::TokenEndpoint;
 use crate::endpoint::Endpoint;
 use crate::mcp::http::Failure;
@@ -45,8 +46,8 @@ pub enum TokenError {
         endpoint: Endpoint,
         /// Its status.
         status: u16,
-        /// Its error code, if that is a plain word.
-        code: Option<String>,
+        /// Its error code, if it gives one.
+        code: Option<ErrorCode>,
     },
     /// Its answer is not what it should be.
     #[error("the answer of token endpoint {endpoint} {problem}")]
@@ -65,13 +66,13 @@ pub enum TokenError {
     /// It issued something that is no access token.
     #[error(
         "token endpoint {endpoint} issued a `{}`; expected an access token (`urn:ietf:params:oauth:token-type:access_token` or `…:jwt`)",
-        Kind(.kind)
+        .kind.unwrap_or("token of an unknown type")
     )]
     TokenType {
         /// Which.
         endpoint: Endpoint,
-        /// As it says; empty if it repeats a secret.
-        kind: String,
+        /// Which, if it is a registered one.
+        kind: Option<&'static str>,
     },
 }
 
@@ -81,26 +82,13 @@ impl TokenError {
     }
 }
 
-struct Code<'a>(&'a Option<String>);
+struct Code<'a>(&'a Option<ErrorCode>);
 
 impl core::fmt::Display for Code<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.0 {
-            Some(code) => write!(f, " and error `{code}`"),
+            Some(code) => write!(f, " and {code}"),
             None => Ok(()),
         }
-    }
-}
-
-/// A token type, cut and cleaned: it is the endpoint's text.
-struct Kind<'a>(&'a str);
-
-impl core::fmt::Display for Kind<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let urn = self.0.strip_prefix("urn:").is_some_and(|rest| {
-            rest.len() <= 80
-                && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'-' | b'_' | b'.'))
-        });
-        f.write_str(if urn { self.0 } else { "token of an unknown type" })
     }
 }

@@ -5,17 +5,16 @@
 use alloc::string::String;
 
 use super::answer::trimmed;
-use super::{AwsKeys, Issued, IssuedCredentials, TokenAnswer, TokenError, shown_code};
+use super::{AwsKeys, ErrorCode, Issued, IssuedCredentials, TokenAnswer, TokenError};
 use crate::auth::TokenEndpoint;
 use crate::secret::Secret;
 use crate::trust::Rfc3339;
 
-pub(super) fn read(endpoint: &TokenEndpoint, answer: &TokenAnswer<'_>, sent: &[Secret]) -> Result<Issued, TokenError> {
+pub(super) fn read(endpoint: &TokenEndpoint, answer: &TokenAnswer<'_>) -> Result<Issued, TokenError> {
     let text = core::str::from_utf8(answer.body).unwrap_or_default();
     if !(200..300).contains(&answer.status) {
-        let code = element(text, "Error")
-            .and_then(|error| element(error, "Code"))
-            .and_then(|code| shown_code(code.trim(), sent));
+        let code =
+            element(text, "Error").and_then(|error| element(error, "Code")).and_then(|code| ErrorCode::of(code.trim()));
         return Err(TokenError::Refused { endpoint: endpoint.url.clone(), status: answer.status, code });
     }
     let wrong = |problem| TokenError::malformed(endpoint, problem);

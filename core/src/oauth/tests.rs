@@ -1,7 +1,10 @@
 //! Every request byte for byte, and every answer that is refused with its words.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
 use alloc::string::ToString;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use super::*;
 use crate::auth::{RoleMapping, RoleRule};
@@ -239,17 +242,15 @@ fn an_answer_that_is_none_is_told_without_its_words() {
     assert_eq!(why(200, r#"{"error":"invalid_grant"}"#), format!("{refused} 200 and error `invalid_grant`"));
     assert_eq!(why(500, "<html>s3cr3t</html>"), format!("{refused} 500"));
     assert_eq!(why(302, ""), format!("{refused} 302"));
-    for hidden in [
-        r#"{"error":"header.claims"}"#,
-        r#"{"error":"word_of_the_client"}"#,
-        r#"{"error":"x_word_of_the_client"}"#,
-        r#"{"error":"two words"}"#,
-        r#"{"error":"line\nfeed"}"#,
-        r#"{"error":{"token":"s3cr3t"}}"#,
-        r#"{"error":""}"#,
-        &format!(r#"{{"error":"{}"}}"#, "x".repeat(61)),
-    ] {
-        assert_eq!(why(400, hidden), format!("{refused} 400"), "{hidden}");
+    // However short a part of a secret is, it is no registered word.
+    for hidden in
+        ["header.claims", "word_of_the_client", "word_of", "wor", "w", "two words", "line\\nfeed", "Invalid_grant"]
+    {
+        let body = format!(r#"{{"error":"{hidden}"}}"#);
+        assert_eq!(why(400, &body), format!("{refused} 400 and an error that is not registered"), "{hidden}");
+    }
+    for none in [r#"{"error":{"token":"s3cr3t"}}"#, r#"{"error":""}"#] {
+        assert_eq!(why(400, none), format!("{refused} 400"), "{none}");
     }
     let answer = "the answer of token endpoint https://idp.example/token";
     for (body, problem) in [
@@ -505,6 +506,7 @@ fn no_error_repeats_what_was_sent_not_even_a_part_of_it() {
         ("no_long-s3cr", false),
         ("Yzpsb25nLXMzY3IzdA", false),
         ("5nLXMzY3", false),
+        ("s3cr3t", false),
     ] {
         let mut flow = begun(&exchange(Some(client("c", "long-s3cr3t")), "a", &[]));
         sends(&mut flow);
@@ -518,7 +520,7 @@ fn no_error_repeats_what_was_sent_not_even_a_part_of_it() {
             200,
             &format!("{{\"access_token\":\"issued!\",\"token_type\":\"Bearer\",\"issued_token_type\":\"{kind}\"}}"),
         );
-        assert_eq!(format!("{:?}", flow.poll()).contains(&kind), shown, "{kind}");
+        assert!(!format!("{:?}", flow.poll()).contains(code), "{kind}");
     }
 }
 

@@ -6,6 +6,7 @@
 mod web;
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -63,6 +64,25 @@ struct State {
     variables: Vec<String>,
 }
 
+/// What the page is told instead while the file cannot be read.
+#[derive(Serialize)]
+struct Problem {
+    version: String,
+    problem: String,
+}
+
+impl Problem {
+    fn of(why: &Unjudged) -> Self {
+        let mut problem = why.to_string();
+        let mut cause = why.source();
+        while let Some(error) = cause {
+            problem = format!("{problem}: {error}");
+            cause = error.source();
+        }
+        Self { version: version(&problem), problem }
+    }
+}
+
 pub(super) fn run(args: &PreviewArgs, global: &Global) -> Result<Verdict, Unjudged> {
     if PAGE.is_empty() {
         let how = "`make preview` builds both (it needs Node), or set VMCP_PREVIEW_PAGE=target/www/vmcp-preview.html for `cargo build`";
@@ -76,19 +96,26 @@ pub(super) fn run(args: &PreviewArgs, global: &Global) -> Result<Verdict, Unjudg
         .map_err(|why| Unjudged::Usage(format!("127.0.0.1:{} cannot be listened on: {why}", args.port)))?;
     let site = Site::new(&listener).map_err(|why| Unjudged::Usage(format!("no address for the page: {why}")))?;
     note(global, &format!("{}  (Ctrl-C ends it)", site.url()));
-    if !args.no_open {
-        browse(&site.url());
-    }
     let page = page(shown.is_some());
-    site.serve(&listener, |path, query| match (path, shown) {
-        ("", _) => Answer::Page(page.clone()),
-        ("state", Some(file)) => match state(file, &args.place) {
-            Ok(state) if query.strip_prefix("since=") == Some(state.version.as_str()) => Answer::Nothing,
-            Ok(state) => Answer::Json(serde_json::to_string(&state).unwrap_or_default()),
-            // While it is being written a file may be gone for a moment; the page keeps what it has.
-            Err(_) => Answer::Nothing,
-        },
-        _ => Answer::NotFound,
+    std::thread::scope(|scope| {
+        if !args.no_open {
+            scope.spawn(|| browse(&site.url(), global));
+        }
+        site.serve(&listener, |path, query| match (path, shown) {
+            ("", _) => Answer::Page(page.clone()),
+            ("state", Some(file)) => {
+                let known = query.strip_prefix("since=").unwrap_or_default();
+                match state(file, &args.place) {
+                    Ok(state) => news(known, &state.version, &state),
+                    // The page keeps what it has, and says why.
+                    Err(why) => {
+                        let problem = Problem::of(&why);
+                        news(known, &problem.version, &problem)
+                    }
+                }
+            }
+            _ => Answer::NotFound,
+        });
     });
     Ok(Verdict::Fine)
 }
@@ -128,24 +155,41 @@ fn state(path: &Path, place: &PlaceArgs) -> Result<State, Unjudged> {
     variables.dedup();
     let name = path.display().to_string();
     let text = yaml::decode(&input.bytes).text.into_owned();
-    let mut hasher = DefaultHasher::new();
-    (&text, &files, &variables).hash(&mut hasher);
-    Ok(State { version: format!("{:016x}", hasher.finish()), name, text, files, variables })
+    Ok(State { version: version(&(&text, &files, &variables)), name, text, files, variables })
 }
 
-/// Opens the person's browser. Where there is none, the address was printed.
-fn browse(url: &str) {
+fn version(content: &impl Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn news(known: &str, version: &str, content: &impl Serialize) -> Answer {
+    if known == version {
+        return Answer::Nothing;
+    }
+    Answer::Json(serde_json::to_string(content).unwrap_or_default())
+}
+
+/// Opens the person's browser, or says why not. It returns when what opens it has ended.
+fn browse(url: &str, global: &Global) {
     let (program, arguments): (&str, &[&str]) = match std::env::consts::OS {
         "macos" => ("open", &[]),
         "windows" => ("explorer", &[]),
         _ => ("xdg-open", &[]),
     };
-    let quiet = Command::new(program)
+    let status = Command::new(program)
         .args(arguments)
         .arg(url)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn();
-    drop(quiet);
+        .status();
+    let why = match status {
+        // Explorer ends with 1 however it went.
+        Ok(status) if status.success() || program == "explorer" => return,
+        Ok(status) => format!("`{program}` ended with {status}"),
+        Err(why) => format!("`{program}` cannot be run: {why}"),
+    };
+    note(global, &format!("no browser was opened: {why}; open the address above yourself"));
 }

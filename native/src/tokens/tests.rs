@@ -11,9 +11,10 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use vmcp_core::auth::{TOKEN_TYPE, TokenEndpoint, TokenExchange};
 use vmcp_core::endpoint::Endpoint;
-use vmcp_core::trust::{Pool, SystemRoots};
+use vmcp_core::trust::{CaBundle, Pool, SystemRoots};
 
 use super::*;
+use crate::demo::authority::Authority;
 use crate::transport::{Proxies, TransportOptions};
 
 /// Far beyond what anything here takes.
@@ -38,6 +39,7 @@ struct Seen {
     let_go: Vec<String>,
     status: Option<u16>,
     lifetime: Option<u64>,
+    connections: usize,
 }
 
 impl Idp {
@@ -49,6 +51,7 @@ impl Idp {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let idp = serving.clone();
+                idp.set(|seen| seen.connections += 1);
                 thread::Builder::new().stack_size(64 << 10).spawn(move || idp.connection(stream)).unwrap();
             }
         });
@@ -103,10 +106,14 @@ impl Idp {
     }
 
     fn strategy(&self, audience: &str) -> Arc<Strategy> {
+        self.strategy_trusting(audience, None)
+    }
+
+    fn strategy_trusting(&self, audience: &str, bundle: Option<Arc<CaBundle>>) -> Arc<Strategy> {
         Arc::new(Strategy::TokenExchange(TokenExchange {
             endpoint: TokenEndpoint {
                 url: Endpoint::parse(&self.0.url).unwrap(),
-                pool: Arc::new(Pool::new(Arc::new(SystemRoots::default()), None)),
+                pool: Arc::new(Pool::new(Arc::new(SystemRoots::default()), bundle)),
             },
             client: Some(vmcp_core::auth::Client { id: "gateway".to_owned(), secret: Secret::new("s3cr3t") }),
             audience: audience.to_owned(),
@@ -192,6 +199,27 @@ fn a_thousand_callers_cost_one_exchange_each_and_nobody_waits_for_another() {
             assert_eq!(token, format!("Bearer token-of-s{}-1", number % CALLERS));
         }
         assert!((0..CALLERS).all(|number| idp.asked(&subject(number)) == 1), "one exchange for each");
+    });
+}
+
+#[test]
+fn exchanges_that_trust_alike_share_a_connection_and_no_others() {
+    let idp = Idp::start();
+    with_tokens(|tokens, runtime| {
+        let bundle = |name: &str| {
+            let authority = Authority::new(name).unwrap();
+            CaBundle::read("ca.crt", authority.pem().as_bytes(), UnixTime::now()).0.map(Arc::new)
+        };
+        let (one, two) = (bundle("one"), bundle("two"));
+        assert!(one.is_some() && two.is_some());
+        let mut number = 0;
+        let mut connections = |bundle: &Option<Arc<CaBundle>>| {
+            number += 1;
+            let (strategy, who) = (idp.strategy_trusting("a", bundle.clone()), caller(&format!("c{number}")));
+            runtime.block_on(tokens.of_caller(&strategy, &who)).unwrap();
+            idp.0.seen.lock().unwrap().connections
+        };
+        assert_eq!([&None, &None, &one, &one, &two, &None, &one].map(&mut connections), [1, 1, 2, 2, 3, 3, 3]);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Everything that the servers with every feature offer, asked for by a client with and without each capability: at the
-//! server, and through the gateway. Every list, tool, resource, template, prompt and completion, every question on the way:
-//! the JSON is the same, member by member, numbers by their spelling.
+//! server, and through the gateway. Every list, tool, resource, template, prompt and completion, every question and all
+//! progress on the way: the JSON is the same, member by member, numbers by their spelling.
 //!
 //! Which of it there is, the servers' own lists and schemas say; nothing is left out but what [`LEFT_OUT`] names. What may
 //! differ stands in [`OF_THE_HOP`] and [`UNSTABLE`].
@@ -74,7 +74,7 @@ struct Peer {
     standing: Option<Arc<Standing>>,
     settings: Arc<Settings>,
     exchanges: u64,
-    /// What it was asked, on whatever stream.
+    /// What it was asked, and how far its calls were, on whatever stream.
     asked: Arc<Mutex<Vec<Value>>>,
     /// What it can do, as JSON.
     can: String,
@@ -200,6 +200,9 @@ impl Peer {
     /// What it is told, and before that what it is asked in results.
     fn ask(&mut self, method: &str, params: &Value, headers: &[(String, String)]) -> Value {
         let mut params = params.clone();
+        if method == "tools/call" {
+            params["_meta"] = json!({"progressToken": "up"});
+        }
         let mut rounds = Vec::new();
         loop {
             let mut call = Call::new(method, Some(params.to_string()));
@@ -242,16 +245,21 @@ impl Drop for Peer {
     }
 }
 
-/// What is answered to a message that is a question, which is noted. A client refuses what it did not declare; so does the
+/// What is answered to a message that is a question, which is noted, as how far a call is. A client refuses what it did not declare; so does the
 /// gateway in its place, in these words.
 fn answered(message: &ServerMessage, can: &str, asked: &Mutex<Vec<Value>>) -> Option<String> {
-    let id = message.id.as_ref()?;
-    if let Err(why) = may_be_asked(can, message) {
-        return Some(why.response(id));
-    }
     let params = message.params().unwrap_or("{}");
     let mut shown = exact(params);
     leave_out_the_hop(&mut shown);
+    let Some(id) = &message.id else {
+        if message.method == "notifications/progress" {
+            asked.lock().unwrap().push(json!({"method": message.method, "params": shown}));
+        }
+        return None;
+    };
+    if let Err(why) = may_be_asked(can, message) {
+        return Some(why.response(id));
+    }
     if let Some(id) = shown.get_mut("elicitationId") {
         leave_out_what_is_unstable(id);
     }
@@ -507,6 +515,8 @@ pub(crate) fn compare(at: At, eras: &[Era]) {
         });
         for (can, [one, two, through]) in all.iter().zip(told) {
             assert_eq!(one.len(), two.len());
+            let on_the_way = one.last().map(|(_, asked)| asked.to_string()).unwrap_or_default();
+            assert!(on_the_way.contains("notifications/progress"), "{at:?}, {era:?}: no progress was told");
             for (two, one) in two.iter().zip(&one) {
                 assert_eq!(two, one, "{at:?}, {era:?} {can}: two clients without a gateway are told something else");
             }

@@ -438,6 +438,31 @@ fn opaque_tokens_are_asked_about_with_the_clients_credentials() {
 }
 
 #[test]
+fn one_question_after_the_other_goes_over_one_connection() {
+    let issuer = Issuer::start(&[&Signer::new("ES256", "k")]);
+    let server = guarded(&issuer, &format!("introspectionUrl: \"{}/introspect\"", issuer.url()), &[]);
+    let mut answer = issuer.claims("ann");
+    answer["active"] = json!(true);
+    let mut asked = 0;
+    let mut ask = || {
+        asked += 1;
+        let token = format!("opaque-{asked}");
+        issuer.set_opaque(&token, answer.clone());
+        enter(&server, &token);
+        assert_eq!(issuer.asked("/introspect").len(), asked);
+        issuer.connections()
+    };
+    // One, or two if keys are asked for beside it.
+    let first = ask();
+    assert_eq!(ask(), first);
+    assert_eq!(ask(), first);
+    // The issuer closes what is idle: nobody notices but the issuer.
+    issuer.hang_up();
+    assert_eq!(ask(), first + 1);
+    assert_eq!(ask(), first + 1);
+}
+
+#[test]
 fn what_a_backend_says_of_its_own_tokens_reaches_no_client() {
     let signer = Signer::new("ES256", "k");
     let issuer = Issuer::start(&[&signer]);

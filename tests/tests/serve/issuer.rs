@@ -31,6 +31,7 @@ struct Shared {
     /// What introspection says of which token.
     opaque: Mutex<HashMap<String, Value>>,
     seen: Mutex<Vec<Asked>>,
+    connections: Mutex<Vec<TcpStream>>,
     /// Connections are closed without an answer.
     down: AtomicBool,
     /// Answers wait until this is false.
@@ -148,6 +149,7 @@ impl Issuer {
             keys: Mutex::new(signers.iter().map(|signer| signer.jwk()).collect()),
             opaque: Mutex::default(),
             seen: Mutex::default(),
+            connections: Mutex::default(),
             down: AtomicBool::new(false),
             held: Mutex::new(false),
             let_go: Condvar::new(),
@@ -157,6 +159,7 @@ impl Issuer {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let shared = Arc::clone(&serving);
+                shared.connections.lock().unwrap().push(stream.try_clone().unwrap());
                 thread::spawn(move || shared.connection(stream));
             }
         });
@@ -215,6 +218,19 @@ impl Issuer {
         self.0.let_go.notify_all();
     }
 
+    /// How many connections came so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.0.connections.lock().unwrap().len()
+    }
+
+    /// Closes them.
+    pub(crate) fn hang_up(&self) {
+        for connection in self.0.connections.lock().unwrap().iter() {
+            // Some are closed.
+            drop(connection.shutdown(std::net::Shutdown::Both));
+        }
+    }
+
     /// The requests for this path so far.
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         self.0.seen.lock().unwrap().iter().filter(|asked| asked.path == path).cloned().collect()
@@ -224,12 +240,19 @@ impl Issuer {
 impl Shared {
     fn connection(&self, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
+        while self.exchange(&mut stream).is_some() {}
+        // Its clone would keep it open.
+        drop(stream.get_ref().shutdown(std::net::Shutdown::Both));
+    }
+
+    /// One request and its answer; nothing once the connection is over.
+    fn exchange(&self, stream: &mut BufReader<TcpStream>) -> Option<()> {
         let mut line = || {
             let mut line = String::new();
             let read = stream.read_line(&mut line).ok()?;
             (read > 0).then(|| line.trim_end().to_owned())
         };
-        let Some(first) = line() else { return };
+        let first = line()?;
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
         let mut headers = HashMap::new();
         while let Some(line) = line().filter(|line| !line.is_empty()) {
@@ -248,16 +271,14 @@ impl Shared {
         let held = self.held.lock().unwrap();
         drop(self.let_go.wait_timeout_while(held, PATIENCE, |held| *held).unwrap());
         if self.down.load(Ordering::SeqCst) {
-            return;
+            return None;
         }
         let (status, body) = self.answer(&path, &asked);
         let body = body.to_string();
-        let head = format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
+        let head =
+            format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
         // The client may be gone.
-        drop(stream.get_mut().write_all((head + &body).as_bytes()));
+        stream.get_mut().write_all((head + &body).as_bytes()).ok()
     }
 
     fn answer(&self, path: &str, asked: &Asked) -> (u16, Value) {

@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use vmcp_native::server::{Options, Server};
 
 use crate::http::{self, Answer, End};
-use crate::modern::begin_as;
+use crate::modern::{begin_as, suspended};
 use crate::stage::{Cue, Stage};
-use crate::streams::asks;
 use crate::{ACCEPT, JSON, offer, open_session, serve_all};
 
 /// How a backend answers.
@@ -241,17 +240,8 @@ fn the_last_event_of_a_stream_that_nobody_resumes_comes_as_it_arrives() {
 fn who_comes_again_to_a_suspended_call_gets_its_result_under_the_new_id() {
     let stage = Stage::start(json!({"tools": {}}));
     let server = serve(&stage);
-    let can = json!({"elicitation": {"form": {}}});
-    let first = begin_as(server.address(), 2, "tools/call", json!({"name": "b_t", "arguments": {}}), can.clone());
-    let mut cue = stage.cue("tools/call");
-    cue.stream();
-    let question = json!({"message": "?", "requestedSchema": {"type": "object", "properties": {}}});
-    cue.say(&asks(json!("q"), "elicitation/create", question));
-    let asked = first().json()["result"].clone();
-    let key = asked["inputRequests"].as_object().unwrap().keys().next().unwrap().clone();
-    let retry = json!({"name": "b_t", "arguments": {}, "requestState": asked["requestState"],
-        "inputResponses": {key: {"action": "decline"}}});
-    let second = begin_as(server.address(), 3, "tools/call", retry, can);
+    let (cue, retry) = suspended(&stage, server.address());
+    let second = retry(json!({"action": "decline"}));
     stage.cue("response");
     cue.say_result(json!({"content": [{"type": "text", "text": text()}]}));
     let said = second().json();

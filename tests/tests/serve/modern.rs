@@ -11,6 +11,7 @@ use vmcp_native::server::{Options, Server};
 
 use crate::http::{self, Answer};
 use crate::stage::{Cue, Stage};
+use crate::streams::asks;
 use crate::{ACCEPT, JSON, eventually, offer, serve_all};
 
 const TASKS: &str = "io.modelcontextprotocol/tasks";
@@ -47,6 +48,38 @@ pub(crate) fn begin_as(
     let mut connection = http::connect(address);
     http::write(&mut connection, "POST", "/mcp", &headers, body.as_bytes());
     || Answer::read(std::io::BufReader::new(connection))
+}
+
+/// What a backend asks of a person.
+pub(crate) fn question() -> Value {
+    asks(
+        json!("q"),
+        "elicitation/create",
+        json!({"message": "?", "requestedSchema": {"type": "object", "properties": {}}}),
+    )
+}
+
+/// A call that waits for its client, who was asked something: the call at its backend, and how the client comes again with
+/// this answer, as request 3.
+pub(crate) fn suspended(
+    stage: &Stage,
+    address: SocketAddr,
+) -> (Cue, impl FnOnce(Value) -> Box<dyn FnOnce() -> Answer>) {
+    let can = json!({"elicitation": {"form": {}}});
+    let mut call = json!({"name": "b_t", "arguments": {}});
+    let first = begin_as(address, 2, "tools/call", call.clone(), can.clone());
+    let mut cue = stage.cue("tools/call");
+    cue.stream();
+    cue.say(&question());
+    let asked = first().json()["result"].clone();
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let retry = move |response: Value| -> Box<dyn FnOnce() -> Answer> {
+        let key = asked["inputRequests"].as_object().unwrap().keys().next().unwrap().clone();
+        call["requestState"] = asked["requestState"].clone();
+        call["inputResponses"] = json!({key: response});
+        Box::new(begin_as(address, 3, "tools/call", call, can))
+    };
+    (cue, retry)
 }
 
 pub(crate) fn ask(address: SocketAddr, id: u32, method: &str, params: Value) -> Value {

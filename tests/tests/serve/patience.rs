@@ -12,10 +12,10 @@ use vmcp_tests::Scratch;
 
 use crate::backend::{answer, plain, request};
 use crate::http::{self, Answer};
-use crate::modern::begin_as;
+use crate::modern::{question, suspended};
 use crate::program::{Serving, config};
 use crate::stage::Stage;
-use crate::streams::{asks, begin, open};
+use crate::streams::{begin, open};
 use crate::{ACCEPT, JSON, eventually, offer, post, serve_all};
 
 /// Streams that stand: as many as this process may have open, up to a thousand.
@@ -135,19 +135,9 @@ fn a_suspended_call_outlives_the_silence_of_its_backend() {
     let stage = Stage::start(json!({"tools": {}}));
     let server = serve(&stage);
     let address = server.address();
-    let can = json!({"elicitation": {"form": {}}});
-    let first = begin_as(address, 2, "tools/call", json!({"name": "b_t", "arguments": {}}), can.clone());
-    let mut cue = stage.cue("tools/call");
-    cue.stream();
-    let question = json!({"message": "?", "requestedSchema": {"type": "object", "properties": {}}});
-    cue.say(&asks(json!("q"), "elicitation/create", question));
-    let asked = first().json()["result"].clone();
-    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let (cue, retry) = suspended(&stage, address);
     std::thread::sleep(THINKS);
-    let key = asked["inputRequests"].as_object().unwrap().keys().next().unwrap().clone();
-    let retry = json!({"name": "b_t", "arguments": {}, "requestState": asked["requestState"],
-        "inputResponses": {key: {"action": "accept", "content": {}}}});
-    let second = begin_as(address, 3, "tools/call", retry, can);
+    let second = retry(json!({"action": "accept", "content": {}}));
     assert_eq!(stage.cue("response").body["result"]["action"], "accept");
     cue.say_result(json!({"content": [{"type": "text", "text": "at last"}]}));
     assert_eq!(second().json()["result"]["content"][0]["text"], "at last");
@@ -157,20 +147,8 @@ fn a_suspended_call_outlives_the_silence_of_its_backend() {
 fn a_suspended_call_that_goes_on_may_be_silent_no_longer_than_any() {
     let stage = Stage::start(json!({"tools": {}}));
     let server = serve(&stage);
-    let can = json!({"elicitation": {"form": {}}});
-    let first = begin_as(server.address(), 2, "tools/call", json!({"name": "b_t", "arguments": {}}), can.clone());
-    let mut cue = stage.cue("tools/call");
-    cue.stream();
-    cue.say(&asks(
-        json!("q"),
-        "elicitation/create",
-        json!({"message": "?", "requestedSchema": {"type": "object", "properties": {}}}),
-    ));
-    let asked = first().json()["result"].clone();
-    let key = asked["inputRequests"].as_object().unwrap().keys().next().unwrap().clone();
-    let retry = json!({"name": "b_t", "arguments": {}, "requestState": asked["requestState"],
-        "inputResponses": {key: {"action": "decline"}}});
-    let second = begin_as(server.address(), 3, "tools/call", retry, can);
+    let (_cue, retry) = suspended(&stage, server.address());
+    let second = retry(json!({"action": "decline"}));
     stage.cue("response");
     // It says nothing more.
     let failed = second().json();
@@ -186,11 +164,7 @@ fn a_client_in_a_session_may_think_for_longer_than_a_backend_may_be_silent() {
     let answer = begin(server.address(), &session, 7, json!({}));
     let mut cue = stage.cue("tools/call");
     cue.stream();
-    cue.say(&asks(
-        json!("q"),
-        "elicitation/create",
-        json!({"message": "?", "requestedSchema": {"type": "object", "properties": {}}}),
-    ));
+    cue.say(&question());
     let mut answer = answer();
     answer.primed();
     let question = answer.event().unwrap();

@@ -7,6 +7,7 @@ use alloc::format;
 use super::super::decode::shown;
 use super::super::findings::{Findings, Path};
 use super::super::model::{AuthzConfig, Described, IncomingAuthConfig, OidcConfig};
+use super::variables;
 use crate::diagnostic::code;
 use crate::endpoint::Endpoint;
 use crate::json::{self, Stop};
@@ -65,6 +66,10 @@ fn check_oidc(oidc: &OidcConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
         findings.report(code::INCOMING_NO_RESOURCE, oidc.origin.key, path, || {
             "`incomingAuth.oidc` has no `resource`, so clients are not told which issuer to ask for a token; expected the URL of this server".into()
         });
+    }
+    // The Go program never reads it, and others are looked for after it.
+    if let Some(name) = &oidc.client_secret_env {
+        variables::check_used(name, &path.key("clientSecretEnv"), findings);
     }
     if let Some(bundle) = oidc.ca_bundle_path.as_ref().filter(|bundle| !bundle.is_empty()) {
         findings.ca_path("caBundlePath", bundle, path);

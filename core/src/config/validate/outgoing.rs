@@ -14,7 +14,7 @@ use super::super::model::{
     TokenExchangeConfig, UpstreamInjectConfig, XaaConfig,
 };
 use super::super::source::Spanned;
-use super::{Names, headers, replace, warn_unknown_backend};
+use super::{Names, headers, replace, variables, warn_unknown_backend};
 use crate::diagnostic::{Place, code};
 use crate::endpoint::Endpoint;
 use crate::text::Span;
@@ -117,6 +117,7 @@ fn header(block: &HeaderInjectionConfig, path: &Path<'_>, findings: &mut Finding
         }
         _ => {}
     }
+    variables::check("headerValueEnv", &block.header_value_env, path, findings);
     if let Some(value) = block.header_value.as_ref().filter(|value| !value.is_empty()) {
         headers::check_value(value, &path.key("headerValue"), findings);
     }
@@ -128,6 +129,7 @@ fn exchange(block: &TokenExchangeConfig, path: &Path<'_>, findings: &mut Finding
     let secrets =
         [("clientSecret", filled_secret(&block.client_secret)), ("clientSecretEnv", filled(&block.client_secret_env))];
     nameless(("clientId", &block.client_id), secrets, path, findings);
+    variables::check("clientSecretEnv", &block.client_secret_env, path, findings);
     // RFC 8693 section 3 knows more; of a SAML assertion, for one, no header could be made.
     let known =
         |text: &str| matches!(text.strip_prefix(TOKEN_TYPE).unwrap_or(text), "access_token" | "id_token" | "jwt");
@@ -223,6 +225,7 @@ fn obo(block: &OboConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
     if let (Some(secret), Some(variable)) = (filled_secret(&block.client_secret), filled(&block.client_secret_env)) {
         both(("clientSecret", secret), ("clientSecretEnv", variable), path, findings);
     }
+    variables::check("clientSecretEnv", &block.client_secret_env, path, findings);
 }
 
 fn xaa(block: &XaaConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
@@ -240,6 +243,8 @@ fn xaa(block: &XaaConfig, path: &Path<'_>, findings: &mut Findings<'_>) {
         ("targetClientSecretEnv", filled(&block.target_client_secret_env)),
     ];
     nameless(("targetClientId", &block.target_client_id), secrets, path, findings);
+    variables::check("idpClientSecretEnv", &block.idp_client_secret_env, path, findings);
+    variables::check("targetClientSecretEnv", &block.target_client_secret_env, path, findings);
     let audience = "the issuer of the backend's authorization server";
     findings.required_text(block, "targetAudience", &block.target_audience, audience, path);
     findings.choice(block, "subjectTokenType", &block.subject_token_type, path);

@@ -12,7 +12,7 @@ use super::super::model::{
     AuditConfig, Config, Described as _, OptimizerConfig, RateLimitBucket, RateLimitConfig, SessionStorageConfig,
     TelemetryConfig, Text, Texts,
 };
-use super::headers;
+use super::{headers, variables};
 use crate::decimal;
 use crate::diagnostic::{Place, code};
 
@@ -154,6 +154,10 @@ fn check_telemetry(telemetry: &TelemetryConfig, path: &Path<'_>, findings: &mut 
             "`endpoint` is given, but nothing is sent to it; expected `tracingEnabled: true` or `metricsEnabled: true`, or no endpoint"
                 .into()
         });
+    }
+    let variables = path.key("environmentVariables");
+    for (index, name) in telemetry.environment_variables.iter().enumerate() {
+        variables::check_used(name, &variables.index(index), findings);
     }
     if let Some(rate) = telemetry.sampling_rate.as_ref().filter(|rate| !rate.is_empty())
         && !number_within(rate, 0.0, 1.0)

@@ -1,11 +1,12 @@
-//! Asking the issuer: one request over a connection of its own, without a thread and for a bounded time.
+//! Asking the issuer: one request at a time over a connection, without a thread and for a bounded time. A connection whose
+//! answer was read is kept for the next question at the same place.
 //!
-//! It judges no answer, keeps no connection, and goes through no proxy, as the Go program does not: what the addresses of a
+//! It judges no answer, and goes through no proxy, as the Go program does not: what the addresses of a
 //! name lead to must be seen here.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -35,11 +36,31 @@ const REDIRECTS: usize = 3;
 /// Bytes of an answer.
 const BYTES: usize = 512 << 10;
 
-/// The way to an issuer.
+/// Connections that are kept.
+const KEPT: usize = 4;
+/// How long one is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The way to an issuer. Whatever goes this way trusts the same pool.
 pub(super) struct Way {
     tls: Arc<ClientConfig>,
     addresses: Addresses,
+    /// The last that was used comes last.
+    kept: Mutex<Vec<Kept>>,
 }
+
+/// A connection that is idle, by where it leads.
+struct Kept {
+    place: Place,
+    line: Line,
+    since: Instant,
+}
+
+/// What a connection is good for.
+type Place = (Scheme, String, u16);
+
+/// Takes requests for a connection, one after the other.
+type Line = http1::SendRequest<Full<Bytes>>;
 
 /// Why there is no answer. No text carries a part of what was asked or answered.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +97,7 @@ impl Way {
     pub(super) fn new(oidc: &Oidc) -> Self {
         let mut tls = ClientConfig::clone(&verifier::client_config(Arc::clone(&oidc.pool)));
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { tls: Arc::new(tls), addresses: oidc.addresses }
+        Self { tls: Arc::new(tls), addresses: oidc.addresses, kept: Mutex::default() }
     }
 
     /// Fetches a document.
@@ -84,9 +105,9 @@ impl Way {
         let following = async {
             let mut place = at.clone();
             for _ in 0..=REDIRECTS {
-                let response = self.once(oidc, &place, None).await?;
+                let (response, line) = self.once(oidc, &place, None).await?;
                 if !response.status().is_redirection() {
-                    return body(&place, response).await;
+                    return self.body(&place, response, line).await;
                 }
                 let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
                 let next = location.and_then(|location| place.join(location).ok());
@@ -99,7 +120,10 @@ impl Way {
 
     /// Asks about a token. A question is not repeated elsewhere.
     pub(super) async fn ask(&self, oidc: &Oidc, at: &Endpoint, question: &Question) -> Result<Bytes, NoAnswer> {
-        let asking = async { body(at, self.once(oidc, at, Some(question)).await?).await };
+        let asking = async {
+            let (response, line) = self.once(oidc, at, Some(question)).await?;
+            self.body(at, response, line).await
+        };
         timeout(PATIENCE, asking).await.map_err(|_| NoAnswer::Late(at.clone()))?
     }
 
@@ -108,15 +132,31 @@ impl Way {
         oidc: &Oidc,
         at: &Endpoint,
         question: Option<&Question>,
-    ) -> Result<Response<Incoming>, NoAnswer> {
+    ) -> Result<(Response<Incoming>, Line), NoAnswer> {
         // Where keys are may come from a document, so the rule is applied where it matters.
         if !oidc.may_ask(at) {
             return Err(NoAnswer::PlainHttp(at.clone()));
         }
-        let request = request(at, question).ok_or_else(|| NoAnswer::Request(at.clone()))?;
+        let request = || request(at, question).ok_or_else(|| NoAnswer::Request(at.clone()));
+        while let Some(mut line) = self.take(at) {
+            // The issuer may have closed it at any time; nothing changes there by being asked once more.
+            if line.ready().await.is_ok()
+                && let Ok(response) = line.send_request(request()?).await
+            {
+                return Ok((response, line));
+            }
+        }
+        let mut line = self.open(at).await?;
+        match line.send_request(request()?).await {
+            Ok(response) => Ok((response, line)),
+            Err(error) => Err(NoAnswer::Broken(at.clone(), error)),
+        }
+    }
+
+    async fn open(&self, at: &Endpoint) -> Result<Line, NoAnswer> {
         let stream = self.connect(at).await?;
         match at.scheme() {
-            Scheme::Http => send(at, stream, request).await,
+            Scheme::Http => line(at, stream).await,
             Scheme::Https => {
                 let name = ServerName::try_from(at.host().to_owned()).map_err(|_| NoAnswer::Request(at.clone()))?;
                 let connected = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
@@ -124,9 +164,32 @@ impl Way {
                     Some(trust) => NoAnswer::Untrusted(at.clone(), Box::new(trust.clone())),
                     None => NoAnswer::Unreachable(at.clone(), error),
                 })?;
-                send(at, stream, request).await
+                line(at, stream).await
             }
         }
+    }
+
+    /// A connection to this place, if one is kept.
+    fn take(&self, at: &Endpoint) -> Option<Line> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|kept| kept.since.elapsed() < IDLE && !kept.line.is_closed());
+        let found = kept.iter().rposition(|kept| kept.place == place(at))?;
+        Some(kept.remove(found).line)
+    }
+
+    /// The whole answer; then its connection is free.
+    async fn body(&self, at: &Endpoint, response: Response<Incoming>, line: Line) -> Result<Bytes, NoAnswer> {
+        if response.status() != StatusCode::OK {
+            return Err(NoAnswer::Status(at.clone(), response.status()));
+        }
+        let whole = Limited::new(response.into_body(), BYTES).collect().await;
+        let whole = whole.map_err(|_| NoAnswer::Body(at.clone()))?.to_bytes();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push(Kept { place: place(at), line, since: Instant::now() });
+        Ok(whole)
     }
 
     /// The address is judged that is connected to, so that a name which leads to another one the next time helps nobody.
@@ -170,22 +233,14 @@ fn request(at: &Endpoint, question: Option<&Question>) -> Option<Request<Full<By
     Some(request)
 }
 
-async fn send(
-    at: &Endpoint,
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, NoAnswer> {
-    let broken = |error| NoAnswer::Broken(at.clone(), error);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    // It ends when the answer has been read, or was dropped; what broke is told by the answer.
+async fn line(at: &Endpoint, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Line, NoAnswer> {
+    let made = http1::handshake(TokioIo::new(stream)).await;
+    let (line, connection) = made.map_err(|error| NoAnswer::Broken(at.clone(), error))?;
+    // It ends with its line, or when an answer is dropped unread; what broke is told by the answer.
     tokio::spawn(async move { drop(connection.await) });
-    sender.send_request(request).await.map_err(broken)
+    Ok(line)
 }
 
-async fn body(at: &Endpoint, response: Response<Incoming>) -> Result<Bytes, NoAnswer> {
-    if response.status() != StatusCode::OK {
-        return Err(NoAnswer::Status(at.clone(), response.status()));
-    }
-    let whole = Limited::new(response.into_body(), BYTES).collect().await;
-    Ok(whole.map_err(|_| NoAnswer::Body(at.clone()))?.to_bytes())
+fn place(at: &Endpoint) -> Place {
+    (at.scheme(), at.host().to_owned(), at.port())
 }
