@@ -65,6 +65,16 @@ pub fn judge(bytes: &[u8]) -> Judgement {
     Judgement { text: Text::new(input.text), documents, diagnostics, secrets: config::apart(secrets), resources }
 }
 
+/// Why a configuration cannot be compared with another one: what a syntax error cut off might have been the change.
+#[must_use]
+pub fn unread(findings: &[Diagnostic]) -> Option<&Diagnostic> {
+    findings.iter().find(|finding| {
+        let id = finding.code.id();
+        finding.severity() == Severity::Error
+            && (id.starts_with("yaml/") || id == "config/empty" || id == "config/too-many-errors")
+    })
+}
+
 /// What rendering finds in custom resources, and the configurations that they become, at their own places.
 impl From<Rendered> for Judgement {
     fn from(rendered: Rendered) -> Self {

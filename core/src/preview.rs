@@ -20,7 +20,7 @@ use crate::config::{self, AuthStrategy, BackendAuthStrategy, Config, StaticBacke
 use crate::diagnostic::{self, Diagnostic, File, Scope, Severity};
 use crate::discovery::{Needs, Presence};
 use crate::endpoint::{Endpoint, Scheme};
-use crate::judge::{Document, Judgement, judge};
+use crate::judge::{Document, Judgement, judge, unread};
 use crate::names::{Fate, Listed, forecast, listed};
 use crate::order;
 use crate::render;
@@ -145,7 +145,9 @@ impl Preview {
         let rest = |tree: Tree| tree.without(&["backends"]);
         let dotted = |at: &str| at.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~");
         let written = rest(config.tree());
-        let written = order::set(written.leaves().into_iter().map(|(at, _)| at));
+        // Required keys are there also where they were left out: as empty ones, which mean the same.
+        let there = written.leaves().into_iter().filter(|(_, leaf)| **leaf != Tree::Text(String::new()));
+        let written = order::set(there.map(|(at, _)| at));
         let effective = rest(config.into_effective().tree());
         let setting = |(at, value): (String, &Tree)| Setting {
             written: written.contains(&at),
@@ -204,12 +206,18 @@ impl Preview {
         let Some(new) = self.judgement.documents.get(document) else {
             return problem("there is no configuration to compare");
         };
+        if let Some(finding) = unread(&new.findings) {
+            return problem(&format!("this text cannot be compared: {}", finding.message));
+        }
         let mut before = judge(old.as_bytes()).documents;
         let same = before.iter().position(|one| one.name.is_some() && one.name == new.name);
         if before.is_empty() {
             return problem("the text to compare with holds no configuration");
         }
         let before = before.swap_remove(same.unwrap_or(0));
+        if let Some(finding) = unread(&before.findings) {
+            return problem(&format!("the text to compare with cannot be read: {}", finding.message));
+        }
         // Read once more, since comparing uses both up.
         let mut after = judge(self.judgement.text.as_str().as_bytes()).documents;
         let after = after.swap_remove(document);
@@ -674,12 +682,20 @@ backends:
             preview.compare("kind: Secret\n", 0).problem.as_deref(),
             Some("the text to compare with holds no configuration")
         );
+        let broken = preview.compare("name: {", 0);
+        assert!(broken.problem.unwrap().starts_with("the text to compare with cannot be read: "));
+        assert_eq!(broken.changes, []);
         let names = preview.names(0, Some("a"), r#"{"tools":[{"name":"x"}]}"#);
         assert_eq!(names.tools[0].prefix.name.as_deref(), Some("a_x"));
         assert_eq!(preview.names(0, None, "[]").tools, []);
         let settings = preview.settings(0);
         let of = |key: &str| settings.iter().find(|setting| setting.key == key).unwrap();
         assert!(of("name").written && !of("operational.timeouts.default").written);
+        preview.check(b"name: x\nincomingAuth: {}\n", now());
+        let settings = preview.settings(0);
+        let written = settings.iter().filter(|setting| setting.written).map(|setting| setting.key.as_str());
+        assert_eq!(written.collect::<Vec<_>>(), ["name"], "{settings:?}");
+        preview.check(SOUND.as_bytes(), now());
         assert_eq!(preview.explain("yaml/syntax").unwrap().summary, "the text is not YAML");
     }
 

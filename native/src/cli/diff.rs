@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use vmcp_core::compare::{Change, Kind, Topic, compare};
 use vmcp_core::diagnostic::Severity;
-use vmcp_core::judge::Document;
+use vmcp_core::judge::{self as judged, Document};
 
 use super::input::{Input, StdinArgs};
 use super::judge::{Judgement, judge};
@@ -103,19 +103,14 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> Result<Verdict, Unjudged>
     Ok(if changes.is_empty() { Verdict::Fine } else { Verdict::Wrong })
 }
 
-/// The only configuration, if it could be read: what a syntax error cut off might have been the change.
+/// The only configuration, if it could be read.
 fn single(judgement: Judgement) -> Result<Document, Unjudged> {
     let name = judgement.name.clone();
     let unread = |why: &str| Unjudged::Usage(format!("{name} cannot be compared: {why}"));
     let Some(document) = judgement.documents.first() else {
         return Err(unread("it holds no configuration"));
     };
-    let broken = document.findings.iter().find(|finding| {
-        let id = finding.code.id();
-        finding.severity() == Severity::Error
-            && (id.starts_with("yaml/") || id == "config/empty" || id == "config/too-many-errors")
-    });
-    if let Some(finding) = broken {
+    if let Some(finding) = judged::unread(&document.findings) {
         return Err(unread(&finding.message));
     }
     Ok(Document {
