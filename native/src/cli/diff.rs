@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use vmcp_core::compare::{Change, Kind, Topic, compare};
-use vmcp_core::diagnostic::Severity;
 use vmcp_core::judge::{self as judged, Document};
 
 use super::input::{Input, StdinArgs};
