@@ -265,6 +265,8 @@ test("keys lead from a place to its finding, apply its fix, and undo all fixes a
   const focused = () => page.evaluate(() => document.activeElement.textContent);
   await page.locator(".cm-content").focus();
   await page.keyboard.press("F8");
+  const line = await page.locator(".cm-activeLine").evaluate((line) => getComputedStyle(line).backgroundColor);
+  assert.match(line, /\/ 0\.\d+\)$/, "what is selected is seen through the line that it is in");
   await page.keyboard.press("Control+.");
   assert.equal(await focused(), "Apply: did you mean `groupRef`?");
   await page.keyboard.press("Enter");
