@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::logging::chain;
 use crate::materials::EnvFileError;
 
 /// What every `--help` closes with.
@@ -209,13 +210,7 @@ pub(crate) fn note(global: &Global, text: &str) {
 fn complain(why: &dyn std::error::Error, global: &Global) {
     let stderr = io::stderr();
     let word = if global.color.on(&stderr) { "\x1b[1;91merror\x1b[0m" } else { "error" };
-    let mut line = format!("{word}: {why}");
-    let mut cause = why.source();
-    while let Some(error) = cause {
-        line.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    line.push('\n');
+    let line = format!("{word}: {}\n", chain(why));
     // Where standard error is gone too, there is nobody left to tell.
     drop(stderr.lock().write_all(line.as_bytes()));
 }

@@ -55,7 +55,7 @@ pub fn install(format: Format, colour: Colour, level: Level) {
     drop(tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)));
 }
 
-/// An error and its causes, for the log.
+/// An error and its causes, on one line.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();

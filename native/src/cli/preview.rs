@@ -6,7 +6,6 @@
 mod web;
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -19,6 +18,7 @@ use vmcp_core::yaml;
 use super::input::Input;
 use super::judge::{PlaceArgs, World};
 use super::{Global, Unjudged, Verdict, note};
+use crate::logging::chain;
 use web::{Answer, Site};
 
 /// Empty in a program that was built without the page.
@@ -73,12 +73,7 @@ struct Problem {
 
 impl Problem {
     fn of(why: &Unjudged) -> Self {
-        let mut problem = why.to_string();
-        let mut cause = why.source();
-        while let Some(error) = cause {
-            problem = format!("{problem}: {error}");
-            cause = error.source();
-        }
+        let problem = chain(why);
         Self { version: version(&problem), problem }
     }
 }

@@ -15,6 +15,7 @@ use vmcp_core::mcp::json;
 use vmcp_core::trust::{TrustedBy, UnixTime};
 
 use super::caller::Granted;
+use crate::logging::chain;
 use crate::transport::{BackendTransport, Cancel, Observed, Patience, Timeouts, TransportOptions};
 
 /// What became of one backend.
@@ -154,7 +155,7 @@ impl Probe {
         let counted = self.count(transport, &standing, &settings);
         match counted {
             Ok(()) => self.pass(CheckStage::Capabilities, Some(began.elapsed())),
-            Err(error) => self.fail(stage_of(&error), words(&error), Some(began.elapsed())),
+            Err(error) => self.fail(stage_of(&error), chain(&error), Some(began.elapsed())),
         }
         if standing.has_session() {
             let mut end = Exchange::new(Goal::End, Start::Standing(standing), 1_000, settings);
@@ -248,7 +249,7 @@ impl Probe {
         if self.probed.failure().is_none() {
             let why = match (&error.problem, failure) {
                 (Problem::NoAnswer { .. }, Some(failure)) => failure.message.clone(),
-                _ => words(error),
+                _ => chain(error),
             };
             if error.class() == Class::Credentials && self.wants_caller {
                 self.skip(CheckStage::Auth, "it wants a caller's token; `--token-file` gives one");
@@ -378,15 +379,4 @@ fn feed(
 
 fn stage_of(error: &CallError) -> CheckStage {
     if error.class() == Class::Credentials { CheckStage::Auth } else { CheckStage::Capabilities }
-}
-
-/// An error with its causes, on one line.
-fn words(error: &CallError) -> String {
-    let mut out = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        out.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    out
 }

@@ -17,6 +17,7 @@ use super::super::check::probe::{CheckStage, probe};
 use super::DemoError;
 use super::stage::Stage;
 use crate::credentials::Grant;
+use crate::logging::chain;
 use crate::render::human::{Paint, shown};
 use crate::transport::{BackendTransport, Cancel, Patience, Said, TransportOptions};
 
@@ -47,13 +48,13 @@ impl Proof {
         let client = Client::of(stage, url)?;
         match client.tools() {
             Ok(tools) => lines.push(Line { what: "tools/list".to_owned(), outcome: Ok(tools.join(", ")) }),
-            Err(error) => lines.push(Line { what: "tools/list".to_owned(), outcome: Err(words(&error)) }),
+            Err(error) => lines.push(Line { what: "tools/list".to_owned(), outcome: Err(chain(&error)) }),
         }
         for (tool, arguments, expected) in CALLS {
             let outcome = match client.call(tool, arguments) {
                 Ok(answer) if answer.text == expected => Ok(answer.describe()),
                 Ok(answer) => Err(format!("answered {}; expected {expected}", answer.text)),
-                Err(error) => Err(words(&error)),
+                Err(error) => Err(chain(&error)),
             };
             lines.push(Line { what: format!("{tool} {arguments}"), outcome });
         }
@@ -168,14 +169,4 @@ impl Client {
             })?;
         Ok((answer, events))
     }
-}
-
-fn words(error: &CallError) -> String {
-    let mut out = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        out.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    out
 }

@@ -3,7 +3,6 @@
 //!
 //! It calls no tool and asks for nothing but lists, as a client that declares nothing.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use vmcp_core::config::Config;
 use vmcp_core::discovery::Backend;
 use vmcp_core::mcp::client::{Answer, Declared, Exchange, Goal, Limits, List, Listed, Settings, Start};
 
+use crate::logging::chain;
 use crate::transport::{BackendTransport, Cancel, Patience, Said, TransportOptions};
 
 /// How long a backend may take for each list.
@@ -114,7 +114,7 @@ fn lists(backend: &Backend) -> Lists {
     let mut found = Lists { lists: Default::default(), error: None };
     let transport = match BackendTransport::new(backend, &TransportOptions::default()) {
         Ok(transport) => transport,
-        Err(error) => return Lists { error: Some(chained(&error)), ..found },
+        Err(error) => return Lists { error: Some(chain(&error)), ..found },
     };
     let declared = Declared::new("vmcp", env!("CARGO_PKG_VERSION"));
     let settings = Arc::new(Settings { declared, limits: Limits::default() });
@@ -132,7 +132,7 @@ fn lists(backend: &Backend) -> Lists {
             Ok(Answer::Listed(listed)) => *list = Some(listed),
             Ok(_) => {}
             Err(error) => {
-                found.error.get_or_insert(chained(&error));
+                found.error.get_or_insert(chain(&error));
                 // What cannot be opened for one list cannot be for the next.
                 if !matches!(start, Start::Standing(_)) {
                     break;
@@ -143,15 +143,4 @@ fn lists(backend: &Backend) -> Lists {
     // A courtesy: a backend that does not hear it forgets by itself.
     drop(run(Goal::End, List::ALL.len() as u64, &mut start));
     found
-}
-
-/// An error with its causes.
-fn chained(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
 }
