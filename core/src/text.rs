@@ -147,7 +147,7 @@ impl LineIndex {
         let passed = self.marks.partition_point(|mark| mark.offset <= offset);
         let near =
             passed.checked_sub(1).and_then(|last| self.marks.get(last)).filter(|mark| mark.offset >= start.offset);
-        let end = boundary(text, offset as usize);
+        let end = text.floor_char_boundary(offset as usize);
         (u32::try_from(index + 1).unwrap_or(u32::MAX), near.copied().unwrap_or(start).moved(text, end))
     }
 }
@@ -156,18 +156,9 @@ impl LineIndex {
 fn mark_line(text: &str, start: usize, end: usize, marks: &mut Vec<Mark>) {
     let mut mark = Mark { offset: offset(start), ..Mark::default() };
     for at in (start..end).step_by(MARK_EVERY).skip(1) {
-        mark = mark.moved(text, boundary(text, at));
+        mark = mark.moved(text, text.floor_char_boundary(at));
         marks.push(mark);
     }
-}
-
-/// The beginning of the character that byte `at` is in; the end, if it is past that.
-fn boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 impl Mark {

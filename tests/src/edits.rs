@@ -60,13 +60,7 @@ pub fn apply(text: &str, line: usize, edit: &Edit) -> String {
     }
     let line = line % lines.len();
     let old = lines[line].clone();
-    let boundary = |at: usize| {
-        let mut at = at % (old.len() + 1);
-        while !old.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    };
+    let boundary = |at: usize| old.floor_char_boundary(at % (old.len() + 1));
     match edit {
         Edit::Delete => {
             lines.remove(line);

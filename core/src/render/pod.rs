@@ -328,10 +328,7 @@ pub(super) fn volume_name(prefix: &str, name: &str) -> String {
     }
     let digest = hex(Sha256::digest(name).get(..4).unwrap_or_default());
     let room = LABEL_BYTES - prefix.len() - 1 - digest.len();
-    let mut end = room.min(name.len());
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = name.floor_char_boundary(room);
     let kept = name.get(..end).unwrap_or_default().replace('.', "-");
     format!("{prefix}{}-{digest}", kept.trim_end_matches('-'))
 }

@@ -97,15 +97,9 @@ fn cut(text: &str, line: Range<usize>, spans: &[Span]) -> Range<usize> {
     let here = spans.iter().filter(|span| span.range().start <= line.end && span.range().end >= line.start);
     let from = here.clone().map(|span| span.range().start.max(line.start)).min().unwrap_or(line.start);
     let to = here.map(|span| span.range().end.min(line.end)).max().unwrap_or(line.start).min(from + LONG_LINE);
-    let mut start = from.saturating_sub(AROUND).max(line.start);
-    let mut end = (to + AROUND).min(line.end);
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
-    start..end
+    let start = from.saturating_sub(AROUND).max(line.start);
+    let end = (to + AROUND).min(line.end);
+    text.floor_char_boundary(start)..text.ceil_char_boundary(end)
 }
 
 /// C1 control characters move the cursor on some terminals. (Those below U+0020 and the bidirectional ones are drawn as
