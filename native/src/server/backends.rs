@@ -252,7 +252,8 @@ impl Backends {
                     drop(timeout_at((since + patience).into(), answered).await);
                 }
             }
-            // Said once, and taken back when all its lists are there: one may be, and another not.
+            // Said once, and taken back when all its lists are there: one may be, and another not. Each is looked at, since to look
+            // is to miss it.
             if kinds.iter().filter(|kind| served.misses(**kind)).count() > 0 {
                 if !missed.swap(true, Ordering::Relaxed) {
                     tracing::warn!(backend = served.name, "backend is missing from the lists");

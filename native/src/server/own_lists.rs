@@ -111,8 +111,8 @@ impl OwnLists {
         self.lock().asking.contains_key(&(place, kind))
     }
 
-    /// Whether the client has a list of its own until now. One that is what the others see, which is this, is no longer.
-    fn has(&self, place: usize, list: List, others: Option<&Listed>) -> bool {
+    /// Lets go of a list of the client's own that is what the others see now, which is this. Whether there was one until now.
+    fn settle(&self, place: usize, list: List, others: Option<&Listed>) -> bool {
         let mut state = self.lock();
         let Some(own) = state.lists.get(&(place, list)) else { return false };
         if Some(&**own) == others {
@@ -155,7 +155,7 @@ impl App {
                 }
             }
             for list in kind.lists() {
-                client.has_own(place, *list);
+                client.settle(place, *list);
             }
             client.tell_changed(kind);
         });
@@ -165,10 +165,8 @@ impl App {
 impl Client {
     /// The catalog as this client sees it.
     pub(super) fn merged(&self) -> Arc<Merged> {
-        {
-            let view = self.view();
-            self.own_lists.merged(&view).unwrap_or_else(|| view.merged())
-        }
+        let view = self.view();
+        self.own_lists.merged(&view).unwrap_or_else(|| view.merged())
     }
 
     /// Whether what has changed for the others is to be told to this client. If its own session is being asked for the
@@ -180,13 +178,14 @@ impl Client {
         match change.why {
             Why::Told => !self.hears_itself(change.place),
             // It was told when it got its own.
-            Why::Seen => !self.has_own(change.place, change.list),
+            Why::Seen => !self.settle(change.place, change.list),
         }
     }
 
-    fn has_own(&self, place: usize, list: List) -> bool {
+    /// As [`OwnLists::settle`].
+    fn settle(&self, place: usize, list: List) -> bool {
         let others = self.view().at(place).and_then(|served| served.list(list));
-        self.own_lists.has(place, list, others.as_deref())
+        self.own_lists.settle(place, list, others.as_deref())
     }
 
     /// A conversation with the backend at this place is a new one.
