@@ -323,14 +323,8 @@ fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
     let (mine, other) = (open(address, "2025-06-18", json!({})), open(address, "2025-06-18", json!({})));
     eventually("the backend is listed", || tools(address, &mine) == ["b_t"]);
     let (mut hears, mut elsewhere) = (get(address, &mine, None), get(address, &other, None));
-    let answer = begin(address, &mine, 2, json!({}));
-    let mut standing = stage.cue("GET");
-    standing.stream();
-    let cue = stage.cue("tools/call");
-    let session = cue.header("mcp-session-id").unwrap().to_owned();
+    let (mut standing, session) = own_session(address, &stage, &mine);
     stage.tool_of(&session, "mine");
-    cue.result(json!({"content": []}));
-    answer();
     standing.say(&tells("notifications/tools/list_changed", json!({})));
     assert_eq!(hears.event().unwrap()["method"], "notifications/tools/list_changed");
     assert_eq!(
@@ -362,6 +356,18 @@ fn a_list_that_changes_in_a_clients_own_session_is_that_clients_own() {
     }
 }
 
+/// Makes a call of a client, with which its own session at the backend begins: the stream there, and its id.
+fn own_session(address: SocketAddr, stage: &Stage, client: &str) -> (Cue, String) {
+    let answer = begin(address, client, 2, json!({}));
+    let mut standing = stage.cue("GET");
+    standing.stream();
+    let call = stage.cue("tools/call");
+    let session = call.header("mcp-session-id").unwrap().to_owned();
+    call.result(json!({"content": []}));
+    answer();
+    (standing, session)
+}
+
 /// Who is answered first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum First {
@@ -379,18 +385,12 @@ fn a_change_that_is_said_in_a_session_and_seen_by_the_gateway_is_told_once() {
         let (mine, other) = (open(address, "2025-06-18", json!({})), open(address, "2025-06-18", json!({})));
         eventually("the backend is listed", || tools(address, &mine) == ["b_t"]);
         let (mut hears, mut elsewhere) = (get(address, &mine, None), get(address, &other, None));
-        let answer = begin(address, &mine, 2, json!({}));
-        let mut standing = stage.cue("GET");
-        standing.stream();
-        let call = stage.cue("tools/call");
-        let session = call.header("mcp-session-id").map(str::to_owned);
-        call.result(json!({"content": []}));
-        answer();
+        let (mut standing, session) = own_session(address, &stage, &mine);
         stage.holds_tools();
         let changed = tells("notifications/tools/list_changed", json!({}));
         standing.say(&changed);
         let (one, two) = (stage.cue("tools/list"), stage.cue("tools/list"));
-        let of_session = |cue: &Cue| cue.header("mcp-session-id") == session.as_deref();
+        let of_session = |cue: &Cue| cue.header("mcp-session-id") == Some(session.as_str());
         let (gateways, sessions) = if of_session(&one) { (two, one) } else { (one, two) };
         assert!(of_session(&sessions) && !of_session(&gateways));
         let tool = |name: &str| json!({"name": name, "inputSchema": {"type": "object"}});
